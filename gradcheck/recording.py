@@ -1,0 +1,60 @@
+"""How the harness tells whoever listens that a check is done, and asks what a test run wants checked by default.
+
+The harness must not know the pytest plugin (imports go the other way), yet the plugin shows a matrix of everything
+that was checked and passes its options on. Both meet here: the harness calls `publish` and `defaults`, a runner calls
+`subscribe` and `use_defaults`. Neither needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradcheck.report import Report
+
+__all__ = ["defaults", "publish", "subscribe", "unsubscribe", "use_defaults"]
+
+Callback = Callable[["Report"], None]
+
+_subscribers: list[Callback] = []
+_defaults: ContextVar[Mapping[str, Any]] = ContextVar("gradcheck_defaults", default={})  # noqa: B039 - never mutated
+
+
+def subscribe(callback: Callback) -> None:
+    """Have ``callback(report)`` called for every check made by ``assert_gradients`` and every search.
+
+    Inside ``@given`` that is once for each example; the last failing one is the shrunk one. A callback runs in the
+    thread that made the check, and an exception that it raises surfaces there.
+    """
+    if callback not in _subscribers:
+        _subscribers.append(callback)
+
+
+def unsubscribe(callback: Callback) -> None:
+    """Undo `subscribe`; unknown callbacks are ignored, so that a tear-down can run twice."""
+    with contextlib.suppress(ValueError):
+        _subscribers.remove(callback)
+
+
+def publish(report: Report) -> None:
+    """Called by the harness with each finished report, before it raises for a finding."""
+    for callback in tuple(_subscribers):
+        callback(report)
+
+
+def defaults() -> Mapping[str, Any]:
+    """What stands for arguments that a call leaves out: some of ``modes``, ``wrt``, ``engine``, ``expect``, ``max_examples``."""
+    return _defaults.get()
+
+
+@contextlib.contextmanager
+def use_defaults(values: Mapping[str, Any]) -> Iterator[None]:
+    """Make ``values`` the `defaults` inside the block, for this thread and context only."""
+    token = _defaults.set(dict(values))
+    try:
+        yield
+    finally:
+        _defaults.reset(token)
