@@ -1,4 +1,4 @@
-"""Sessions: one for each TensorFlow release (``nox -s tf28`` … ``tf221``), the project's own checks, and upkeep.
+"""Sessions: one for each TensorFlow release (``nox -s tf28`` … ``tf221``), the project's own checks, upkeep.
 
 The releases come from ``gradcheck/versions.py``, the one table of them. ``nox -l`` lists everything.
 """
@@ -28,7 +28,7 @@ TOOLS_PYTHON = "3.11"
 
 
 def _load_versions() -> ModuleType:
-    """Load the table by its path: importing the package would need its dependencies, which Nox's environment lacks."""
+    """Load the table by its path: importing the package would need what Nox's environment does not have."""
     spec = importlib.util.spec_from_file_location("_gradcheck_versions", ROOT / "gradcheck" / "versions.py")
     if spec is None or spec.loader is None:
         raise ImportError("gradcheck/versions.py cannot be loaded; is the checkout complete?")
@@ -46,7 +46,7 @@ def _group(name: str) -> list[str]:
 
 
 def _build_wheel(session: nox.Session) -> Path:
-    """Build the sdist and, from it, the wheel: what is tested is what a user would install, sdist included."""
+    """Build the sdist and, from it, the wheel: what is tested is what a user would install."""
     out = Path(session.create_tmp()).resolve() / "dist"
     shutil.rmtree(out, ignore_errors=True)
     if session.venv_backend == "uv":
@@ -64,7 +64,7 @@ def _build_wheel(session: nox.Session) -> Path:
 
 
 def _install(session: nox.Session, release: versions.Release, *extra: str) -> None:
-    """Install the built wheel, TensorFlow and what the tests need, all pinned by the release's constraints."""
+    """Install the built wheel, TensorFlow and what the tests need, pinned by the release's constraints."""
     wheel = _build_wheel(session)
     constraints = str(ROOT / release.constraints)
     session.install(
@@ -81,10 +81,9 @@ def _install(session: nox.Session, release: versions.Release, *extra: str) -> No
 
 
 def _environment() -> dict[str, str]:
-    """What every run of TensorFlow gets: no start-up chatter, one float order, no surprise from the user's shell."""
+    """What every run gets: no start-up chatter, and the duty to test what is installed, not the checkout."""
     return {
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
-        "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "0"),
         "GRADCHECK_EXPECT_INSTALLED": "1",
     }
 
@@ -92,7 +91,8 @@ def _environment() -> dict[str, str]:
 def _own_suite_arguments(session: nox.Session) -> tuple[list[str], list[str]]:
     """Split what follows ``--``: what is to be installed for somebody's suite, and pytest's own arguments.
 
-    ``--requirements FILE`` and ``--with REQUIREMENT`` (both repeatable) are ours; paths are meant from where Nox was called.
+    ``--requirements FILE`` and ``--with REQUIREMENT`` (both repeatable) are ours; paths are meant from where
+    Nox was called.
     """
     install: list[str] = []
     arguments: list[str] = []
@@ -126,7 +126,8 @@ def _version_session(release: versions.Release) -> None:
         install, arguments = _own_suite_arguments(session)
         _install(session, release, *install)
         if session.posargs:
-            # `pytest`, not `python -m pytest`: the latter puts the current directory, and so the checkout, on sys.path.
+            # `pytest`, not `python -m pytest`: the latter puts the current directory, and so the checkout,
+            # on sys.path.
             session.run("pytest", *arguments, env=_environment())
             return
         results = Path(session.invoked_from) / "results"
@@ -164,7 +165,7 @@ def tests(session: nox.Session, release: versions.Release) -> None:
 
 @nox.session(python=versions.oldest().python, reuse_venv=True, tags=["checks"])
 def minimums(session: nox.Session) -> None:
-    """The project's own suite with the lowest versions that pyproject.toml allows, on the oldest TensorFlow."""
+    """The project's own suite with the lowest versions allowed, on the oldest TensorFlow."""
     release = versions.oldest()
     if session.venv_backend != "uv":
         session.error("minimums needs uv's --resolution=lowest-direct; install Nox as `nox[uv]`")
@@ -201,14 +202,18 @@ def typing(session: nox.Session) -> None:
 
 @nox.session(python=TOOLS_PYTHON, reuse_venv=True, tags=["checks"])
 def docs(session: nox.Session) -> None:
-    """Fails where a generated page no longer says what its source says. `nox -s docs -- --write` writes them anew."""
+    """Fails where a generated page no longer says what its source says. `nox -s docs -- --write` writes them
+    anew.
+    """
     session.install("--editable", ".")
     session.run("python", "-m", "gradcheck.variants.document", *(session.posargs or ["--check"]))
 
 
 @nox.session(python=TOOLS_PYTHON, reuse_venv=True, default=False)
 def lock(session: nox.Session) -> None:
-    """Write constraints/*.txt anew: the newest versions that go together, for each TensorFlow and its Python."""
+    """Write constraints/*.txt anew: the newest versions that go together, for each TensorFlow and its
+    Python.
+    """
     session.install("uv")
     with tempfile.TemporaryDirectory() as folder:
         for release in versions.RELEASES:
@@ -236,7 +241,9 @@ def lock(session: nox.Session) -> None:
 
 @nox.session(python=versions.newest().python, reuse_venv=True, default=False)
 def bench(session: nox.Session) -> None:
-    """Benchmarks on the newest TensorFlow: one table a script in benchmarks/. Paths after `--` choose scripts."""
+    """Benchmarks on the newest TensorFlow: one table a script in benchmarks/. Paths after `--` choose
+    scripts.
+    """
     _install(session, versions.newest())
     scripts = [Path(argument) for argument in session.posargs] or sorted((ROOT / "benchmarks").glob("*.py"))
     for script in scripts:

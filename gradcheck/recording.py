@@ -1,8 +1,9 @@
-"""How the harness tells whoever listens that a check is done, and asks what a test run wants checked by default.
+"""How the harness tells whoever listens that a check is done, and asks what a test run wants checked by
+default.
 
-The harness must not know the pytest plugin (imports go the other way), yet the plugin shows a matrix of everything
-that was checked and passes its options on. Both meet here: the harness calls `publish` and `defaults`, a runner calls
-`subscribe` and `use_defaults`. Neither needs TensorFlow.
+The harness must not know the pytest plugin (imports go the other way), yet the plugin shows a matrix of
+everything that was checked and passes its options on. Both meet here: the harness calls `publish` and
+`defaults`, a runner calls `subscribe` and `use_defaults`. Neither needs TensorFlow.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ _defaults: ContextVar[Mapping[str, Any]] = ContextVar("gradcheck_defaults", defa
 def subscribe(callback: Callback) -> None:
     """Have ``callback(report)`` called for every check made by ``assert_gradients`` and every search.
 
-    Inside ``@given`` that is once for each example; the last failing one is the shrunk one. A callback runs in the
-    thread that made the check, and an exception that it raises surfaces there.
+    Inside ``@given`` that is once for each example; the last failing one is the shrunk one. A callback runs
+    in the thread that made the check, and an exception that it raises surfaces there.
     """
     if callback not in _subscribers:
         _subscribers.append(callback)
@@ -46,7 +47,9 @@ def publish(report: Report) -> None:
 
 
 def defaults() -> Mapping[str, Any]:
-    """What stands for arguments that a call leaves out: some of ``modes``, ``wrt``, ``engine``, ``expect``, ``max_examples``."""
+    """What stands for arguments that a call leaves out: some of ``modes``, ``wrt``, ``engine``, ``expect``,
+    ``max_examples``.
+    """
     return _defaults.get()
 
 

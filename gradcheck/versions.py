@@ -1,7 +1,8 @@
-"""The one table of the TensorFlow releases that are supported, read by the noxfile, the command line and the docs.
+"""The one table of the TensorFlow releases that are supported, read by the noxfile, the command line and the
+docs.
 
-Standard library only, and no import of the package: ``noxfile.py`` loads this file by its path, in an environment
-that holds Nox and nothing else.
+Standard library only, and no import of the package: ``noxfile.py`` loads this file by its path, in an
+environment that holds Nox and nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ __all__ = ["RELEASES", "Quirk", "Release", "find_release", "newest", "oldest"]
 
 @dataclass(frozen=True)
 class Quirk:
-    """A known problem of TensorFlow itself that a user of the checker will meet, and what it means for them."""
+    """A known problem of TensorFlow itself that users of the checker meet, and what it means for them."""
 
     what: str
     meaning: str
@@ -21,11 +22,13 @@ class Quirk:
 
 @dataclass(frozen=True)
 class Release:
-    """One minor release of TensorFlow: what is installed to test it, on which Python, and what is known about it.
+    """One minor release of TensorFlow: what is installed to test it, on which Python, and what is known
+    about it.
 
-    ``version`` is the newest patch release. ``python`` is the interpreter of its Nox session: the newest for which
-    TensorFlow published wheels of this release. ``requirements`` are limits beyond those that the wheel declares
-    (it declares too few: an old wheel accepts a NumPy or protobuf that did not exist when it was made).
+    ``version`` is the newest patch release. ``python`` is the interpreter of its Nox session: the newest for
+    which TensorFlow published wheels of this release. ``requirements`` are limits beyond those that the
+    wheel declares (it declares too few: an old wheel accepts a NumPy or protobuf that did not exist when it
+    was made).
     """
 
     version: str
@@ -59,13 +62,15 @@ class Release:
         return f"constraints/{self.session}.txt"
 
 
-# NumPy 1.24 removed the aliases (np.object, np.bool) that these releases use at import; protobuf 3.20 changed the
-# generated code that they ship. TensorBoard of that time imports pkg_resources, which setuptools 81 removed.
+# NumPy 1.24 removed the aliases (np.object, np.bool) that these releases use at import; protobuf 3.20
+# changed the generated code that they ship. TensorBoard of that time imports pkg_resources, which setuptools
+# 81 removed.
 _EARLY = ("numpy<1.24", "protobuf<3.20", "setuptools<81")
 
 _UNIFORM_SOFTMAX = Quirk(
-    "softmax under XLA gives uniform weights to a row whose mask is all true (MultiHeadAttention is off by 0.15-0.44)",
-    "a DISAGREEMENT in mode xla on attention layers is TensorFlow's own; graph mode is right, 2.21 is right",
+    "softmax under XLA gives uniform weights to a row whose mask is all true",
+    "a DISAGREEMENT in mode xla on attention layers (0.15-0.44 on MultiHeadAttention) is TensorFlow's own; "
+    "graph mode is right, and so is 2.21",
 )
 _EMPTY_ROW_POOLING_2_8 = Quirk(
     "GlobalAveragePooling1D with a mask gives NaN, and NaN gradients, for a row of length 0",
@@ -77,7 +82,7 @@ _EMPTY_ROW_POOLING_2_21 = Quirk(
 )
 _KERAS_3 = Quirk(
     "tf.keras is Keras 3: losses and some layers compute in float32 whatever they are given",
-    "their resolution is that of float32; set the layer's dtype policy to float64, or install tf_keras for Keras 2",
+    "their resolution is that of float32; give the layer dtype='float64', or install tf_keras for Keras 2",
 )
 
 RELEASES: tuple[Release, ...] = (
@@ -99,7 +104,9 @@ RELEASES: tuple[Release, ...] = (
 
 
 def find_release(version: str) -> Release | None:
-    """The row for a TensorFlow version such as ``"2.8.4"``, ``"2.8"`` or ``"2.21.0-rc1"``; None if there is none."""
+    """The row for a TensorFlow version such as ``"2.8.4"``, ``"2.8"`` or ``"2.21.0-rc1"``; None if there is
+    none.
+    """
     minor = version.split(".")[:2]
     return next((release for release in RELEASES if release.minor.split(".") == minor), None)
 
