@@ -140,7 +140,8 @@ def _version_session(release: versions.Release) -> None:
             env=_environment(),
         )
 
-    session_for_release.__doc__ = f"TensorFlow {release.version}, Python {release.python}: the bundled variants, or pytest on the paths after `--`."
+    what = f"TensorFlow {release.version}, Python {release.python}"
+    session_for_release.__doc__ = f"{what}: the bundled variants, or pytest on the paths after `--`."
     nox.session(
         session_for_release, name=release.session, python=release.python, tags=["versions"], reuse_venv=True
     )
