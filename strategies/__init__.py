@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from gradcheck.strategies.batch import SIDES, Batch, Padding
+
+__all__ = ["SIDES", "Batch", "Padding"]
