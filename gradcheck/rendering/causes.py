@@ -1,0 +1,402 @@
+"""The cause of an error in one line, from the page that TensorFlow writes about it.
+
+TensorFlow wraps one sentence in call stacks, names of graph nodes and advice on dumping graphs, each version and each
+execution mode in another way. `cause_of` finds that sentence, says the common ones in plain words (the same words in
+every mode, so that modes which fail alike are told about together), and adds where in the user's code it happened.
+
+The rules were written against the messages that TensorFlow 2.8 and 2.21 really give; ``tests/rendering/messages``
+holds them. Only text is looked at: nothing here needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePath
+
+__all__ = ["cause_of", "is_unsupported"]
+
+# A line that people read at a glance; the whole text is kept elsewhere.
+_LONGEST = 220
+
+_XLA = frozenset({"xla"})
+_DYNAMIC = frozenset({"dynamic"})
+_COMPILED = frozenset({"graph", "dynamic", "xla"})
+_NONE: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A known message: how to recognise it, how to say it, and the modes whose limits it speaks of."""
+
+    pattern: re.Pattern[str]
+    say: str | Callable[[re.Match[str]], str]
+    limits_of: frozenset[str] = _NONE
+
+    def sentence(self, match: re.Match[str]) -> str:
+        return match.expand(self.say) if isinstance(self.say, str) else self.say(match)
+
+
+def _rule(pattern: str, say: str | Callable[[re.Match[str]], str], limits_of: frozenset[str] = _NONE) -> _Rule:
+    return _Rule(re.compile(pattern, re.DOTALL), say, limits_of)
+
+
+def _operations(match: re.Match[str]) -> str:
+    """The operations without a kernel, with the attribute that is in the way where the operation as such has one."""
+    found = re.findall(
+        r"(\w+) \(No registered '\w+' OpKernel(?:[^()]|\([^()]*\))*?"
+        r"(?:Requested Attributes: ([^()]*?))?\)(?=\{|\s|,|$)",
+        match[1],
+    )
+    names = []
+    for name, attributes in found:
+        variant = re.search(r"(\w+)=(DT_(?:VARIANT|STRING|RESOURCE))", attributes)
+        names.append(f"{name} ({variant[1]}={variant[2]})" if variant else name)
+    # The same operation is listed once for every node.
+    unique = list(dict.fromkeys(names))
+    if not unique:
+        return "XLA cannot compile an operation of the subject: " + match[1]
+    return f"XLA cannot compile the operation{'s' if len(unique) > 1 else ''} {', '.join(unique)}"
+
+
+def _shape(text: str) -> str:
+    """``(3,)`` and ``[3]`` are both written ``[3]``."""
+    return "[" + ", ".join(part.strip() for part in text.strip("()[] ").split(",") if part.strip()) + "]"
+
+
+def _unequal(first: int, second: int) -> Callable[[re.Match[str]], str]:
+    # The order in which two shapes are met differs between modes and says nothing.
+    def say(match: re.Match[str]) -> str:
+        one, other = sorted((_shape(match[first]), _shape(match[second])), key=lambda shape: (len(shape), shape))
+        return (
+            f"elements of different shapes, {one} and {other}, cannot be stacked into one tensor "
+            "(tf.map_fn, tf.scan, tf.TensorArray and tf.stack need equal shapes)"
+        )
+
+    return say
+
+
+def _do_not_fit(match: re.Match[str]) -> str:
+    shapes = " and ".join(_shape(shape) for shape in re.findall(r"\[[^\]]*\]", match["shapes"]))
+    operation = re.sub(r"^(Batch)?MatMul.*", "MatMul", match["operation"])
+    return f"{operation}: shapes {shapes} do not fit together"
+
+
+_DTYPES = {"double": "float64", "float": "float32", "half": "float16", "int": "int32"}
+
+
+def _dtypes(match: re.Match[str]) -> str:
+    one, other = sorted(_DTYPES.get(name, name) for name in (match["one"], match["other"]))
+    return f"{match['operation']}: arguments of different dtypes, {one} and {other}"
+
+
+_SYMBOLIC = "a tensor has no value yet while the function is traced, "
+
+_RULES = (
+    # What XLA cannot do.
+    _rule(r"Detected unsupported operations when trying to compile graph \S+ on \w+: (.*)", _operations, _XLA),
+    _rule(
+        r"Input (\d+) to node `[^`]*` with op (\w+) must be a compile-time constant",
+        r"XLA has to know input \1 of \2 (a shape or size) when it compiles, but it is computed from the data",
+        _XLA,
+    ),
+    _rule(
+        r"XLA compilation requires a fixed tensor list size",
+        "XLA cannot store the steps of a loop whose number of iterations it does not know: give tf.while_loop "
+        "maximum_iterations, and tf.TensorArray a fixed size",
+        _XLA,
+    ),
+    _rule(
+        r"TensorList crossing the XLA/TF boundary",
+        "the steps that a loop stored for its gradient (a TensorList) cannot leave the compiled function",
+        _XLA,
+    ),
+    _rule(
+        r"XLA can't deduce compile time constant (?:output )?shape",
+        "XLA has to know the shape of a slice when it compiles, but it is computed from the data",
+        _XLA,
+    ),
+    # What a traced function cannot do.
+    _rule(
+        r"(?i)iterating over a?\s?(?:symbolic )?`?tf\.Tensor`? is not allowed",
+        _SYMBOLIC + "so Python cannot loop over it",
+        _COMPILED,
+    ),
+    _rule(
+        r"(?i)using a (?:symbolic )?`?tf\.Tensor`? as a Python `?bool`? is not allowed",
+        _SYMBOLIC + "so a Python `if`, `while`, `and` or `or` cannot decide by it",
+        _COMPILED,
+    ),
+    _rule(
+        r"'(?:Symbolic)?Tensor' object has no attribute 'numpy'|numpy\(\) is only available when eager",
+        _SYMBOLIC + "so .numpy() cannot be called on it",
+        _COMPILED,
+    ),
+    _rule(
+        r"Cannot convert a symbolic (?:tf\.)?Tensor \([^)]*\) to a numpy array"
+        r"|__array__\(\) on a .*?symbolic|(?:Symbolic)?Tensor\S* to a numpy array",
+        _SYMBOLIC + "so NumPy cannot compute with it",
+        _COMPILED,
+    ),
+    _rule(
+        r"(?:int|float)\(\) argument must be .*? not '(?:Symbolic)?Tensor'"
+        r"|'(?:Symbolic)?Tensor' object cannot be interpreted as an integer"
+        r"|__(?:int|index|float)__ returned non-\w+ \(type (?:Symbolic)?Tensor\)",
+        _SYMBOLIC + "so Python cannot make a number of it",
+        _COMPILED,
+    ),
+    _rule(
+        r"(?:only supports singleton tf\.Variables|tried to create variables on non-first call)",
+        "variables are created in every call; tf.function allows it in the first one only",
+        _COMPILED,
+    ),
+    _rule(
+        r"('\w+' must also be initialized in the \w+ branch|'\w+' has dtype \w+ in the .*? branch, but .*? branch"
+        r"|'\w+' must be defined before the loop|'\w+' has dtype \w+ before the loop, but [^.]* iteration)",
+        r"\1",
+        _COMPILED,
+    ),
+    _rule(
+        r"Input tensor `[^`]*` enters the loop with shape (\([^)]*\)), but has shape (\([^)]*\)) after one iteration",
+        r"a variable of a loop changes its shape from \1 to \2, which tf.while_loop allows with shape_invariants only",
+        _COMPILED,
+    ),
+    # What cannot be done where batch and time are not known.
+    _rule(
+        r"'NoneType' object cannot be interpreted as an integer|unsupported operand type\(s\) for [^:]*: .*NoneType"
+        r"|'[<>]=?' not supported between instances of .*NoneType|got None of type 'NoneType'"
+        r"|Cannot convert None to|must be .*, not NoneType|not 'NoneType'|Cannot convert a partially known TensorShape"
+        r"|Failed to convert elements of [\[(].*\bNone\b",
+        "the size of an axis is needed as a Python number, but it is unknown while the function is traced "
+        "(tf.shape(x)[axis] instead of x.shape[axis] works)",
+        _DYNAMIC,
+    ),
+    _rule(
+        r"(Cannot infer argument `num` from shape \([^)]*\)|[^.\n]*with unknown inner matrix shape"
+        r"|[^.\n]*should be defined\. Found:? `?None`?|[^.\n]*must be fully-defined \(no `None` dimensions\)"
+        r"|Cannot iterate over a (?:tensor|shape) with unknown [\w ]+|as_list\(\) is not defined on an unknown TensorShape"
+        r"|[^.\n]*(?:unknown|undefined) (?:rank|shape|dimension)[^.\n]*|[^.\n]*(?:must|has to|should) be (?:statically )?"
+        r"(?:known|static|fully defined)[^.\n]*)",
+        r"\1",
+        _DYNAMIC,
+    ),
+    # What is wrong with the batch or with the subject.
+    _rule(r"PartialTensorShape: Incompatible shapes during merge: (\[[^\]]*\]) vs\. (\[[^\]]*\])", _unequal(1, 2)),
+    _rule(r"Incompatible shape for value \((\([^)]*\))\), expected \((\([^)]*\))\)", _unequal(1, 2)),
+    _rule(r"Inconsistent shapes: saw (\([^)]*\)) but expected (\([^)]*\))", _unequal(1, 2)),
+    _rule(r"[Tt]ried to stack elements (?:with|from .*? with) different shapes: (\[[^\]]*\]) vs\.? (\[[^\]]*\])", _unequal(1, 2)),
+    _rule(
+        r"Dimensions must be equal, but are .*? for '[^']*? = (?P<operation>\w+)\[.*?' with input shapes: "
+        r"(?P<shapes>\[.*\])",
+        _do_not_fit,
+    ),
+    _rule(r"Incompatible shapes: (?P<shapes>\[[^\]]*\] vs\. \[[^\]]*\])(?:.*?\[Op:(?P<operation>\w+)\])", _do_not_fit),
+    _rule(
+        r"Matrix size-incompatible: (?P<shapes>In\[0\]: \[[^\]]*\], In\[1\]: \[[^\]]*\])",
+        lambda match: "MatMul: shapes {} and {} do not fit together".format(
+            *(_shape(shape) for shape in re.findall(r": (\[[^\]]*\])", match["shapes"]))
+        ),
+    ),
+    _rule(
+        r"cannot compute (?P<operation>\w+) as input #\d+\(zero-based\) was expected to be an? (?P<one>\w+) tensor but is "
+        r"an? (?P<other>\w+) tensor",
+        _dtypes,
+    ),
+    _rule(
+        r"Input '\w+' of '(?P<operation>\w+)' Op has type (?P<one>\w+) that does not match type (?P<other>\w+) of",
+        _dtypes,
+    ),
+    _rule(
+        r"<tf\.Tensor .*?> is out of scope",
+        "a tensor that was made inside a function was kept and used outside of it",
+    ),
+    _rule(r"\A(\S.*?)\s+Condition x \S+ y did not hold", r"assertion failed: \1"),
+    _rule(r"gradient registry has no entry for: (\w+)", r"TensorFlow has no gradient for the operation \1"),
+    _rule(
+        r"No gradient defined for operation '[^']*' \(op type: (\w+)\)",
+        r"TensorFlow has no gradient for the operation \1",
+    ),
+    _rule(r"assertion failed: \[([^\]]+)\]", r"assertion failed: \1"),
+    _rule(r"(?:OOM when allocating|Out of memory while trying to allocate)[^.\[]*(?:\[[^\]]*\])?", r"out of memory: \g<0>"),
+)
+
+# A frame in a message, as Python, as AutoGraph and as XLA write it.
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>\S+)', re.MULTILINE)
+_LIBRARIES = re.compile(
+    r"[/\\](?:site-packages|dist-packages)[/\\](?:tensorflow|keras|tf_keras|numpy|hypothesis|pytest|_pytest|pluggy|six)\b"
+    r"|[/\\](?:tensorflow|keras)[/\\](?:python|src|engine|layers|utils)[/\\]"
+    r"|__autograph_generated_file|^<|[/\\]lib[/\\]python\d[\d.]*[/\\][\w]+\.py$"
+)
+_PYTHON_ERROR = re.compile(r"^\s+(?P<type>[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Iteration|Exit|Warning)): ", re.MULTILINE)
+# Keras 2 and Keras 3.
+_IN_LAYER = re.compile(
+    r'Exception encountered when calling (?:layer "?[\w.]+"? \(type (\w+)\)|(\w+)\.(?:call|build)\(\))\.\s*'
+)
+_WRAPPERS = ("StagingError", "AutoGraphError")
+
+
+def _plain(exception: BaseException) -> str:
+    # Keras 3 sets its messages in bold.
+    return re.sub(r"\x1b\[[\d;]*m", "", str(exception))
+
+
+def _type_and_text(exception: BaseException) -> tuple[str, str]:
+    """The type that the user's code raised, and TensorFlow's text without what it was wrapped in."""
+    name, text = type(exception).__name__, _plain(exception)
+    if text.startswith("(") and isinstance(exception.args, tuple) and len(exception.args) > 1:
+        # raise ValueError("expected", 1, "gradients"): meant as a sentence, shown as a tuple.
+        text = " ".join(str(part) for part in exception.args)
+    if "in user code:" in text:
+        found = None
+        for found in _PYTHON_ERROR.finditer(text):
+            pass
+        if found:
+            if name in _WRAPPERS:
+                name = found["type"].rpartition(".")[2]
+            text = text[found.end() :]
+    return name, text
+
+
+def _essence(text: str) -> str:
+    """The sentence itself: without stacks, nodes and advice for the authors of TensorFlow."""
+    if "Graph execution error" in text or "Detected at node" in text:
+        text = re.sub(r"\A.*?Detected at node.*?\(most recent call last\):\n", "", text, flags=re.DOTALL)
+        # TensorFlow 2.8 closes the stack with the node; later versions leave empty lines between frames.
+        text = re.sub(r"\A.*^Node: '[^']*'\n", "", text, flags=re.DOTALL | re.MULTILINE)
+        text = re.sub(r'^\s*File "[^"]+", line \d+, in .*\n(?:\s*\n|\s{3,}\S.*\n)?', "", text, flags=re.MULTILINE)
+        text = text.replace("Graph execution error:", "")
+    for noise in (
+        r"\d+ root error\(s\) found\.\s*\(\d\)\s+[\w ]+:\s*",
+        r"\s*\(1\)\s+[A-Z_ ]+:.*\Z",
+        r"(?:Stack trace for op definition|The op is created at):.*?(?=\n\s*\[\[|\n\ttf2xla|\Z)",
+        r"\[\[\{?\{?(?:node )?[^\]]*\]\](?:\s*\[Op:[^\]]*\])?",
+        r"\{\{function_node [^}]*\}\}\s*",
+        r"tf2xla conversion failed.*?compiled functions\.",
+        r"(?:\[Op:__inference[^\]]*\])",
+        r"(?:Call arguments received|Arguments received by).*\Z",
+        r"\t\[\[.*?\]\]",
+    ):
+        text = re.sub(noise, "", text, flags=re.DOTALL)
+    text = _IN_LAYER.sub("", text)
+    # Keras numbers layers as they are made, so the number says how often the subject ran and nothing else.
+    text = re.sub(r'(layer "?[A-Za-z][\w.]*?)_\d+\b', r"\1", text)
+    return text.strip()
+
+
+def _line(text: str) -> str:
+    """The first paragraph as one line."""
+    first = re.split(r"\n\s*\n", text.strip())[0]
+    # Eager mode names the operation and the other modes do not; the place in the code says it in every mode.
+    first = re.sub(r"\s*\[Op:\w+\](?:\s*name:\s*\S*)?\s*$", "", first)
+    first = re.sub(r"\.? for '\{\{node [^}]*\}\} = .*\Z", "", first, flags=re.DOTALL)
+    first = re.sub(r"\{\{node ([^}]*)\}\}", r"\1", first)
+    line = " ".join(first.split())
+    if line.endswith(".") and not line.endswith(".."):
+        line = line[:-1]
+    if len(line) > _LONGEST:
+        line = line[:_LONGEST].rsplit(" ", 1)[0] + " …"
+    return line
+
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@cache
+def _our_files() -> frozenset[tuple[str, str]]:
+    return frozenset((path.parent.name, path.name) for path in _PACKAGE.rglob("*.py") if "variants" not in path.parts)
+
+
+def _is_ours(file: str) -> bool:
+    """Whether a frame is gradcheck's own. The bundled variants are not: they are subjects like any other."""
+    path = Path(file)
+    if path.is_absolute():
+        return path.is_relative_to(_PACKAGE) and not path.is_relative_to(_PACKAGE / "variants")
+    # XLA gives no more of a path than the last folder.
+    return path.parts[-2:] in _our_files()
+
+
+def _is_users(file: str) -> bool:
+    return not (_LIBRARIES.search(file) or _is_ours(file))
+
+
+def _where(exception: BaseException) -> str:
+    """The last line of the user's own code on the way to the error; empty where there is none."""
+    frames = [
+        (frame["file"], int(frame["line"]), frame["name"])
+        for frame in _FRAME.finditer(str(exception))
+        if _is_users(frame["file"])
+    ]
+    if not frames:
+        frames = [
+            (frame.filename, frame.lineno or 0, frame.name)
+            for frame in traceback.extract_tb(exception.__traceback__)
+            if _is_users(frame.filename)
+        ]
+    if not frames:
+        return ""
+    file, line, name = frames[-1]
+    return f"{PurePath(file).name}:{line}, in {name}"
+
+
+def _matching(text: str, mode: str) -> tuple[_Rule, re.Match[str]] | None:
+    for rule in _RULES:
+        # In another mode the same words mean something else: None in eager mode is not an unknown size.
+        if rule.limits_of and mode not in rule.limits_of:
+            continue
+        match = rule.pattern.search(text)
+        if match:
+            return rule, match
+    return None
+
+
+def cause_of(exception: BaseException, mode: str = "", *, where: bool = True) -> str:
+    """What went wrong, in one line that says nothing about graph nodes.
+
+    Args:
+        exception: what was raised, by TensorFlow, by Keras or by the subject itself.
+        mode: ``eager``, ``graph``, ``dynamic`` or ``xla``. Without it, messages about the limits of a mode are
+            left in TensorFlow's words.
+        where: add the last line of the user's own code, as ``(file.py:12, in function)``, where it is known.
+
+    Returns:
+        One line. A message that is known is said in plain words; of any other the first paragraph is kept, after the
+        name of the exception.
+    """
+    name, text = _type_and_text(exception)
+    text = _essence(text)
+    known = _matching(text, mode)
+    if known:
+        line = _line(known[0].sentence(known[1]))
+    else:
+        line = _line(text)
+        line = f"{name}: {line}" if line else name
+    layers = [first or second for first, second in _IN_LAYER.findall(_plain(exception))]
+    if layers:
+        line = f"in layer {layers[-1]}: {line}"
+    place = _where(exception) if where else ""
+    return f"{line} ({place})" if place else line
+
+
+def is_unsupported(exception: BaseException, mode: str) -> bool:
+    """Whether the error says that the *mode* cannot run the subject, whatever the batch.
+
+    So it is where XLA has no kernel for an operation or needs a size that depends on the data, where a traced function
+    would need the value of a tensor, and where the size of an axis is needed that the dynamic mode leaves unknown. An
+    error that eager mode raises as well is one of the subject, whatever this function says: ask it for errors
+    of the compiled modes only, after eager mode has run the same batch.
+
+    Args:
+        exception: what was raised.
+        mode: ``eager``, ``graph``, ``dynamic`` or ``xla``.
+    """
+    if mode == "eager":
+        return False
+    text = _essence(_type_and_text(exception)[1])
+    known = _matching(text, mode)
+    if known:
+        return bool(known[0].limits_of)
+    # XLA has many ways to say that it cannot; all of them name it.
+    return mode == "xla" and ("XLA" in text or type(exception).__name__ == "UnimplementedError")

@@ -1,0 +1,58 @@
+"""What to do next: for each verdict the cause that is most often behind it and a first step, in plain words."""
+
+from __future__ import annotations
+
+from gradcheck.verdicts import Verdict
+
+__all__ = ["HINTS", "hint"]
+
+HINTS = {
+    Verdict.MISMATCH: (
+        "Look at what computes this output from this input: a tf.custom_gradient whose formula is wrong, a mask that "
+        "is applied in the forward pass only, or an integer index that ought to depend on the input. If only some "
+        "modes fail, the code is usually right and TensorFlow is not: replace the operation and check again."
+    ),
+    Verdict.DISCONNECTED: (
+        "Look for what cuts the path: tf.stop_gradient, a cast to an integer, tf.argmax or tf.round, .numpy(), "
+        "tf.numpy_function, or a gradient function that returns None."
+    ),
+    Verdict.NONFINITE: (
+        "Usually 0/0, log(0), sqrt(0) or 0*inf, typically in a row of length 0. Make the argument safe before the "
+        "operation (tf.math.divide_no_nan, or tf.where on the input): a tf.where on the result does not help, "
+        "because the gradient still multiplies 0 by NaN."
+    ),
+    Verdict.DISAGREEMENT: (
+        "The code is usually right in eager mode and executed differently here: Python side effects, tensors "
+        "captured as constants, or a fault of the compiler. The script below is what a TensorFlow issue needs."
+    ),
+    Verdict.PADDING_LEAK: (
+        "Mask the padded steps wherever they meet valid ones (sums, means, softmax, convolutions, reversed "
+        "recurrences), and divide by the lengths, not by the size of the time axis."
+    ),
+    Verdict.NONDETERMINISTIC: (
+        "Fix the randomness (a stateless random operation with a seed, dropout with training=False), or look for "
+        "state that the call changes, such as a tf.Variable that it assigns to."
+    ),
+    Verdict.ERROR: (
+        "If such a batch is real data, handle it: rows of length 0, a single row and a single step are the usual "
+        "ones. If it can never occur, restrict what is drawn (min_length, max_length, min_value, ...)."
+    ),
+    Verdict.CRASH: (
+        "A crash is a fault of TensorFlow, whatever the input. Guard against the batch below, and report it."
+    ),
+    Verdict.UNSUPPORTED: (
+        "If nobody runs it in this mode, leave the mode out (modes=...) or expect it "
+        '(expect={"MODE": "UNSUPPORTED"}). Otherwise replace the operation named above.'
+    ),
+    Verdict.KINK: "Nothing needs to be done. For smooth inputs only, draw values away from the corner.",
+    Verdict.UNRESOLVED: (
+        "Compute in float64 if the subject allows it, use inputs of ordinary size (around 1), and look for "
+        "operations that round to float32 inside."
+    ),
+    Verdict.PASS: "Nothing needs to be done.",
+}
+
+
+def hint(verdict: Verdict, mode: str) -> str:
+    """The hint for a verdict, with the mode filled in where it names one."""
+    return HINTS[verdict].replace("MODE", mode)

@@ -1,0 +1,44 @@
+"""Wrapping of paragraphs, and of lists of labels and texts, to the width of a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+__all__ = ["WIDTH", "clipped", "columns", "paragraph"]
+
+WIDTH = 100
+
+
+def paragraph(text: str, indent: int = 2) -> list[str]:
+    """The text as lines of at most `WIDTH` columns, all indented alike. Words longer than a line stay whole."""
+    space = " " * indent
+    lines = textwrap.wrap(
+        " ".join(text.split()),
+        WIDTH,
+        initial_indent=space,
+        subsequent_indent=space,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return lines
+
+
+def columns(rows: Iterable[tuple[str, str]], indent: int = 2, between: int = 2) -> list[str]:
+    """Labels and texts in two columns; texts are wrapped under themselves."""
+    kept: Sequence[tuple[str, str]] = [(label, text) for label, text in rows if text]
+    start = indent + max((len(label) for label, _ in kept), default=0) + between
+    lines: list[str] = []
+    for label, text in kept:
+        wrapped = paragraph(text, start)
+        wrapped[0] = (" " * indent + label).ljust(start) + wrapped[0][start:]
+        lines += wrapped
+    return lines
+
+
+def clipped(text: str, most: int, indent: int, rest: str) -> list[str]:
+    """The lines of a text that must not be wrapped, at most ``most`` of them; ``rest`` says where the others are."""
+    lines = text.splitlines()
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"... {len(lines) - most + 1} more lines: {rest}"]
+    return [(" " * indent + line).rstrip() for line in lines]

@@ -1,0 +1,225 @@
+"""The text of a report: what a user reads in a terminal, and nowhere else needs to look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from gradcheck.rendering.hints import hint
+from gradcheck.rendering.layout import WIDTH, clipped, columns, paragraph
+from gradcheck.rendering.numbers import number, pair, times
+from gradcheck.report import Entry, ModeResult, Report
+from gradcheck.verdicts import Verdict
+
+__all__ = ["headline", "render_report"]
+
+# Longer batches are cut here: a shrunk one is far below it, and the whole text stays at hand in the report.
+_MOST_ARGUMENT_LINES = 14
+# Two modes show the same failure when their numbers agree to this, relatively: rounding differs between modes.
+_SAME = 1e-6
+
+_FIRST_AND_SECOND = {
+    Verdict.DISAGREEMENT: ("in this mode", "in eager mode"),
+    Verdict.PADDING_LEAK: ("before the change", "after the change"),
+    Verdict.NONDETERMINISTIC: ("first call", "second call"),
+}
+_THEORETICAL_AND_NUMERICAL = ("theoretical (gradient)", "numerical (measured)")
+
+
+def _and(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def headline(results: Iterable[ModeResult]) -> str:
+    """The verdicts with their modes on one line, the worst first: ``MISMATCH in xla; PASS in eager, graph``."""
+    by_verdict: dict[tuple[int, str], list[str]] = {}
+    for result in results:
+        words = result.verdict.value
+        if not result.ok and not result.verdict.fails:
+            words += f" (not the expected {' or '.join(v.value for v in result.expected)})"
+        elif result.ok and result.verdict.fails:
+            words += " (expected)"
+        order = -result.verdict.severity - (0 if result.ok else 100)
+        by_verdict.setdefault((order, words), []).append(result.mode)
+    return "; ".join(f"{words} in {_and(modes)}" for (_, words), modes in sorted(by_verdict.items()))
+
+
+def _close(first: float | None, second: float | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    if not (math.isfinite(first) and math.isfinite(second)):
+        return str(first) == str(second)
+    return abs(first - second) <= _SAME * max(abs(first), abs(second))
+
+
+def _same_failure(first: ModeResult, second: ModeResult) -> bool:
+    """Whether two modes can be told about in the same words."""
+    if (first.verdict, first.cause, first.changed, first.expected) != (
+        second.verdict,
+        second.cause,
+        second.changed,
+        second.expected,
+    ):
+        return False
+    one, two = first.entry, second.entry
+    if one is None or two is None:
+        return one is two
+    return (
+        (one.output, one.input) == (two.output, two.input)
+        and _close(one.theoretical, two.theoretical)
+        and _close(one.numerical, two.numerical)
+    )
+
+
+def _groups(results: Sequence[ModeResult]) -> list[list[ModeResult]]:
+    groups: list[list[ModeResult]] = []
+    for result in sorted(results, key=lambda result: -result.verdict.severity):
+        for group in groups:
+            if _same_failure(group[0], result):
+                group.append(result)
+                break
+        else:
+            groups.append([result])
+    return groups
+
+
+def _entry_lines(entry: Entry, verdict: Verdict) -> list[str]:
+    """The worst entry: where it is, both numbers, and their difference beside what is allowed."""
+    where = f"{entry.output} w.r.t. {entry.input}" if entry.input and entry.output else entry.output or entry.input
+    lines = columns([("worst entry", where)])
+    first_label, second_label = _FIRST_AND_SECOND.get(verdict, _THEORETICAL_AND_NUMERICAL)
+    first, second = pair(entry.theoretical, entry.numerical)
+    rows = [(first_label, "none: there is no gradient" if entry.theoretical is None else first)]
+    if entry.numerical is not None:
+        rows.append((second_label, second))
+    if entry.left is not None and entry.right is not None and not _close(entry.left, entry.right):
+        below, above = pair(entry.left, entry.right)
+        rows.append(("slopes on both sides", f"{below} below, {above} above"))
+    if entry.numerical is not None and math.isfinite(entry.numerical):
+        # A gradient that is None means zero to whoever trains with it.
+        theoretical = 0.0 if entry.theoretical is None else entry.theoretical
+        difference = abs(theoretical - entry.numerical)
+        if math.isfinite(difference):
+            text = number(difference)
+            if entry.bound is not None:
+                text += f"; allowed {number(entry.bound, 2)}"
+                if difference > entry.bound:
+                    text += f" ({times(difference, entry.bound)})"
+            rows.append(("difference", text))
+    if entry.reference is not None:
+        theoretical_text, numerical_text = pair(*entry.reference)
+        rows.append(("tf.test.compute_gradient", f"theoretical {theoretical_text}, numerical {numerical_text}"))
+    return lines + columns(rows, indent=4)
+
+
+def _notes(group: Sequence[ModeResult]) -> list[tuple[str, str]]:
+    notes: dict[str, list[str]] = {}
+    for result in group:
+        for note in result.notes:
+            notes.setdefault(note, []).append(result.mode)
+    return [
+        ("note", note if len(modes) == len(group) else f"{note} ({_and(modes)})") for note, modes in notes.items()
+    ]
+
+
+def _expectation(result: ModeResult) -> str:
+    if not result.expected:
+        return ""
+    expected = " or ".join(verdict.value for verdict in result.expected)
+    if result.verdict.fails:
+        return f"{expected} was expected here, not {result.verdict.value}."
+    return f"{expected} was expected here and is gone; if it was fixed, remove the expectation (expect=...)."
+
+
+def _failure(group: Sequence[ModeResult], explain: bool) -> list[str]:
+    result = group[0]
+    heading = f"{_and(one.mode for one in group)}: {result.verdict.value}"
+    lines = ["", heading]
+    if explain:
+        lines += paragraph(result.verdict.meaning)
+    # A PASS or KINK where a failure was expected has nothing else to tell.
+    lines += columns(
+        [
+            ("cause", result.cause),
+            ("changed", result.changed),
+            ("expected", _expectation(result)),
+        ]
+    )
+    if result.entry is not None:
+        lines += _entry_lines(result.entry, result.verdict)
+    lines += columns(_notes(group))
+    if explain and result.verdict.fails:
+        lines += columns([("what to do", hint(result.verdict, result.mode))])
+    return lines
+
+
+def _resolution(results: Iterable[ModeResult]) -> str:
+    resolutions = [result.resolution for result in results if result.resolution is not None]
+    if not resolutions:
+        return ""
+    worst = max(resolutions)
+    if not math.isfinite(worst):
+        return "how small an error could have been seen is not known"
+    return f"an error of {number(worst, 2)} of the gradient's size would have been seen"
+
+
+def _passing(report: Report) -> list[str]:
+    """What needs no attention: resolution, kinks, what could not be decided, expected failures, notes."""
+    fine = [result for result in report.modes.values() if result.ok]
+    rows = []
+    for verdict in (Verdict.UNRESOLVED, Verdict.KINK):
+        group = [result for result in fine if result.verdict is verdict]
+        if group:
+            rows.append((f"{verdict.value} in {_and(result.mode for result in group)}", verdict.meaning))
+    for group in _groups([result for result in fine if result.verdict.fails]):
+        rows.append((f"{group[0].verdict.value} in {_and(result.mode for result in group)}", group[0].cause))
+    lines = [line for label, text in rows for line in paragraph(f"{label}: {text}" if text else label)]
+    passed = [result for result in fine if result.verdict in (Verdict.PASS, Verdict.KINK)]
+    resolution = _resolution(passed)
+    if resolution:
+        where = "" if len(passed) == len(report.modes) else f"{_and(result.mode for result in passed)}: "
+        lines += paragraph(f"{where}{resolution}")
+    return lines + columns(_notes(fine))
+
+
+def _footer(report: Report) -> list[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    failed = [result for result in report.failures if result.verdict.fails]
+    rows = [("checked with", versions)]
+    scripts = [mode for mode in report.scripts if mode in {result.mode for result in failed}]
+    if scripts:
+        rows.append(("script", f'plain TensorFlow, runs as it is: print(report.scripts["{scripts[0]}"])'))
+    detailed = [result.mode for result in failed if result.detail]
+    if detailed:
+        rows.append(("whole error", f'print(report["{detailed[0]}"].detail)'))
+    if scripts or detailed:
+        rows.append(("report", "what gradcheck.check returned, or the .report of a gradcheck.GradientError"))
+    return columns(rows, indent=0)
+
+
+def render_report(report: Report) -> str:
+    """The text of a report for a terminal, at most 100 columns wide except for pasted code and error messages.
+
+    A passing report takes a few lines: verdicts, and how small an error could have been seen. A failing one says
+    for each failing mode what happened, where, by how much, and what to do; modes that fail alike share a section.
+
+    Args:
+        report: what a check came to.
+
+    Returns:
+        The text without a final line break.
+    """
+    heading = f"{report.subject}: {headline(report.modes.values()) or 'no mode was run'}"
+    lines = [heading] if len(heading) <= WIDTH else [f"{report.subject}:", *paragraph(heading[len(report.subject) + 2 :])]
+    lines += _passing(report)
+    explained: set[Verdict] = set()
+    for group in _groups(report.failures):
+        verdict = group[0].verdict
+        lines += _failure(group, explain=verdict not in explained)
+        explained.add(verdict)
+    if not report.ok:
+        if report.arguments:
+            lines += ["", "on this batch:"]
+            lines += clipped(report.arguments, _MOST_ARGUMENT_LINES, 2, "print(report.arguments)")
+        lines += ["", *_footer(report)]
+    return "\n".join(lines)
