@@ -1,0 +1,137 @@
+"""The whole method on one Jacobian, given a function that evaluates many points at once.
+
+``evaluate(points [k, x_size]) -> outputs [k, y_size]`` is all that is asked of a subject; an engine makes it one
+compiled call. It is called at most `rounds` + 1 times: noise and screen together, then the ladder, in pieces of at most
+`max_points` points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.errors import InputError
+from gradcheck.numerics.judge import Judgement, judge, passes_screen
+from gradcheck.numerics.noise import noise_level, noise_points
+from gradcheck.numerics.refine import Refined, refine
+from gradcheck.numerics.screen import screen
+from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps, screen_steps
+
+__all__ = ["compare", "concatenate_refined", "measured_eps"]
+
+Array = NDArray[np.float64]
+Evaluate = Callable[[Array], Any]
+
+
+def measured_eps(center: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
+    """Relative rounding error at which the function really computes, from the noise of its outputs.
+
+    A function may compute in float32 whatever it is given. Its noise then is some 1e-8 of its values, and steps and
+    limits must be those of float32. The median over the outputs that are not zero decides, so that one output with
+    cancellation does not coarsen the steps for all.
+
+    Returns:
+        ``eps`` or, where the noise is more than a thousand times what ``eps`` explains, that of the next lower
+        precision: 2⁻²³ for float32, at most 2⁻⁷.
+    """
+    values, noises = np.abs(np.asarray(center, np.float64)), np.asarray(noise, np.float64)
+    use = np.isfinite(values) & (values > 0) & np.isfinite(noises)
+    if not use.any():
+        return eps
+    relative = float(np.median(noises[use] / np.maximum(values[use], np.median(values[use]))))
+    if relative <= 1000 * eps:
+        return eps
+    return min(max(2.0**-23, 2 * relative), 2.0**-7)
+
+
+def concatenate_refined(parts: list[Refined]) -> Refined:
+    """One `Refined` from those of several groups of directions."""
+    names = Refined.__dataclass_fields__
+    return Refined(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def compare(
+    evaluate: Evaluate,
+    x: Any,
+    theoretical: Any,
+    *,
+    directions: Any = None,
+    eps: float = FLOAT64_EPS,
+    seed: int = 0,
+    rtol: float | None = None,
+    atol: float | None = None,
+    resolution_limit: float | None = None,
+    max_points: int = 4096,
+) -> Judgement:
+    """Compare theoretical derivatives with measured ones.
+
+    Args:
+        evaluate: the function, on many points at once: ``[k, x_size]`` to ``[k, y_size]``.
+        x: the point, ``[x_size]``.
+        theoretical: derivatives of the outputs along the directions, ``[n_directions, y_size]``; for the default
+            directions that is the Jacobian ``[y_size, x_size]`` transposed.
+        directions: ``[n_directions, x_size]``, of a size of about 1 in every coordinate. None: the unit vectors.
+        eps: machine epsilon of the dtype in which ``evaluate`` computes.
+        seed: of the noise measurement.
+        rtol, atol, resolution_limit: as for `gradcheck.numerics.judge`.
+        max_points: most points in one call of ``evaluate``.
+
+    Raises:
+        InputError: the shapes do not belong together.
+    """
+    point = np.asarray(x, np.float64)
+    if point.ndim != 1:
+        raise InputError(f"the point must be a flat vector [x_size], got shape {point.shape}; ravel it first")
+    one_hot = directions is None
+    ways = np.eye(point.size) if directions is None else np.asarray(directions, np.float64)
+    if ways.ndim != 2 or ways.shape[1] != point.size:
+        raise InputError(f"directions must be [n_directions, x_size] with x_size {point.size}, got {ways.shape}")
+    # A direction moves every coordinate, so its steps are those of a coordinate of typical size.
+    along = point if one_hot else np.full(ways.shape[0], np.median(np.abs(point)) if point.size else 0.0)
+
+    def values(points: Array) -> Array:
+        pieces = [evaluate(points[k : k + max_points]) for k in range(0, len(points), max_points)]
+        return np.concatenate([np.asarray(piece, np.float64) for piece in pieces])
+
+    def sides(steps: Array, which: Array) -> Array:
+        offsets = steps[:, :, np.newaxis] * which
+        return np.concatenate([point + offsets, point - offsets]).reshape(-1, point.size)
+
+    steps = screen_steps(along, eps=eps)
+    probes = noise_points(point, eps=eps, seed=seed)
+    out = values(np.concatenate([point[np.newaxis], probes, sides(steps, ways)]))
+    center, samples, rest = out[0], out[1 : 1 + len(probes)], out[1 + len(probes) :]
+    noise = noise_level(center, samples, eps=eps)
+    plus, minus = rest.reshape(2, *steps.shape, center.size)
+    estimate = screen(center, plus, minus, steps, noise)
+    real_eps = measured_eps(center, noise, eps=eps)
+
+    theory = np.asarray(theoretical, np.float64)
+    todo = ~passes_screen(theory, estimate, eps=eps).all(axis=1)
+    refined = None
+    if todo.any():
+        ladder = refine_steps(along[todo], eps=real_eps)
+        group = max(1, max_points // (2 * len(ladder)))
+        parts = []
+        for start in range(0, ladder.shape[1], group):
+            rungs, which = ladder[:, start : start + group], ways[todo][start : start + group]
+            plus, minus = values(sides(rungs, which)).reshape(2, *rungs.shape, center.size)
+            parts.append(refine(center, plus, minus, rungs, noise))
+        refined = concatenate_refined(parts)
+    return judge(
+        theory, estimate, refined, todo, eps=real_eps, scale=_typical_slope(point, center),
+        rtol=rtol, atol=atol, resolution_limit=resolution_limit,
+    )  # fmt: skip
+
+
+def _typical_slope(point: Array, center: Array) -> Array:
+    """Size of a derivative for outputs that have none: value by argument."""
+    finite = np.abs(point[np.isfinite(point)])
+    size = np.where(np.isfinite(center), np.abs(center), 0.0)
+    reach = max(1.0, float(finite.max())) if finite.size else 1.0
+    return np.asarray(np.maximum(size, float(size.max()) if size.size else 0.0) / reach + (size.max() == 0 if size.size else 0))
+
+

@@ -1,0 +1,278 @@
+"""From slopes and their errors to a status for every entry of a Jacobian.
+
+The tolerance is no constant: it is `SAFETY` times the error that the measurement itself claims, plus a few roundings of
+the theoretical value. A status other than PASS says why: see `Status`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.errors import InputError
+from gradcheck.numerics.refine import Kind, Refined
+from gradcheck.numerics.screen import Estimate
+from gradcheck.numerics.steps import FLOAT64_EPS
+
+__all__ = ["SAFETY", "Judgement", "Status", "default_resolution_limit", "judge", "passes_screen"]
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Statuses = NDArray[np.int8]
+
+# An entry counts as wrong beyond this many claimed errors. docs/numerics.md shows how often, and by how much, the
+# true error exceeds the claimed one.
+SAFETY = 10.0
+
+# An entry that the screen lets pass is known to this fraction of itself (or to the second of the largest in its row).
+_SCREEN_OWN = 2e-6
+_SCREEN_ROW = 1e-9
+
+# The theoretical value has rounding errors as well: those of a sum whose terms are as large as the row's largest entry.
+_THEORY_ROUNDINGS = 64.0
+
+
+class Status(enum.IntEnum):
+    """What one entry of the Jacobian came to."""
+
+    PASS = 0
+    """Theoretical and numerical agree within a bound that is small enough to mean something."""
+    KINK = 1
+    """A corner or jump; the theoretical value lies between the slopes of the two sides."""
+    UNRESOLVED = 2
+    """The slope could not be measured well enough to decide."""
+    MISMATCH = 3
+    """The two differ by more than the bound."""
+    NONFINITE = 4
+    """The theoretical value, or the output at the point itself, is NaN or infinite."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The status of every entry, and how sharp the check was. Arrays are ``[n_directions, y_size]``.
+
+    Attributes:
+        status: `Status` of every entry, as int8.
+        numerical: measured slope, always finite.
+        bound: how far theoretical and numerical may lie apart; infinite where there is no slope to compare with.
+        excess: ``|theoretical - numerical| / bound``, 0 where both are equal: above 1 is a finding. At a corner the
+            distance to the nearer side. For choosing the worst entry and as a target for a search.
+        left, right: slopes of the two sides where they were measured, else NaN.
+        kind: `gradcheck.numerics.refine.Kind` of every entry, SMOOTH where the screen settled it.
+        resolution: the smallest error of the gradient, relative to the largest entry for the same output, that this
+            check could have seen: the worst over the entries that passed. NaN where none did.
+    """
+
+    status: Statuses
+    numerical: Array
+    bound: Array
+    excess: Array
+    left: Array
+    right: Array
+    kind: NDArray[np.int8]
+    resolution: float
+
+    def count(self, status: Status) -> int:
+        """Number of entries with a status."""
+        return int((self.status == status).sum())
+
+
+def default_resolution_limit(eps: float) -> float:
+    """The resolution that must be reached for a PASS: 1e-4 in float64, 2.8e-2 in float32.
+
+    In lower precision the best error of a difference quotient grows as a root of the rounding error; 80·√eps is what
+    ordinary layers in float32 reach with room to spare, and still far below a forgotten factor or sign.
+    """
+    return max(1e-4, 80.0 * float(np.sqrt(eps)))
+
+
+def _slopes(theoretical: Any, shape: tuple[int, ...]) -> Array:
+    values = np.asarray(theoretical, np.float64)
+    if values.shape != shape:
+        raise InputError(
+            f"theoretical must be [n_directions, y_size] = {shape}, got {values.shape}; "
+            "a Jacobian [y_size, x_size] is handed over transposed"
+        )
+    return values
+
+
+def _rounding(theoretical: Array, numerical: Array, eps: float) -> Array:
+    """Bound on the rounding errors of the theoretical values: those of an output share their largest terms."""
+    size = np.fmax(np.abs(np.where(np.isfinite(theoretical), theoretical, 0.0)), np.abs(numerical))
+    if not size.size:
+        return np.zeros_like(size)
+    return np.asarray(np.broadcast_to(eps * (_THEORY_ROUNDINGS * size.max(axis=0) + size.max()), size.shape))
+
+
+def passes_screen(theoretical: Any, estimate: Estimate, *, eps: float = FLOAT64_EPS) -> Mask:
+    """Entries that the first look settles as right; all others belong on the ladder.
+
+    An entry passes where the two values agree *and* the bound is a tiny part of the entry, so that what the screen lets
+    pass is known better than what any caller needs.
+
+    Args:
+        theoretical: ``[n_directions, y_size]``.
+        estimate: from `gradcheck.numerics.screen`, for the same entries.
+        eps: machine epsilon of the dtype in which the gradient was computed.
+
+    Raises:
+        InputError: the shapes differ.
+    """
+    theory = _slopes(theoretical, estimate.value.shape)
+    rounding = _rounding(theory, estimate.value, eps)
+    with np.errstate(invalid="ignore"):
+        bound = SAFETY * estimate.error + rounding
+        own = np.abs(estimate.value)
+        row = own.max(axis=0) if own.size else own.sum(axis=0)
+        limit = np.maximum(_SCREEN_OWN * own, _SCREEN_ROW * row) + rounding
+        # Nothing moves and nothing should: the bound has no slope to be compared with.
+        limit = np.maximum(limit, np.where((theory == 0) & (estimate.value == 0), 1e-9, 0.0))
+        return np.asarray(~estimate.suspicious & (np.abs(theory - estimate.value) <= bound) & (bound <= limit))
+
+
+def judge(
+    theoretical: Any,
+    estimate: Estimate,
+    refined: Refined | None = None,
+    refined_mask: Any = None,
+    *,
+    eps: float = FLOAT64_EPS,
+    scale: Any = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    resolution_limit: float | None = None,
+) -> Judgement:
+    """Status of every entry, from the screen and, where it was not enough, from the ladder.
+
+    Args:
+        theoretical: ``[n_directions, y_size]``: derivative of every output along every direction.
+        estimate: from `gradcheck.numerics.screen`, same shape.
+        refined: from `gradcheck.numerics.refine`, for the directions of which ``refined_mask`` is true, in order.
+        refined_mask: bool ``[n_directions]``. None: all directions, where ``refined`` is given.
+        eps: machine epsilon of the dtype in which value and gradient were computed.
+        scale: ``[y_size]``, typical size of the derivative of each output, for outputs whose gradient is zero
+            throughout and so gives no scale for the resolution. None: the largest entry of all, or 1.
+        rtol, atol: a caller's own tolerance ``atol + rtol·|numerical|``. It then holds: an entry within it passes and
+            one beyond it is a mismatch, if the measurement is accurate enough to say so, else unresolved.
+        resolution_limit: an entry whose bound exceeds this part of its row's largest entry is UNRESOLVED.
+            None: `default_resolution_limit`.
+
+    Raises:
+        InputError: shapes differ, or a tolerance is negative or not finite.
+    """
+    theory = _slopes(theoretical, estimate.value.shape)
+    for name, number in (("rtol", rtol), ("atol", atol), ("resolution_limit", resolution_limit)):
+        if number is not None and not (np.isfinite(number) and number >= 0):
+            raise InputError(f"{name} must be a finite number of at least 0, got {number}")
+    limit = default_resolution_limit(eps) if resolution_limit is None else resolution_limit
+    screened = passes_screen(theory, estimate, eps=eps)
+
+    shape = theory.shape
+    value, error = estimate.value.copy(), estimate.error.copy()
+    left, right, side_error = (np.full(shape, fill) for fill in (np.nan, np.nan, np.inf))
+    kind = np.where(estimate.suspicious, np.int8(Kind.UNRESOLVED), np.int8(Kind.SMOOTH))
+    staircase = np.zeros(shape, bool)
+    on_ladder = np.zeros(shape, bool)
+    if refined is not None:
+        rows = np.ones(shape[0], bool) if refined_mask is None else np.asarray(refined_mask, bool)
+        if rows.shape != (shape[0],) or int(rows.sum()) != refined.value.shape[0]:
+            raise InputError(
+                f"refined_mask must be bool [n_directions] = ({shape[0]},) and true for the {refined.value.shape[0]} "
+                f"refined directions, got shape {rows.shape} with {int(rows.sum())} true"
+            )
+        on_ladder[rows] = True
+        on_ladder &= ~screened
+        for target, source in (
+            (value, refined.value), (error, refined.error), (left, refined.left), (right, refined.right),
+            (side_error, refined.side_error), (kind, refined.kind), (staircase, refined.staircase),
+        ):  # fmt: skip
+            full = np.zeros(shape, target.dtype)
+            full[rows] = source
+            np.copyto(target, full, where=on_ladder)
+
+    rounding = _rounding(theory, value, eps)
+    with np.errstate(invalid="ignore"):
+        return _judge(
+            theory, value, error, left, right, side_error, kind, staircase, screened, on_ladder, rounding, scale,
+            rtol, atol, limit,
+        )  # fmt: skip
+
+
+def _judge(
+    theory: Array,
+    value: Array,
+    error: Array,
+    left: Array,
+    right: Array,
+    side_error: Array,
+    kind: NDArray[np.int8],
+    staircase: Mask,
+    screened: Mask,
+    on_ladder: Mask,
+    rounding: Array,
+    scale: Any,
+    rtol: float | None,
+    atol: float | None,
+    limit: float,
+) -> Judgement:
+    bound = SAFETY * error + rounding
+    distance = np.abs(theory - value)
+    slack = SAFETY * np.where(np.isfinite(side_error), side_error, 0.0) + rounding
+    below, above = np.fmin(left, right) - slack, np.fmax(left, right) + slack
+    outside = np.where(theory < below, below - theory, np.where(theory > above, theory - above, 0.0))
+    in_hull = (theory >= below) & (theory <= above)
+
+    smooth = (kind == Kind.SMOOTH) | (kind == Kind.ONE_SIDED)
+    # A corner too small to tell from noise can shift the central slope by more than its claimed error, never beyond
+    # the hull of the side slopes: what the ladder calls wrong must lie outside that too.
+    wrong = smooth & (distance > bound) & ~(on_ladder & in_hull) & on_ladder
+    unresolved = (kind == Kind.UNRESOLVED) | ~(smooth | (kind == Kind.KINK) | (kind == Kind.JUMP))
+    unresolved |= smooth & ~screened & ~on_ladder
+    unresolved |= wrong & staircase
+    wrong &= ~staircase
+
+    size = _row_scale(theory, value, rounding, scale)
+    sharpness = np.where(distance > bound, distance, bound) / size
+    coarse = smooth & ~wrong & (sharpness > limit) & ~screened
+    if rtol is not None or atol is not None:
+        tolerance = (atol or 0.0) + (rtol or 0.0) * np.abs(value)
+        beyond = smooth & (distance > tolerance)
+        wrong = beyond & (distance - tolerance > error) & ~staircase & np.isfinite(error)
+        coarse = smooth & ~wrong & (beyond | (error > tolerance))
+        coarse &= distance + error > tolerance
+        bound = np.where(smooth, tolerance, bound)
+
+    status = np.full(theory.shape, Status.PASS, np.int8)
+    cornered = (kind == Kind.KINK) | (kind == Kind.JUMP)
+    status[unresolved | coarse] = Status.UNRESOLVED
+    status[wrong] = Status.MISMATCH
+    status[cornered & in_hull] = Status.KINK
+    status[(kind == Kind.KINK) & ~in_hull] = Status.MISMATCH
+    status[(kind == Kind.JUMP) & ~in_hull] = Status.UNRESOLVED
+    status[~np.isfinite(theory)] = Status.NONFINITE
+
+    bound = np.where(cornered, slack, bound)
+    gap = np.where(cornered, outside + np.where(in_hull, 0.0, slack), distance)
+    excess = np.where(gap > 0, gap / np.maximum(bound, np.finfo(np.float64).tiny), 0.0)
+    excess = np.where(np.isfinite(excess), excess, np.where(np.isfinite(theory), 0.0, np.inf))
+    passed = status == Status.PASS
+    resolution = float((np.maximum(bound, 0.0) / size)[passed].max()) if passed.any() else float("nan")
+    return Judgement(
+        status=status, numerical=value, bound=bound, excess=excess, left=left, right=right, kind=kind,
+        resolution=resolution,
+    )  # fmt: skip
+
+
+def _row_scale(theory: Array, value: Array, rounding: Array, scale: Any) -> Array:
+    """Size of the derivatives of each output, ``[1, y_size]``, by which a resolution is relative."""
+    size = np.fmax(np.where(np.isfinite(theory), np.abs(theory), 0.0), np.abs(value))
+    if not size.size:
+        return np.ones((1, theory.shape[1]))
+    row = size.max(axis=0)
+    fallback = np.broadcast_to(np.asarray(size.max() or 1.0 if scale is None else scale, np.float64), row.shape)
+    # A row that is zero but for rounding has no scale of its own.
+    return np.asarray(np.where(row > rounding.max(axis=0), row, np.maximum(fallback, row)))[np.newaxis]

@@ -1,0 +1,219 @@
+"""The second look: a ladder of step sizes that tells a slope from a corner, an edge, a jump and mere noise.
+
+From every rung come three slopes: to the right, to the left, and the central one. Each of the three sequences is
+extrapolated to step zero (Richardson), to several orders. A *window* is three neighbouring members of such a sequence:
+
+- its error is what the three differ by, plus the noise of the nearest;
+- it counts only if every rung below it agrees with it. A function that bends near the point therefore cannot
+  hide behind long steps that agree with each other, which is how extrapolation usually goes wrong;
+- of the windows that count the one with the smallest error is taken.
+
+The side slopes then say what is there: equal sides are a slope, different sides a corner.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.errors import InputError
+from gradcheck.numerics.screen import NOISE_FACTOR, check_samples
+
+__all__ = ["Kind", "Refined", "refine"]
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Kinds = NDArray[np.int8]
+
+# Two slopes are different when they are further apart than this many of their errors.
+SEPARATION = 10.0
+
+
+class Kind(enum.IntEnum):
+    """What the function looks like along one direction, as far as the ladder could see."""
+
+    SMOOTH = 0
+    """One slope, the same from both sides."""
+    KINK = 1
+    """A corner at the point: different slopes to the left and to the right; one of them may be infinite."""
+    ONE_SIDED = 2
+    """The function exists on one side only; that side's slope."""
+    JUMP = 3
+    """The value jumps at the point. ``left`` and ``right`` are the slopes of the pieces beside the jump."""
+    UNRESOLVED = 4
+    """No step size gives a slope that the shorter ones confirm."""
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What the ladder found. All arrays are ``[n_directions, y_size]``.
+
+    Attributes:
+        value: the slope; at a corner that of the central difference. 0 where there is none.
+        error: how far ``value`` may be wrong; infinite where there is none.
+        left, right: slopes on the two sides, NaN where there is none, infinite where they grow without bound.
+        side_error: how far ``left`` and ``right`` may be wrong.
+        kind: `Kind` of every entry, as int8.
+        staircase: the function stands still nearby yet climbs over longer steps, as one does that rounds its
+            argument: the slope 0 that was measured says nothing about the gradient.
+    """
+
+    value: Array
+    error: Array
+    left: Array
+    right: Array
+    side_error: Array
+    kind: Kinds
+    staircase: Mask
+
+
+def refine(center: Any, plus: Any, minus: Any, steps: Any, noise: Any) -> Refined:
+    """Slopes, their errors and the kind of point from a ladder of steps.
+
+    Args:
+        center: outputs at the point, ``[y_size]``.
+        plus, minus: outputs at ``x + h·u`` and ``x - h·u``, ``[rungs, n_directions, y_size]``. NaN and Inf are
+            welcome: the step left the domain.
+        steps: ``h``, ``[rungs, n_directions]``, as `gradcheck.numerics.refine_steps` returns them.
+        noise: standard deviation of the rounding errors, ``[y_size]``, from `gradcheck.numerics.noise_level`.
+
+    Raises:
+        InputError: the shapes do not belong together, or there are fewer than eight rungs.
+    """
+    center, plus, minus, steps, noise = check_samples(center, plus, minus, steps, noise)
+    if steps.shape[0] < 8:
+        raise InputError(f"refine needs a ladder of at least 8 steps, got {steps.shape[0]}; use refine_steps")
+    h = np.broadcast_to(steps[:, :, np.newaxis], plus.shape)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        return _refine(center, plus, minus, h, noise)
+
+
+def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array) -> Refined:
+    plus = np.where(np.isfinite(plus), plus, np.nan)
+    minus = np.where(np.isfinite(minus), minus, np.nan)
+    level = np.maximum(noise, 2.0**-54 * np.fmax(np.abs(plus), np.abs(minus)))
+    level = np.where(np.isnan(level), noise, level)
+    grain = NOISE_FACTOR * level / h
+    central, central_error = _limit((plus - minus) / (2 * h), h, grain, power=2, depth=2)
+    right_slopes, left_slopes = (plus - center) / h, (center - minus) / h
+    right, right_error = _limit(right_slopes, h, 2 * grain, power=1, depth=3)
+    left, left_error = _limit(left_slopes, h, 2 * grain, power=1, depth=3)
+
+    # A side that has no limit may still have a direction: growing without bound (sqrt at 0), or jumping.
+    right_jump, left_jump = (_jumps(s, h, grain) for s in (right_slopes, left_slopes))
+    right, right_error = _unbounded(right, right_error, right_slopes, h, grain)
+    left, left_error = _unbounded(left, left_error, left_slopes, h, grain)
+    jump = right_jump | left_jump
+    if jump.any():
+        outer, outer_error = _piece(plus, h, level)
+        right, right_error = np.where(jump, outer, right), np.where(jump, outer_error, right_error)
+        outer, outer_error = _piece(minus, h, level)
+        left, left_error = np.where(jump, -outer, left), np.where(jump, outer_error, left_error)
+
+    has_right, has_left = np.isfinite(right_error), np.isfinite(left_error)
+    both = has_right & has_left
+    side_error = np.where(both, np.fmax(right_error, left_error), np.fmin(right_error, left_error))
+    apart = both & (np.abs(right - left) > SEPARATION * (right_error + left_error))
+    apart |= both & (np.isinf(right) | np.isinf(left)) & (right != left)
+    vertical = both & np.isinf(right) & (right == left)
+    exists_right, exists_left = np.isfinite(plus).any(axis=0), np.isfinite(minus).any(axis=0)
+    only_right, only_left = has_right & ~exists_left, has_left & ~exists_right
+
+    kind = np.full(central.shape, Kind.UNRESOLVED, np.int8)
+    kind[np.isfinite(central_error) & both & ~apart] = Kind.SMOOTH
+    kind[apart] = Kind.KINK
+    kind[(only_right & np.isfinite(right)) | (only_left & np.isfinite(left))] = Kind.ONE_SIDED
+    kind[vertical] = Kind.UNRESOLVED
+    kind[jump] = Kind.JUMP
+    kind[:, ~np.isfinite(center)] = Kind.UNRESOLVED
+
+    value, error = np.where(np.isfinite(central_error), central, 0.0), central_error
+    lone = kind == Kind.ONE_SIDED
+    value = np.where(lone, np.where(only_right, right, left), value)
+    error = np.where(lone, np.where(only_right, right_error, left_error), error)
+    value = np.where(kind == Kind.UNRESOLVED, 0.0, value)
+    error = np.where((kind == Kind.UNRESOLVED) | (kind == Kind.JUMP), np.inf, error)
+    return Refined(
+        value=value,
+        error=error,
+        left=np.where(has_left, left, np.nan),
+        right=np.where(has_right, right, np.nan),
+        side_error=side_error,
+        kind=kind,
+        staircase=_staircase(plus, minus, center, h),
+    )
+
+
+def _limit(slopes: Array, h: Array, grain: Array, *, power: int, depth: int) -> tuple[Array, Array]:
+    """Limit of ``slopes`` for ``h → 0`` and its error; error infinite where no window counts.
+
+    Neville's scheme in ``h**power`` (a central difference has only even powers in its error), which needs no even
+    spacing of the rungs. ``grain`` is the noise of ``slopes``; it grows with every extrapolation.
+    """
+    value, error = _best_window(slopes, grain)
+    sequence, noise = slopes, grain
+    for level in range(1, depth + 1):
+        weight = 1 / ((h[:-level] / h[level:]) ** power - 1)
+        sequence = sequence[1:] + (sequence[1:] - sequence[:-1]) * weight
+        noise = noise[1:] * (1 + weight) + noise[:-1] * weight
+        candidate, candidate_error = _best_window(sequence, noise)
+        better = candidate_error < error
+        value, error = np.where(better, candidate, value), np.where(better, candidate_error, error)
+    return value, error
+
+
+def _best_window(sequence: Array, noise: Array) -> tuple[Array, Array]:
+    """The most accurate window of three members that all later members confirm."""
+    high = np.maximum(np.maximum(sequence[:-2], sequence[1:-1]), sequence[2:])
+    low = np.minimum(np.minimum(sequence[:-2], sequence[1:-1]), sequence[2:])
+    value, error = sequence[2:], high - low + noise[2:]
+    # Running from the nearest rung outwards: the interval in which all members below a window must meet its value.
+    floor = np.maximum.accumulate((sequence - noise)[::-1], axis=0)[::-1][2:]
+    ceiling = np.minimum.accumulate((sequence + noise)[::-1], axis=0)[::-1][2:]
+    confirmed = (value + 2 * error >= floor) & (value - 2 * error <= ceiling)
+    ranked = np.where(confirmed & np.isfinite(error), error, np.inf)
+    best = np.argmin(ranked, axis=0)[np.newaxis]
+    return np.take_along_axis(value, best, 0)[0], np.take_along_axis(ranked, best, 0)[0]
+
+
+def _jumps(slopes: Array, h: Array, grain: Array) -> Mask:
+    """Whether the value on this side stays away from the centre's, however near one comes."""
+    rise = np.abs(slopes * h)[-5:]
+    noise = (grain * h)[-5:]
+    steady = rise.max(axis=0) < 1.1 * rise.min(axis=0)
+    return np.asarray(steady & (rise.min(axis=0) > 8 * noise.max(axis=0)))
+
+
+def _unbounded(value: Array, error: Array, slopes: Array, h: Array, grain: Array) -> tuple[Array, Array]:
+    """Replace a limit that does not exist by an infinite one where the slopes keep growing with one sign."""
+    near, noise = slopes[-5:], grain[-5:]
+    growth = np.abs(near[1:]) / np.abs(near[:-1])
+    # As h^-q with q above 0.2, over five rungs, and far above noise.
+    grows = (growth > (h[-5:-1] / h[-4:]) ** 0.2).all(axis=0) & (np.abs(near) > SEPARATION * noise).all(axis=0)
+    grows &= (np.sign(near) == np.sign(near[-1])).all(axis=0) & ~np.isfinite(error)
+    return np.where(grows, np.sign(near[-1]) * np.inf, value), np.where(grows, 0.0, error)
+
+
+def _piece(values: Array, h: Array, level: Array) -> tuple[Array, Array]:
+    """Slope, along the direction away from the point, of the piece beside a jump: the centre is not used."""
+    width = h[:-1] - h[1:]
+    slopes = (values[:-1] - values[1:]) / width
+    return _best_window(slopes, 2 * NOISE_FACTOR * level[1:] / width)
+
+
+def _staircase(plus: Array, minus: Array, center: Array, h: Array) -> Mask:
+    """Still on both sides of the point, but climbing alike on both over three or more longer steps."""
+    half = h.shape[0] // 2
+    still = ((plus[half:] == center) & (minus[half:] == center)).all(axis=0)
+    if not still.any():
+        return np.asarray(still)
+    slopes = np.concatenate([(plus - center) / h, (center - minus) / h])
+    rungs = np.concatenate([slopes[k : k + half] for k in (0, h.shape[0])])
+    windows = np.stack([rungs[k : k + half - 2] for k in range(3)] + [rungs[half + k : 2 * half - 2 + k] for k in range(3)])
+    high, low = windows.max(axis=0), windows.min(axis=0)
+    steady = (high - low < 0.2 * np.maximum(np.abs(high), np.abs(low))).any(axis=0)
+    return np.asarray(still & steady)
