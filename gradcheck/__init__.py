@@ -1,0 +1,70 @@
+"""Property-based gradient testing for TensorFlow.
+
+Importing this package does not import TensorFlow; the first check does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.errors import GradientError, InputError, MissingTensorFlowError
+from gradcheck.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from gradcheck import strategies as strategies
+    from gradcheck.harness import assert_gradients as assert_gradients
+    from gradcheck.harness import check as check
+    from gradcheck.modes import MODES as MODES
+    from gradcheck.report import ModeResult as ModeResult
+    from gradcheck.report import Report as Report
+    from gradcheck.search import SearchResult as SearchResult
+    from gradcheck.search import search as search
+    from gradcheck.strategies import Batch as Batch
+    from gradcheck.strategies import Padding as Padding
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MODES",
+    "Batch",
+    "GradientError",
+    "InputError",
+    "MissingTensorFlowError",
+    "ModeResult",
+    "Padding",
+    "Report",
+    "SearchResult",
+    "Verdict",
+    "assert_gradients",
+    "check",
+    "search",
+    "strategies",
+]
+
+# Resolved on first use (PEP 562), so that a command or a plugin that checks nothing pays for nothing.
+_LAZY = {
+    "MODES": "gradcheck.modes",
+    "Batch": "gradcheck.strategies",
+    "ModeResult": "gradcheck.report",
+    "Padding": "gradcheck.strategies",
+    "Report": "gradcheck.report",
+    "SearchResult": "gradcheck.search",
+    "assert_gradients": "gradcheck.harness",
+    "check": "gradcheck.harness",
+    "search": "gradcheck.search",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "strategies":
+        return importlib.import_module("gradcheck.strategies")
+    if name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

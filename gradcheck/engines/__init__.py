@@ -1,0 +1,1 @@
+"""How the pair of Jacobians is computed: see the modules of this package."""

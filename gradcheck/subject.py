@@ -1,0 +1,293 @@
+"""What is checked, and how it is called: the adapter of a callable, a `tf.Module` or a Keras layer.
+
+The signature of the subject decides what it is given of a batch: ``(values, lengths)``, ``(values, mask=...)`` or
+``(values)``; an explicit ``call=`` overrides that.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gradcheck._tensorflow import tensorflow
+from gradcheck.errors import InputError
+from gradcheck.strategies import Batch
+
+__all__ = ["Subject", "subject_of"]
+
+_LENGTHS_NAME = re.compile(r"(^|_)(len|lens|length|lengths|size|sizes|count|counts|n|num_steps)(_|$)|seq_?len|row_lengths")
+
+
+class Subject:
+    """A subject with its name, its variables and the way in which it takes a batch.
+
+    Use `subject_of`, which keeps one `Subject` for each object so that its compiled programs are found again.
+
+    Attributes:
+        target: the object that is called. Where the user gave a factory, what the factory made.
+        original: what the user gave.
+        name: for reports.
+    """
+
+    def __init__(self, original: Any, call: Callable[..., Any] | None = None) -> None:
+        if not callable(original):
+            raise InputError(
+                f"the subject must be callable: a function, a tf.Module with __call__ or a Keras layer; "
+                f"got {original!r} of type {type(original).__name__}"
+            )
+        if call is not None and not callable(call):
+            raise InputError(f"call= must be callable as call(subject, values, ...); got {call!r}")
+        self.original = original
+        self.custom_call = call
+        self.name = _name_of(original)
+        self.target = _made_by_factory(original)
+        self.programs: dict[Any, Any] = {}  # what gradcheck.modes compiled for it, by signature
+        self.confirmed: set[Any] = set()  # modes in which both engines were compared once
+
+    # -- calling ---------------------------------------------------------------------------------------------
+
+    def python_callable(self) -> Callable[..., Any]:
+        """The callable as Python, without a `tf.function` around it: what eager mode executes."""
+        target = self.target
+        plain = getattr(target, "python_function", None)
+        return plain if callable(plain) else target
+
+    def arguments_for(self, batch: Batch) -> tuple[tuple[Any, ...], dict[str, Any], tuple[str, ...]]:
+        """Positional and keyword arguments for a batch, and the names that the arguments have in reports."""
+        if self.custom_call is not None:
+            wanted = _custom_call_names(self.custom_call)
+            parts = {"values": batch.values, "lengths": batch.lengths, "mask": batch.mask}
+            return (), {name: parts[name] for name in wanted}, ()
+        style = self.style
+        if style == "mask":
+            return (batch.values,), {"mask": batch.mask}, ("values",)
+        if style == "lengths":
+            return (batch.values, batch.lengths), {}, ("values", "lengths")
+        return (batch.values,), {}, ("values",)
+
+    @functools.cached_property
+    def style(self) -> str:
+        """How the subject takes a batch: ``"lengths"``, ``"mask"`` or ``"values"``."""
+        if self.custom_call is not None:
+            names = _custom_call_names(self.custom_call)
+            return "mask" if "mask" in names else "lengths" if "lengths" in names else "values"
+        parameters = _parameters(self.target)
+        if parameters is None:
+            return "values"
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        others = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+        required = [p for p in positional if p.default is p.empty]
+        if any(p.name == "mask" for p in positional[1:] + others):
+            return "mask"
+        if len(required) == 2:
+            if required[1].name in {"value", "key", "y_pred", "y_true", "target", "targets", "labels"}:
+                raise InputError(
+                    f"{self.name} takes a second argument {required[1].name!r}, which is neither lengths nor a mask, "
+                    "so a batch does not say what to pass. Say how it is called, for example "
+                    "call=lambda subject, values, mask: subject(values, values, attention_mask=mask[:, None, :])"
+                )
+            return "lengths"
+        if len(required) > 2:
+            raise InputError(
+                f"{self.name} needs {len(required)} arguments ({', '.join(p.name for p in required)}); a batch offers "
+                "values, lengths and mask. Say how it is called with call=, or pass the arguments themselves"
+            )
+        if len(positional) > 1 and _LENGTHS_NAME.search(positional[1].name):
+            return "lengths"
+        return "values"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.invoke(self.target, *args, **kwargs)
+
+    def invoke(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call ``target`` (the subject, or the subject as autograph converted it) with a batch's arguments."""
+        if self.custom_call is not None:
+            return self.custom_call(target, *args, **kwargs)
+        return target(*args, **kwargs)
+
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the positional parameters, as far as they are known."""
+        parameters = _parameters(self.target) or []
+        return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+
+    # -- variables -------------------------------------------------------------------------------------------
+
+    def variables(self) -> list[Any]:
+        """Every `tf.Variable` that the subject is seen to hold: attributes, closure and globals that it names."""
+        found: dict[int, Any] = {}
+        for holder in _holders(self.target, self.custom_call):
+            for variable in _variables_of(holder):
+                found.setdefault(id(variable), variable)
+        return list(found.values())
+
+
+def subject_of(original: Any, call: Callable[..., Any] | None = None) -> Subject:
+    """The `Subject` for an object, the same one each time, so that what was compiled for it is used again.
+
+    Raises:
+        InputError: where ``original`` is not callable.
+    """
+    if isinstance(original, Subject):
+        return original
+    key = _identity(original, call)
+    kept = _KEPT.pop(key, None)
+    if kept is None:
+        kept = Subject(original, call)
+        while len(_KEPT) >= _MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)))
+    elif kept.target is kept.original:
+        kept.target = kept.original = original  # the same code and closure; a newer object of it
+    _KEPT[key] = kept  # the youngest stands last
+    return kept
+
+
+# A strong reference is needed anyway (compiled programs hold the subject), and keeps the identity from being reused.
+_KEPT: dict[Any, Subject] = {}
+_MOST_KEPT = 64
+
+
+def _identity(original: Any, call: Any) -> tuple[Any, ...]:
+    """What must be equal for compiled programs to be valid: the object, and the plain settings that it holds.
+
+    A trace bakes in Python attributes and closed-over numbers; a subject changed since then needs a new trace.
+    """
+    owner = getattr(original, "__self__", None)
+    function = getattr(original, "__func__", original)
+    parts: list[Any] = [_function_identity(function), id(owner), _function_identity(call)]
+    for holder in (original, owner):
+        state = getattr(holder, "__dict__", None)
+        if isinstance(state, dict) and not inspect.isclass(holder) and not inspect.ismodule(holder):
+            parts.append(tuple((k, v) for k, v in state.items() if _is_plain(v) and k not in ("built", "_called")))
+    return tuple(parts)
+
+
+def _function_identity(function: Any) -> Any:
+    # A function defined inside a test is a new object for each example and the same code: its code and what it
+    # closes over identify it.
+    if inspect.isfunction(function):
+        defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        return (
+            id(function.__code__),
+            _closure_identity(function),
+            tuple(value if _is_plain(value) else id(value) for value in defaults),
+        )
+    return id(function)
+
+
+def _closure_identity(function: Any) -> tuple[Any, ...]:
+    values = []
+    for cell in function.__closure__ or ():
+        try:
+            content = cell.cell_contents
+        except ValueError:  # an empty cell: a name not yet bound
+            continue
+        values.append(content if _is_plain(content) else id(content))
+    return tuple(values)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str, bytes))
+
+
+def _name_of(original: Any) -> str:
+    if isinstance(original, functools.partial):
+        return f"partial({_name_of(original.func)})"
+    own = getattr(original, "name", None)
+    if isinstance(own, str) and not inspect.isclass(original):
+        kind = type(original).__name__
+        return own if kind in ("Function", "function") else f"{kind} {own!r}"
+    plain = getattr(original, "python_function", original)
+    name = getattr(plain, "__qualname__", None) or getattr(plain, "__name__", None) or type(original).__name__
+    return name.rsplit("<locals>.", 1)[-1]
+
+
+def _made_by_factory(original: Any) -> Any:
+    """A class, or a function without parameters, makes the subject; anything else is the subject."""
+    if inspect.isclass(original):
+        made: Any = original()
+    else:
+        parameters = _parameters(original)
+        if parameters != []:
+            return original
+        made = original()
+    if not callable(made):
+        raise InputError(
+            f"{_name_of(original)} takes no argument, so it was taken for a factory of a subject, but what it returned "
+            f"is not callable: {made!r}. A subject takes at least one floating-point argument"
+        )
+    return made
+
+
+def _parameters(target: Any) -> list[inspect.Parameter] | None:
+    """Parameters of a subject without ``self``; None where Python does not know them."""
+    plain = getattr(target, "python_function", None) or target
+    # A Keras layer or a Keras model is called through __call__(*args, **kwargs); `call` has the real signature.
+    if not inspect.isroutine(plain) and not isinstance(plain, functools.partial) and not inspect.isclass(plain):
+        inner = getattr(plain, "call", None)
+        if callable(inner) and hasattr(plain, "get_config"):
+            plain = inner
+    try:
+        return list(inspect.signature(plain).parameters.values())
+    except (TypeError, ValueError):
+        return None
+
+
+def _custom_call_names(call: Any) -> list[str]:
+    names = [p.name for p in inspect.signature(call).parameters.values()][1:]
+    unknown = [name for name in names if name not in ("values", "lengths", "mask")]
+    if unknown:
+        raise InputError(
+            f"call= takes the subject first and then any of values, lengths, mask by name; got a parameter {unknown[0]!r}"
+        )
+    return names
+
+
+def _holders(target: Any, call: Any) -> Iterator[Any]:
+    """The subject and the objects that its code names: bound self, closure, globals."""
+    pending, seen = [target, call], set()
+    while pending:
+        thing = pending.pop()
+        if thing is None or id(thing) in seen or inspect.ismodule(thing):
+            continue
+        seen.add(id(thing))
+        yield thing
+        if isinstance(thing, functools.partial):
+            pending += [thing.func, *thing.args, *thing.keywords.values()]
+        pending.append(getattr(thing, "__self__", None))
+        function = getattr(thing, "python_function", None) or getattr(thing, "__wrapped__", thing)
+        function = getattr(function, "__func__", function)
+        if not inspect.isfunction(function):
+            continue
+        try:
+            closure = inspect.getclosurevars(function)
+        except (TypeError, ValueError):  # an unbound cell
+            continue
+        for value in (*closure.nonlocals.values(), *closure.globals.values()):
+            if not inspect.isclass(value) and not inspect.ismodule(value):
+                pending.append(value)
+
+
+def _variables_of(holder: Any) -> Iterator[Any]:
+    tf = tensorflow()
+    if isinstance(holder, tf.Variable):
+        yield holder
+        return
+    if isinstance(holder, (list, tuple)):
+        candidates: Any = holder
+    elif isinstance(holder, dict):
+        candidates = holder.values()
+    else:
+        if inspect.isclass(holder) or isinstance(holder, np.ndarray):
+            return
+        candidates = getattr(holder, "variables", None)
+        if callable(candidates) or not isinstance(candidates, (list, tuple)):
+            return
+    for candidate in candidates:
+        inner = candidate if isinstance(candidate, tf.Variable) else getattr(candidate, "value", None)
+        if isinstance(inner, tf.Variable):  # a Keras 3 variable wraps the one that TensorFlow knows
+            yield inner
