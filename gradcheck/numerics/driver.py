@@ -1,8 +1,8 @@
 """The whole method on one Jacobian, given a function that evaluates many points at once.
 
 ``evaluate(points [k, x_size]) -> outputs [k, y_size]`` is all that is asked of a subject; an engine makes it one
-compiled call. It is called at most `rounds` + 1 times: noise and screen together, then the ladder, in pieces of at most
-`max_points` points.
+compiled call. There are two rounds: noise and screen together, then the ladder for the directions that need it, each in
+pieces of at most `max_points` points.
 """
 
 from __future__ import annotations
@@ -29,22 +29,20 @@ Evaluate = Callable[[Array], Any]
 def measured_eps(center: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
     """Relative rounding error at which the function really computes, from the noise of its outputs.
 
-    A function may compute in float32 whatever it is given. Its noise then is some 1e-8 of its values, and steps and
-    limits must be those of float32. The median over the outputs that are not zero decides, so that one output with
-    cancellation does not coarsen the steps for all.
+    A function may compute in float32 whatever it is given. Its noise then is some 1e-8 of its values, and no choice of
+    steps makes up for it: the resolution that can be asked for is that of float32. The median over the outputs
+    decides, so that one output with cancellation does not coarsen the check of all.
 
     Returns:
-        ``eps`` or, where the noise is more than a thousand times what ``eps`` explains, that of the next lower
-        precision: 2⁻²³ for float32, at most 2⁻⁷.
+        ``eps`` or, where the noise is more than a thousand times what ``eps`` explains, twice the relative noise, at
+        most 2⁻⁷.
     """
     values, noises = np.abs(np.asarray(center, np.float64)), np.asarray(noise, np.float64)
     use = np.isfinite(values) & (values > 0) & np.isfinite(noises)
     if not use.any():
         return eps
     relative = float(np.median(noises[use] / np.maximum(values[use], np.median(values[use]))))
-    if relative <= 1000 * eps:
-        return eps
-    return min(max(2.0**-23, 2 * relative), 2.0**-7)
+    return eps if relative <= 1000 * eps else min(2 * relative, 2.0**-7)
 
 
 def concatenate_refined(parts: list[Refined]) -> Refined:
@@ -113,13 +111,14 @@ def compare(
     todo = ~passes_screen(theory, estimate, eps=eps).all(axis=1)
     refined = None
     if todo.any():
-        ladder = refine_steps(along[todo], eps=real_eps)
+        ladder = refine_steps(along[todo], eps=eps)
         group = max(1, max_points // (2 * len(ladder)))
         parts = []
         for start in range(0, ladder.shape[1], group):
             rungs, which = ladder[:, start : start + group], ways[todo][start : start + group]
             plus, minus = values(sides(rungs, which)).reshape(2, *rungs.shape, center.size)
-            parts.append(refine(center, plus, minus, rungs, noise))
+            wanted = theory[todo][start : start + group]
+            parts.append(refine(center, plus, minus, rungs, noise, theoretical=wanted))
         refined = concatenate_refined(parts)
     return judge(
         theory, estimate, refined, todo, eps=real_eps, scale=_typical_slope(point, center),

@@ -9,8 +9,8 @@ What is different here, and why:
 
 - ECnoise looks for a level ``k`` where the estimates stop changing. The smooth part can only add to them, so the
   smallest over several levels is the same number where there is one, and still an upper bound where there is none.
-- Samples lie on either side of the point separately: a corner exactly at the point (the most common place for one)
-  would look like noise if a sequence ran across it.
+- Samples lie on either side of the point separately and leave it out: a corner or jump exactly at the point (the most
+  common place for one) would look like noise if a sequence ran across it.
 - Three spacings: rounding errors do not depend on the spacing, bends and corners near the point do, and a function
   that computes in float32 or bfloat16 inside stands still between samples that are too close.
 - The direction is random with full mantissas. Along short binary fractions arithmetic is often exact, and a noise of
@@ -31,7 +31,7 @@ __all__ = ["noise_level", "noise_points"]
 
 Array = NDArray[np.float64]
 
-_SAMPLES = 6  # on each side of the point, which is itself the seventh of the sequence
+_SAMPLES = 7  # on each side
 _LEVELS = (3, 4, 5)
 _GAMMA = {3: 36 / 720, 4: 576 / 40320, 5: 14400 / 3628800}
 
@@ -41,7 +41,7 @@ _SAFETY = 2.0
 
 def _spacings(eps: float) -> tuple[float, float, float]:
     """Fine, middle and coarse distance between neighbouring samples, relative to the coordinates."""
-    return (2.0**-27, 2.0**-20, 2.0**-10) if eps < 2.0**-40 else (2.0**-17, 2.0**-14, 2.0**-9)
+    return (2.0**-36, 2.0**-20, 2.0**-10) if eps < 2.0**-40 else (2.0**-17, 2.0**-14, 2.0**-9)
 
 
 def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
@@ -53,7 +53,7 @@ def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
         seed: of the direction.
 
     Returns:
-        float64 ``[36, x_size]``: three spacings times two sides times six samples.
+        float64 ``[42, x_size]``: three spacings times two sides times seven samples.
     """
     values = np.asarray(x, np.float64)
     if values.ndim != 1:
@@ -73,7 +73,7 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
 
     Args:
         center: outputs at the point, ``[y_size]``.
-        samples: outputs at the points of `noise_points`, ``[36, y_size]``.
+        samples: outputs at the points of `noise_points`, ``[42, y_size]``.
         eps: machine epsilon of the dtype in which the function is evaluated.
 
     Returns:
@@ -92,20 +92,17 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
             f"{(6 * _SAMPLES, *middle.shape)}, got {values.shape}"
         )
     sequences = values.reshape(3, 2, _SAMPLES, *middle.shape)
-    start = np.broadcast_to(middle, (3, 2, 1, *middle.shape))
     with np.errstate(invalid="ignore", over="ignore"):
-        sequences = np.concatenate([start, sequences], axis=2)
         sigma = _estimate(sequences)  # [spacing, side, y]
         still = np.mean(np.diff(sequences, axis=2) == 0, axis=2).min(axis=1) > 0.5  # [spacing, y]
     sides_high, sides_low = np.fmax(sigma[:, 0], sigma[:, 1]), np.fmin(sigma[:, 0], sigma[:, 1])
     # Noise is alike on both sides; where one side has far more, it holds a corner and not more noise.
     level = np.where(sides_high > 8 * sides_low, sides_low, sides_high)
-    fine, medium, coarse = level
+    fine, medium, _ = level
     result = np.where(still[0] | ~(medium > 8 * fine), np.fmax(fine, medium), fine)
     # Standing still at both small spacings: a constant, or steps of an inner dtype of very few bits. The latter move
     # on both sides at the coarse spacing; a constant that ends at a corner moves on one.
     result = np.where(still[0] & still[1], np.fmax(result, sides_low[2]), result)
-    del coarse
     floor = 0.5 * eps * np.abs(middle)
     result = np.where(np.isfinite(result), np.maximum(_SAFETY * result, floor), 8 * floor)
     return np.asarray(np.where(np.isfinite(middle), result, 0.0))

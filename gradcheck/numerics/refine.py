@@ -58,6 +58,11 @@ class Refined:
         left, right: slopes on the two sides, NaN where there is none, infinite where they grow without bound.
         side_error: how far ``left`` and ``right`` may be wrong.
         kind: `Kind` of every entry, as int8.
+        calm_value, calm_error: slope and error under the opinion that there is no noise beyond the rounding of the
+            outputs; infinite error where the nearer rungs refute that. Measured noise can be too large, as where the
+            function bends between the samples.
+        supported: four neighbouring rungs, nearer than what ``value`` was taken from, agree with the theoretical
+            value far better than with ``value``. Only a noise estimate that is much too large brings that about.
         staircase: the function stands still nearby yet climbs over longer steps, as one does that rounds its
             argument: the slope 0 that was measured says nothing about the gradient.
     """
@@ -68,10 +73,15 @@ class Refined:
     right: Array
     side_error: Array
     kind: Kinds
+    calm_value: Array
+    calm_error: Array
+    supported: Mask
     staircase: Mask
 
 
-def refine(center: Any, plus: Any, minus: Any, steps: Any, noise: Any) -> Refined:
+def refine(
+    center: Any, plus: Any, minus: Any, steps: Any, noise: Any, *, theoretical: Any = None
+) -> Refined:
     """Slopes, their errors and the kind of point from a ladder of steps.
 
     Args:
@@ -80,6 +90,7 @@ def refine(center: Any, plus: Any, minus: Any, steps: Any, noise: Any) -> Refine
             welcome: the step left the domain.
         steps: ``h``, ``[rungs, n_directions]``, as `gradcheck.numerics.refine_steps` returns them.
         noise: standard deviation of the rounding errors, ``[y_size]``, from `gradcheck.numerics.noise_level`.
+        theoretical: ``[n_directions, y_size]``, for ``supported``; without it that is false everywhere.
 
     Raises:
         InputError: the shapes do not belong together, or there are fewer than eight rungs.
@@ -88,17 +99,27 @@ def refine(center: Any, plus: Any, minus: Any, steps: Any, noise: Any) -> Refine
     if steps.shape[0] < 8:
         raise InputError(f"refine needs a ladder of at least 8 steps, got {steps.shape[0]}; use refine_steps")
     h = np.broadcast_to(steps[:, :, np.newaxis], plus.shape)
+    theory = np.full(plus.shape[1:], np.nan) if theoretical is None else np.asarray(theoretical, np.float64)
+    if theory.shape != plus.shape[1:]:
+        raise InputError(f"theoretical must be [n_directions, y_size] = {plus.shape[1:]}, got {theory.shape}")
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        return _refine(center, plus, minus, h, noise)
+        return _refine(center, plus, minus, h, noise, theory)
 
 
-def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array) -> Refined:
+def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, theory: Array) -> Refined:
     plus = np.where(np.isfinite(plus), plus, np.nan)
     minus = np.where(np.isfinite(minus), minus, np.nan)
     level = np.maximum(noise, 2.0**-54 * np.fmax(np.abs(plus), np.abs(minus)))
     level = np.where(np.isnan(level), noise, level)
     grain = NOISE_FACTOR * level / h
-    central, central_error = _limit((plus - minus) / (2 * h), h, grain, power=2, depth=2)
+    slopes = (plus - minus) / (2 * h)
+    central, central_error = _limit(slopes, h, grain, power=2, depth=2)
+    least = 2.0**-53 * np.fmax(np.abs(plus), np.abs(minus))
+    calm, calm_error = central, central_error
+    if (level > 16 * least).any():
+        calm, calm_error = _limit(slopes, h, NOISE_FACTOR * least / h, power=2, depth=2)
+        # Where the near rungs do not move at all, "no noise" would mean "no slope".
+        calm_error = np.where((plus[-5:] == minus[-5:]).all(axis=0), np.inf, calm_error)
     right_slopes, left_slopes = (plus - center) / h, (center - minus) / h
     right, right_error = _limit(right_slopes, h, 2 * grain, power=1, depth=3)
     left, left_error = _limit(left_slopes, h, 2 * grain, power=1, depth=3)
@@ -144,6 +165,9 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array) ->
         right=np.where(has_right, right, np.nan),
         side_error=side_error,
         kind=kind,
+        calm_value=np.where(np.isfinite(calm_error), calm, 0.0),
+        calm_error=calm_error,
+        supported=_supported(slopes, theory, value, plus != minus),
         staircase=_staircase(plus, minus, center, h),
     )
 
@@ -175,7 +199,11 @@ def _best_window(sequence: Array, noise: Array) -> tuple[Array, Array]:
     floor = np.maximum.accumulate((sequence - noise)[::-1], axis=0)[::-1][2:]
     ceiling = np.minimum.accumulate((sequence + noise)[::-1], axis=0)[::-1][2:]
     confirmed = (value + 2 * error >= floor) & (value - 2 * error <= ceiling)
-    ranked = np.where(confirmed & np.isfinite(error), error, np.inf)
+    # A sequence with a limit closes in on it: by half a rung at first order, by 0.7 at a root. One that grows without
+    # bound does not, and each of its windows would be confirmed by an error as large as its value.
+    strides = np.abs(np.diff(sequence, axis=0))
+    settling = strides[1:] <= 0.85 * strides[:-1] + 2 * noise[2:]
+    ranked = np.where(confirmed & settling & np.isfinite(error), error, np.inf)
     best = np.argmin(ranked, axis=0)[np.newaxis]
     return np.take_along_axis(value, best, 0)[0], np.take_along_axis(ranked, best, 0)[0]
 
@@ -203,6 +231,12 @@ def _piece(values: Array, h: Array, level: Array) -> tuple[Array, Array]:
     width = h[:-1] - h[1:]
     slopes = (values[:-1] - values[1:]) / width
     return _best_window(slopes, 2 * NOISE_FACTOR * level[1:] / width)
+
+
+def _supported(slopes: Array, theory: Array, value: Array, moves: Mask) -> Mask:
+    """Whether four neighbouring rungs are at least four times as close to ``theory`` as to ``value``."""
+    near = moves & (np.abs(slopes - theory) < 0.25 * np.abs(slopes - value))
+    return np.asarray((near[:-3] & near[1:-2] & near[2:-1] & near[3:]).any(axis=0))
 
 
 def _staircase(plus: Array, minus: Array, center: Array, h: Array) -> Mask:

@@ -5,8 +5,7 @@ function (*truncation*), a short one sees its rounding errors (*noise*, divided 
 for all functions, so both functions here return several: `screen_steps` three, for a first look at every entry of a
 Jacobian, `refine_steps` a ladder from far to near, for the few entries that the first look could not settle.
 
-Every step is a power of two, so that ``x + h`` and ``x - h`` are exact or wrong by one rounding of ``x``, and every
-step is small against 1: a ladder that starts at 1/4 converges to the wrong slope on functions that saturate.
+Every step is a power of two, so that ``x + h`` and ``x - h`` are exact or wrong by one rounding of ``x``.
 """
 
 from __future__ import annotations
@@ -77,8 +76,9 @@ def refine_steps(x: Any, *, eps: float = FLOAT64_EPS) -> Array:
         eps: relative rounding error of the function.
 
     Returns:
-        float64 ``[rungs, x_size]``, strictly falling along the first axis; 27 rungs in float64, 17 in lower
-        precision. In float64 they go from 2⁻⁶·max(1, |x|) to 2⁻³²·min(1, 2¹⁶·|x|): neighbours differ by 2 for
+        float64 ``[rungs, x_size]``, strictly falling along the first axis; 29 rungs in float64, 17 in lower
+        precision. In float64 they go from 2⁻⁴·max(1, |x|) to the smaller of 2⁻³² and 2⁻¹⁶·|x|
+        (but not below 2⁻⁴⁴·|x|): neighbours differ by 2 for
         ordinary coordinates, by more for tiny and huge ones, where the ladder must span more magnitudes: the same
         point may be an argument of ``log``, whose scale is ``|x|``, and of ``sin``, whose scale is 1.
 
@@ -88,15 +88,17 @@ def refine_steps(x: Any, *, eps: float = FLOAT64_EPS) -> Array:
     values = _coordinates(x)
     _check_eps(eps)
     low = eps >= _LOW_PRECISION
-    rungs, top, bottom, relative = (17, -4, -20, -18) if low else (27, -6, -32, -16)
+    rungs, top, bottom, relative = (17, -4, -20, -18) if low else (29, -4, -32, -16)
     magnitude = np.where(np.isfinite(values), np.abs(values), 1.0)
     exponent = np.floor(np.log2(np.where(magnitude < _ZERO, 1.0, magnitude)))
     first = top + np.maximum(exponent, 0.0)
     if low:
         # x + h must differ from x in the low precision too, so no rung goes below the spacing of numbers at x.
-        last = np.maximum(np.minimum(float(bottom), exponent + relative), exponent + relative)
+        last = exponent + relative
     else:
+        # Nearer than 2⁻⁴⁴·|x| the rounding of x + h itself would count.
         last = np.minimum(float(bottom), exponent + relative)
+        last = np.maximum(last, exponent - 44.0)
     last = np.minimum(last, first - (rungs - 1))
     fraction = np.linspace(0.0, 1.0, rungs)[:, np.newaxis]
     return np.exp2(np.round(first + (last - first) * fraction))
