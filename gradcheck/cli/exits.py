@@ -1,0 +1,50 @@
+"""Exit statuses, and the one place where exceptions become them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from gradcheck.errors import InputError, MissingTensorFlowError
+
+__all__ = ["EPILOG", "FOUND", "INTERRUPTED", "NO_TENSORFLOW", "OK", "CommandGroup"]
+
+OK = 0
+FOUND = 1
+# 2 is click's own status for wrong usage; bad input is the same to a caller.
+NO_TENSORFLOW = 3
+INTERRUPTED = 130
+
+EPILOG = """\b
+Exit status:
+  0    everything is as it should be (UNRESOLVED and KINK are shown, and are no failure)
+  1    something failed, or passed that was expected to fail
+  2    wrong usage or bad input
+  3    TensorFlow is not installed, or does not load
+  130  interrupted; what was found until then has been printed and written
+
+\b
+Shell completion: add one of these to your shell's start-up file
+  eval "$(_GRADCHECK_COMPLETE=bash_source gradcheck)"
+  eval "$(_GRADCHECK_COMPLETE=zsh_source gradcheck)"
+  _GRADCHECK_COMPLETE=fish_source gradcheck | source
+"""
+
+
+class CommandGroup(click.Group):
+    """A group that turns this package's exceptions into a line on stderr and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise click.UsageError(str(error), ctx) from error
+        except MissingTensorFlowError as error:
+            click.echo(f"gradcheck: {error}", err=True)
+            sys.exit(NO_TENSORFLOW)
+        except KeyboardInterrupt:
+            click.echo("gradcheck: interrupted before anything was found out", err=True)
+            sys.exit(INTERRUPTED)

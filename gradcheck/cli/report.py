@@ -1,0 +1,123 @@
+"""``gradcheck report``: what result files say, together."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from gradcheck.cli.common import json_option, say, write_json
+from gradcheck.cli.exits import FOUND, OK
+from gradcheck.results import Row, by_version, differences, merged_document, read_rows
+
+__all__ = ["report"]
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables as Markdown."
+)
+@json_option
+def report(files: tuple[Path, ...], markdown: Path | None, json_file: Path | None) -> None:
+    """Show the results in FILES, which were written with --json, as one matrix for each TensorFlow.
+
+    Files of different TensorFlow versions are compared: what changed, and from which version on.
+    """
+    rows = [row for path in files for row in read_rows(path)]
+    say(_text(rows), json_file)
+    if markdown is not None:
+        markdown.parent.mkdir(parents=True, exist_ok=True)
+        markdown.write_text(_markdown(rows), encoding="utf-8")
+    write_json(json_file, merged_document(rows))
+    sys.exit(OK if all(row.ok for row in rows) else FOUND)
+
+
+def _title(version: str) -> str:
+    return f"TensorFlow {version}" if version else "TensorFlow (version not recorded)"
+
+
+def _failures(rows: list[Row]) -> list[tuple[Row, str, str]]:
+    return [
+        (row, mode, f"{result.verdict.value}: {result.cause or result.verdict.meaning}")
+        for row in rows
+        for mode, result in row.modes.items()
+        if not result.ok
+    ]
+
+
+def _text(rows: list[Row]) -> str:
+    from gradcheck.rendering import render_matrix
+
+    if not rows:
+        return "The files hold no results."
+    lines: list[str] = []
+    for version, subjects in by_version(rows).items():
+        lines += [_title(version), "", render_matrix(subjects), ""]
+    failures = _failures(rows)
+    if failures:
+        lines += ["Not as it should be:"]
+        for row, mode, what in failures:
+            lines.append(f"  {row.subject}, {mode}, {_title(row.tensorflow)}: {what}")
+            if row.arguments:
+                lines.append("    smallest case: " + " ".join(row.arguments.split()))
+        lines.append("")
+    changed = differences(rows)
+    if changed:
+        lines += ["Changed between versions:"]
+        lines += [f"  {subject}, {mode}: {_history(history)}" for subject, mode, history in changed]
+        lines.append("")
+    count = len(failures)
+    lines.append(
+        f"{len(rows)} subject{'s' * (len(rows) != 1)}: "
+        + (f"{count} verdict{'s' * (count != 1)} not as it should be" if count else "all as it should be")
+    )
+    return "\n".join(lines)
+
+
+def _history(history: list[tuple[str, object]]) -> str:
+    return ", ".join(f"{verdict} from {version} on" for version, verdict in history)
+
+
+def _markdown(rows: list[Row]) -> str:
+    lines = ["# Gradient checks", ""]
+    for version, subjects in by_version(rows).items():
+        modes = list(dict.fromkeys(mode for results in subjects.values() for mode in results))
+        lines += [f"## {_title(version)}", "", _row(["subject", *modes]), _row(["---"] * (len(modes) + 1))]
+        for subject, results in subjects.items():
+            cells = [
+                ""
+                if mode not in results
+                else results[mode].verdict.value
+                if results[mode].ok
+                else f"**{results[mode].verdict.value}**"
+                for mode in modes
+            ]
+            lines.append(_row([f"`{subject}`", *cells]))
+        lines.append("")
+    failures = _failures(rows)
+    if failures:
+        lines += ["## Not as it should be", ""]
+        lines += [
+            f"- `{row.subject}`, {mode}, {_title(row.tensorflow)}: {_cell(what)}"
+            for row, mode, what in failures
+        ]
+        lines.append("")
+    changed = differences(rows)
+    if changed:
+        lines += ["## Changed between versions", ""]
+        lines += [f"- `{subject}`, {mode}: {_history(history)}" for subject, mode, history in changed]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    # A pipe ends a table's cell, and an angle bracket starts HTML, wherever Markdown is shown.
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"

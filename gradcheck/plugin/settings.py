@@ -1,0 +1,227 @@
+"""What holds for a test: the marker ``gradcheck``, the options and the ini file, merged and checked.
+
+Precedence, first wins: an argument in the test, the marker (the closest that names the argument), the
+command line, the ini file. Modes are the exception: those of the command line *restrict* what a test runs
+and never add to it, for the author of a test knows where it makes sense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from gradcheck.verdicts import Verdict
+
+__all__ = [
+    "ENGINES",
+    "MARKER",
+    "MARKER_HELP",
+    "MODES",
+    "WRT",
+    "Settings",
+    "add_options",
+    "check_options",
+    "settings_of",
+]
+
+# Written out here, although the harness has them too: importing that needs NumPy, which costs more than all
+# of pytest's start. tests/plugin compares the two.
+MODES = ("eager", "graph", "dynamic", "xla")
+ENGINES = ("compiled", "reference", "projected")
+WRT = ("inputs", "variables", "all")
+UNRESOLVED = ("show", "fail")
+
+MARKER = "gradcheck"
+MARKER_HELP = (
+    "gradcheck(modes=..., wrt=..., expect=..., engine=..., max_examples=...): how this test checks gradients. "
+    f"modes: some of {', '.join(MODES)}; wrt: {', '.join(WRT)}; expect: a verdict, or a dict of verdicts by "
+    f"mode; engine: {', '.join(ENGINES)}; max_examples: of each search."
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one test. ``restrict`` holds the modes of the command line, None where there are none."""
+
+    modes: tuple[str, ...] = MODES
+    restrict: tuple[str, ...] | None = None
+    rest: Mapping[str, Any] = field(default_factory=dict)
+    unresolved: str = "show"
+
+    def modes_to_run(self, asked: Iterable[str] | None = None) -> tuple[str, ...]:
+        """``asked`` (by default the test's own modes), less those that the command line leaves out."""
+        modes = self.modes if asked is None else _modes(asked, "modes=")
+        return tuple(mode for mode in modes if self.restrict is None or mode in self.restrict)
+
+    def nothing_to_run(self, asked: Iterable[str] | None = None) -> str:
+        """Why no mode is left."""
+        return (
+            f"--gradcheck-modes={','.join(self.restrict or ())} leaves none of this test's modes: "
+            f"{', '.join(self.modes if asked is None else asked)}"
+        )
+
+    def as_defaults(self) -> dict[str, Any]:
+        """For `gradcheck.recording.use_defaults`."""
+        return {"modes": self.modes_to_run(), **self.rest}
+
+
+# -- options
+# -------------------------------------------------------------------------------------------------------
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """The option group; each flag has an ini key of the same name."""
+    group = parser.getgroup("gradcheck", "gradient checks (gradcheck)")
+
+    def option(name: str, metavar: str, text: str, ini_default: str = "") -> None:
+        flag = f"--gradcheck-{name}"
+        group.addoption(flag, metavar=metavar, default=None, dest=_dest(name), help=text)
+        parser.addini(_dest(name), help=f"{flag} where the command line does not say", default=ini_default)
+
+    option("modes", "MODES", f"check only in these modes, separated by commas: {', '.join(MODES)}")
+    option("engine", "ENGINE", f"how Jacobians are formed: {', '.join(ENGINES)}")
+    option("max-examples", "N", "examples of each gradcheck.search()")
+    option("unresolved", "WHAT", "UNRESOLVED verdicts: show them (default), or fail their test", "show")
+    option("json", "FILE", "write everything that was checked to FILE, for `gradcheck report`")
+
+
+def _dest(name: str) -> str:
+    return "gradcheck_" + name.replace("-", "_")
+
+
+def value_of(config: pytest.Config, name: str) -> str:
+    """An option's value from the command line, else from the ini file; empty where neither says anything."""
+    given = config.getoption(_dest(name))
+    return str(config.getini(_dest(name)) if given is None else given).strip()
+
+
+def _where(config: pytest.Config, name: str) -> str:
+    return f"--gradcheck-{name}" if config.getoption(_dest(name)) is not None else f"ini key {_dest(name)}"
+
+
+def check_options(config: pytest.Config) -> None:
+    """Refuse values that no test could use.
+
+    Raises:
+        pytest.UsageError: naming the option or ini key, the value, and the choices.
+    """
+    _option_modes(config)
+    _choice(value_of(config, "engine") or ENGINES[0], ENGINES, _where(config, "engine"))
+    _choice(value_of(config, "unresolved") or UNRESOLVED[0], UNRESOLVED, _where(config, "unresolved"))
+    _max_examples(value_of(config, "max-examples") or 1, _where(config, "max-examples"))
+
+
+def _option_modes(config: pytest.Config) -> tuple[str, ...] | None:
+    given = value_of(config, "modes")
+    if not given:
+        if config.getoption(_dest("modes")) is not None:
+            raise pytest.UsageError(f"--gradcheck-modes is empty; give some of {', '.join(MODES)}")
+        return None
+    # An ini file may spread a list over lines.
+    names = [name.strip() for name in given.replace("\n", ",").split(",")]
+    return _modes([name for name in names if name], _where(config, "modes"))
+
+
+# -- the settings of one test
+# --------------------------------------------------------------------------------------
+
+
+def settings_of(item: Any) -> Settings:
+    """The settings of an item, or of a function definition while tests are generated.
+
+    Raises:
+        pytest.UsageError: where a marker's arguments are wrong, naming the argument, the value, and the
+        choices.
+    """
+    config: pytest.Config = item.config
+    merged: dict[str, Any] = {}
+    for marker in item.iter_markers(MARKER):
+        for name, value in _checked_marker(marker).items():
+            merged.setdefault(name, value)  # the closest marker comes first
+    on_command_line = config.getoption(_dest("modes")) is not None
+    option_modes = _option_modes(config)
+    modes = merged.pop("modes", None)
+    if modes is None:
+        modes = MODES if on_command_line or option_modes is None else option_modes
+    mode = getattr(getattr(item, "callspec", None), "params", {}).get("gradcheck_mode")
+    if mode is not None:
+        modes = (mode,)
+    if engine := value_of(config, "engine"):
+        merged.setdefault("engine", engine)
+    if count := value_of(config, "max-examples"):
+        merged.setdefault("max_examples", int(count))
+    return Settings(
+        modes=modes,
+        restrict=option_modes if on_command_line else None,
+        rest=merged,
+        unresolved=value_of(config, "unresolved") or UNRESOLVED[0],
+    )
+
+
+def _checked_marker(marker: pytest.Mark) -> dict[str, Any]:
+    if marker.args:
+        raise pytest.UsageError(
+            f"@pytest.mark.gradcheck takes keyword arguments only; got {marker.args[0]!r}. "
+            f"Write for example @pytest.mark.gradcheck(modes=['graph', 'xla'])."
+        )
+    unknown = sorted(set(marker.kwargs) - set(_CHECKS))
+    if unknown:
+        raise pytest.UsageError(
+            f"@pytest.mark.gradcheck has no argument {unknown[0]!r}; its arguments are {', '.join(_CHECKS)}"
+        )
+    return {
+        name: _CHECKS[name](value, f"@pytest.mark.gradcheck({name}=...)")
+        for name, value in marker.kwargs.items()
+    }
+
+
+def _modes(value: Any, where: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        names: tuple[Any, ...] = tuple(name.strip() for name in value.split(","))
+    else:
+        names = tuple(value) if isinstance(value, Iterable) else (value,)
+    for name in names:
+        _choice(name, MODES, where)
+    if not names:
+        raise pytest.UsageError(f"{where} is empty; give some of {', '.join(MODES)}")
+    return tuple(dict.fromkeys(names))
+
+
+def _choice(value: Any, choices: tuple[str, ...], where: str) -> str:
+    if value not in choices:
+        raise pytest.UsageError(f"{where}: {value!r} is not one of {', '.join(choices)}")
+    return str(value)
+
+
+def _max_examples(value: Any, where: str) -> int:
+    try:
+        count = int(value)
+    except (TypeError, ValueError):
+        count = 0
+    if count < 1 or isinstance(value, (bool, float)):
+        raise pytest.UsageError(f"{where}: {value!r} is not a number of examples; give an integer from 1 on")
+    return count
+
+
+def _expect(value: Any, where: str) -> Any:
+    by_mode = value if isinstance(value, Mapping) else {None: value}
+    for mode, verdicts in by_mode.items():
+        if mode is not None:
+            _choice(mode, MODES, where)
+        several = verdicts if isinstance(verdicts, (tuple, list, set, frozenset)) else (verdicts,)
+        for verdict in several:
+            if not isinstance(verdict, Verdict):
+                _choice(verdict, tuple(Verdict.__members__), where)
+    return value
+
+
+_CHECKS = {
+    "modes": _modes,
+    "wrt": lambda value, where: _choice(value, WRT, where),
+    "expect": _expect,
+    "engine": lambda value, where: _choice(value, ENGINES, where),
+    "max_examples": _max_examples,
+}
