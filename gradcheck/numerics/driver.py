@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
-from gradcheck.numerics.judge import Judgement, judge, passes_screen
+from gradcheck.numerics.judging import Judgement, judge, passes_screen
 from gradcheck.numerics.noise import noise_level, noise_points
-from gradcheck.numerics.refine import Refined, refine
-from gradcheck.numerics.screen import screen
+from gradcheck.numerics.ladder import Refined, refine
+from gradcheck.numerics.first_look import screen
 from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps, screen_steps
 
 __all__ = ["compare", "concatenate_refined", "measured_eps"]

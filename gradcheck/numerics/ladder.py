@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
-from gradcheck.numerics.screen import NOISE_FACTOR, check_samples
+from gradcheck.numerics.first_look import NOISE_FACTOR, check_samples
 
 __all__ = ["Kind", "Refined", "refine"]
 
@@ -113,16 +113,16 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     level = np.where(np.isnan(level), noise, level)
     grain = NOISE_FACTOR * level / h
     slopes = (plus - minus) / (2 * h)
-    central, central_error = _limit(slopes, h, grain, power=2, depth=2)
+    central, central_error, rung = _limit(slopes, h, grain, power=2, depth=2)
     least = 2.0**-53 * np.fmax(np.abs(plus), np.abs(minus))
     calm, calm_error = central, central_error
     if (level > 16 * least).any():
-        calm, calm_error = _limit(slopes, h, NOISE_FACTOR * least / h, power=2, depth=2)
+        calm, calm_error, _ = _limit(slopes, h, NOISE_FACTOR * least / h, power=2, depth=2)
         # Where the near rungs do not move at all, "no noise" would mean "no slope".
         calm_error = np.where((plus[-5:] == minus[-5:]).all(axis=0), np.inf, calm_error)
     right_slopes, left_slopes = (plus - center) / h, (center - minus) / h
-    right, right_error = _limit(right_slopes, h, 2 * grain, power=1, depth=3)
-    left, left_error = _limit(left_slopes, h, 2 * grain, power=1, depth=3)
+    right, right_error, _ = _limit(right_slopes, h, 2 * grain, power=1, depth=3)
+    left, left_error, _ = _limit(left_slopes, h, 2 * grain, power=1, depth=3)
 
     # A side that has no limit may still have a direction: growing without bound (sqrt at 0), or jumping.
     right_jump, left_jump = (_jumps(s, h, grain) for s in (right_slopes, left_slopes))
@@ -167,31 +167,36 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
         kind=kind,
         calm_value=np.where(np.isfinite(calm_error), calm, 0.0),
         calm_error=calm_error,
-        supported=_supported(slopes, theory, value, plus != minus),
+        supported=_supported(slopes, theory, value, plus != minus, rung),
         staircase=_staircase(plus, minus, center, h),
     )
 
 
-def _limit(slopes: Array, h: Array, grain: Array, *, power: int, depth: int) -> tuple[Array, Array]:
-    """Limit of ``slopes`` for ``h → 0`` and its error; error infinite where no window counts.
+def _limit(
+    slopes: Array, h: Array, grain: Array, *, power: int, depth: int
+) -> tuple[Array, Array, NDArray[np.intp]]:
+    """Limit of ``slopes`` for ``h → 0``, its error, and the nearest rung that it was taken from.
+
+    The error is infinite where no window counts.
 
     Neville's scheme in ``h**power`` (a central difference has only even powers in its error), which needs no even
     spacing of the rungs. ``grain`` is the noise of ``slopes``; it grows with every extrapolation.
     """
-    value, error = _best_window(slopes, grain)
+    value, error, rung = _best_window(slopes, grain)
     sequence, noise = slopes, grain
     for level in range(1, depth + 1):
         weight = 1 / ((h[:-level] / h[level:]) ** power - 1)
         sequence = sequence[1:] + (sequence[1:] - sequence[:-1]) * weight
         noise = noise[1:] * (1 + weight) + noise[:-1] * weight
-        candidate, candidate_error = _best_window(sequence, noise)
+        candidate, candidate_error, nearest = _best_window(sequence, noise)
         better = candidate_error < error
         value, error = np.where(better, candidate, value), np.where(better, candidate_error, error)
-    return value, error
+        rung = np.where(better, nearest + level, rung)
+    return value, error, rung
 
 
-def _best_window(sequence: Array, noise: Array) -> tuple[Array, Array]:
-    """The most accurate window of three members that all later members confirm."""
+def _best_window(sequence: Array, noise: Array) -> tuple[Array, Array, NDArray[np.intp]]:
+    """The most accurate window of three members that all later members confirm: value, error, its last member."""
     high = np.maximum(np.maximum(sequence[:-2], sequence[1:-1]), sequence[2:])
     low = np.minimum(np.minimum(sequence[:-2], sequence[1:-1]), sequence[2:])
     value, error = sequence[2:], high - low + noise[2:]
@@ -205,7 +210,7 @@ def _best_window(sequence: Array, noise: Array) -> tuple[Array, Array]:
     settling = strides[1:] <= 0.85 * strides[:-1] + 2 * noise[2:]
     ranked = np.where(confirmed & settling & np.isfinite(error), error, np.inf)
     best = np.argmin(ranked, axis=0)[np.newaxis]
-    return np.take_along_axis(value, best, 0)[0], np.take_along_axis(ranked, best, 0)[0]
+    return np.take_along_axis(value, best, 0)[0], np.take_along_axis(ranked, best, 0)[0], best[0] + 2
 
 
 def _jumps(slopes: Array, h: Array, grain: Array) -> Mask:
@@ -230,13 +235,15 @@ def _piece(values: Array, h: Array, level: Array) -> tuple[Array, Array]:
     """Slope, along the direction away from the point, of the piece beside a jump: the centre is not used."""
     width = h[:-1] - h[1:]
     slopes = (values[:-1] - values[1:]) / width
-    return _best_window(slopes, 2 * NOISE_FACTOR * level[1:] / width)
+    value, error, _ = _best_window(slopes, 2 * NOISE_FACTOR * level[1:] / width)
+    return value, error
 
 
-def _supported(slopes: Array, theory: Array, value: Array, moves: Mask) -> Mask:
-    """Whether four neighbouring rungs are at least four times as close to ``theory`` as to ``value``."""
-    near = moves & (np.abs(slopes - theory) < 0.25 * np.abs(slopes - value))
-    return np.asarray((near[:-3] & near[1:-2] & near[2:-1] & near[3:]).any(axis=0))
+def _supported(slopes: Array, theory: Array, value: Array, moves: Mask, rung: NDArray[np.intp]) -> Mask:
+    """Whether four neighbours nearer than ``rung`` are at least four times as close to ``theory`` as to ``value``."""
+    nearer = np.arange(slopes.shape[0]).reshape(-1, 1, 1) > rung
+    close = nearer & moves & (np.abs(slopes - theory) < 0.25 * np.abs(slopes - value))
+    return np.asarray((close[:-3] & close[1:-2] & close[2:-1] & close[3:]).any(axis=0))
 
 
 def _staircase(plus: Array, minus: Array, center: Array, h: Array) -> Mask:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
-from gradcheck.numerics.refine import Kind, Refined
-from gradcheck.numerics.screen import Estimate
+from gradcheck.numerics.ladder import Kind, Refined
+from gradcheck.numerics.first_look import Estimate
 from gradcheck.numerics.steps import FLOAT64_EPS
 
 __all__ = ["SAFETY", "Judgement", "Status", "default_resolution_limit", "judge", "passes_screen"]
@@ -62,7 +62,7 @@ class Judgement:
         excess: ``|theoretical - numerical| / bound``, 0 where both are equal: above 1 is a finding. At a corner the
             distance to the nearer side. For choosing the worst entry and as a target for a search.
         left, right: slopes of the two sides where they were measured, else NaN.
-        kind: `gradcheck.numerics.refine.Kind` of every entry, SMOOTH where the screen settled it.
+        kind: `gradcheck.numerics.Kind` of every entry, SMOOTH where the screen settled it.
         resolution: the smallest error of the gradient, relative to the largest entry for the same output, that this
             check could have seen: the worst over the entries that passed. NaN where none did.
     """
