@@ -22,39 +22,26 @@ __all__ = ["Progress", "json_option", "load_object", "modes_option", "parse_expe
 MODES = ("eager", "graph", "dynamic", "xla")
 
 
-class _Modes(click.ParamType):
-    """Modes separated by commas, completed by the shell one at a time."""
+def _convert_modes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    for name in names:
+        if name not in MODES:
+            raise click.BadParameter(f"{name!r} is not a mode; the modes are {', '.join(MODES)}", ctx, param)
+    if not names:
+        raise click.BadParameter(f"no mode given; the modes are {', '.join(MODES)}", ctx, param)
+    return tuple(dict.fromkeys(names))
 
-    name = "modes"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value
-        names = tuple(name.strip() for name in str(value).split(",") if name.strip())
-        for name in names:
-            if name not in MODES:
-                self.fail(f"{name!r} is not a mode; the modes are {', '.join(MODES)}", param, ctx)
-        if not names:
-            self.fail(f"no mode given; the modes are {', '.join(MODES)}", param, ctx)
-        return tuple(dict.fromkeys(names))
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[click.shell_completion.CompletionItem]:
-        head, comma, last = incomplete.rpartition(",")
-        taken = head.split(",")
-        return [
-            click.shell_completion.CompletionItem(f"{head}{comma}{mode}")
-            for mode in MODES
-            if mode.startswith(last) and mode not in taken
-        ]
+def _complete_modes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    head, comma, last = incomplete.rpartition(",")
+    taken = head.split(",")
+    return [f"{head}{comma}{mode}" for mode in MODES if mode.startswith(last) and mode not in taken]
 
 
 modes_option = click.option(
     "--modes",
-    type=_Modes(),
+    callback=_convert_modes,
+    shell_complete=_complete_modes,
     default=",".join(MODES),
     show_default=True,
     help="Execution modes to check, separated by commas.",
@@ -79,7 +66,8 @@ def load_object(spec: str, what: str) -> Any:
     where, separator, name = spec.rpartition(":")
     if not separator or not where or not name:
         raise InputError(
-            f"{what} {spec!r} is not of the form pkg.module:name or path/file.py:name, as in layers:masked_mean"
+            f"{what} {spec!r} is not of the form pkg.module:name or path/file.py:name; "
+            "write for example layers.pooling:masked_mean"
         )
     found = _module_of(where, spec, what)
     for part in name.split("."):

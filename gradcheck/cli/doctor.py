@@ -20,7 +20,7 @@ __all__ = ["doctor"]
 @click.command()
 @json_option
 def doctor(json_file: Path | None) -> None:
-    """Say which TensorFlow and Keras are here, which modes work, and which known problems this version has."""
+    """Say which TensorFlow is here, which modes work in it, and which known problems it has."""
     found: dict[str, Any] = {
         "schema": 1,
         "kind": "doctor",
@@ -103,15 +103,15 @@ def _try_mode(tf: Any, mode: str) -> str:
 
 
 def _text(found: dict[str, Any]) -> str:
-    lines = [f"Python      {found['python']} on {found['platform']}"]
-    lines += [f"{name:<11} {version or 'not installed'}" for name, version in found["packages"].items()]
+    lines = [f"Python       {found['python']} on {found['platform']}"]
+    lines += [f"{name:<12} {version or 'not installed'}" for name, version in found["packages"].items()]
     if found["tensorflow"] is None:
-        return "\n".join([*lines, "TensorFlow  " + found["problem"]])
-    lines.append(f"TensorFlow  {found['tensorflow']}")
+        return "\n".join([*lines, "TensorFlow   " + found["problem"]])
+    lines.append(f"TensorFlow   {found['tensorflow']}")
     lines.append(
-        f"Keras       {found['keras']}" + (f", tf_keras {found['tf_keras']}" if found["tf_keras"] else "")
+        f"Keras        {found['keras']}" + (f", tf_keras {found['tf_keras']}" if found["tf_keras"] else "")
     )
-    lines.append(f"devices     {', '.join(found['devices'])}")
+    lines.append(f"devices      {', '.join(found['devices'])}")
     lines += [f"mode {mode:<7} {state}" for mode, state in found["modes"].items()]
     lines += [f"note: {note}" for note in found["notes"]]
     if found["known_problems"]:

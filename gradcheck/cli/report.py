@@ -10,6 +10,7 @@ import click
 from gradcheck.cli.common import json_option, say, write_json
 from gradcheck.cli.exits import FOUND, OK
 from gradcheck.results import Row, by_version, differences, merged_document, read_rows
+from gradcheck.verdicts import Verdict
 
 __all__ = ["report"]
 
@@ -78,7 +79,7 @@ def _text(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _history(history: list[tuple[str, object]]) -> str:
+def _history(history: list[tuple[str, Verdict]]) -> str:
     return ", ".join(f"{verdict} from {version} on" for version, verdict in history)
 
 

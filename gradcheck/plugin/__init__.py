@@ -57,8 +57,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     try:
         chosen = settings.settings_of(item)
+        wrong = None
     except pytest.UsageError as error:
-        pytest.fail(f"{item.nodeid}: {error}", pytrace=False)
+        wrong = str(error)
+    if wrong is not None:  # outside the handler: pytest would show both exceptions
+        pytest.fail(wrong, pytrace=False)
     if not chosen.modes_to_run():
         pytest.skip(chosen.nothing_to_run())
 

@@ -36,7 +36,7 @@ UNRESOLVED = ("show", "fail")
 
 MARKER = "gradcheck"
 MARKER_HELP = (
-    "gradcheck(modes=..., wrt=..., expect=..., engine=..., max_examples=...): how this test checks gradients. "
+    "gradcheck(modes=, wrt=, expect=, engine=, max_examples=): how this test checks gradients. "
     f"modes: some of {', '.join(MODES)}; wrt: {', '.join(WRT)}; expect: a verdict, or a dict of verdicts by "
     f"mode; engine: {', '.join(ENGINES)}; max_examples: of each search."
 )
@@ -44,7 +44,7 @@ MARKER_HELP = (
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one test. ``restrict`` holds the modes of the command line, None where there are none."""
+    """The settings of one test. ``restrict`` holds the modes of the command line, None without any."""
 
     modes: tuple[str, ...] = MODES
     restrict: tuple[str, ...] | None = None
