@@ -127,10 +127,8 @@ def compare(
 
 
 def _typical_slope(point: Array, center: Array) -> Array:
-    """Size of a derivative for outputs that have none: value by argument."""
+    """Output by input, for outputs whose gradient gives no scale; 1 where that is zero too."""
     finite = np.abs(point[np.isfinite(point)])
-    size = np.where(np.isfinite(center), np.abs(center), 0.0)
     reach = max(1.0, float(finite.max())) if finite.size else 1.0
-    return np.asarray(np.maximum(size, float(size.max()) if size.size else 0.0) / reach + (size.max() == 0 if size.size else 0))
-
-
+    size = np.where(np.isfinite(center), np.abs(center), 0.0)
+    return np.asarray(np.where(size > 0, size / reach, 1.0))

@@ -32,8 +32,16 @@ SAFETY = 10.0
 _SCREEN_OWN = 2e-6
 _SCREEN_ROW = 1e-9
 
+# A gradient this small against the others, or against the output itself, need not be known to any digit.
+_NEGLIGIBLE = 1e-6
+
 # The theoretical value has rounding errors as well: those of a sum whose terms are as large as the row's largest entry.
 _THEORY_ROUNDINGS = 64.0
+
+
+# An entry smaller than this part of those of other outputs can come from terms that cancel inside the function, rounded
+# more coarsely than any of its outputs shows: 1 + tanh(x) far to the left.
+_SPECK = 1e-11
 
 
 class Status(enum.IntEnum):
@@ -105,7 +113,9 @@ def _rounding(theoretical: Array, numerical: Array, eps: float) -> Array:
     size = np.fmax(np.abs(np.where(np.isfinite(theoretical), theoretical, 0.0)), np.abs(numerical))
     if not size.size:
         return np.zeros_like(size)
-    return np.asarray(np.broadcast_to(eps * (_THEORY_ROUNDINGS * size.max(axis=0) + size.max()), size.shape))
+    row = size.max(axis=0)
+    ordinary = float(np.median(row[row > 0])) if (row > 0).any() else 0.0
+    return np.asarray(np.broadcast_to(eps * _THEORY_ROUNDINGS * row + _SPECK * ordinary, size.shape))
 
 
 def passes_screen(theoretical: Any, estimate: Estimate, *, eps: float = FLOAT64_EPS) -> Mask:
@@ -154,8 +164,8 @@ def judge(
         refined: from `gradcheck.numerics.refine`, for the directions of which ``refined_mask`` is true, in order.
         refined_mask: bool ``[n_directions]``. None: all directions, where ``refined`` is given.
         eps: machine epsilon of the dtype in which value and gradient were computed.
-        scale: ``[y_size]``, typical size of the derivative of each output, for outputs whose gradient is zero
-            throughout and so gives no scale for the resolution. None: the largest entry of all, or 1.
+        scale: ``[y_size]``, size that a derivative of each output would ordinarily have, such as output by input, for
+            outputs whose gradient is zero or nearly so and gives no scale for the resolution. None: 1.
         rtol, atol: a caller's own tolerance ``atol + rtol·|numerical|``. It then holds: an entry within it passes and
             one beyond it is a mismatch, if the measurement is accurate enough to say so, else unresolved.
         resolution_limit: an entry whose bound exceeds this part of its row's largest entry is UNRESOLVED.
@@ -246,7 +256,7 @@ def _judge(
     unresolved |= wrong & doubtful
     wrong &= ~doubtful
 
-    size = _row_scale(theory, value, rounding, bound, scale)
+    size = _row_scale(theory, value, scale)
     sharpness = np.where(distance > bound, distance, bound) / size
     coarse = smooth & ~wrong & (sharpness > limit) & ~screened
     if rtol is not None or atol is not None:
@@ -278,13 +288,15 @@ def _judge(
     )  # fmt: skip
 
 
-def _row_scale(theory: Array, value: Array, rounding: Array, bound: Array, scale: Any) -> Array:
-    """Size of the derivatives of each output, ``[1, y_size]``, by which a resolution is relative."""
+def _row_scale(theory: Array, value: Array, scale: Any) -> Array:
+    """Size of the derivatives of each output, ``[1, y_size]``, by which a resolution is relative.
+
+    That of its largest entry, unless that is a mere `_NEGLIGIBLE` of the largest entry of all, or of the output
+    itself: the last digits of a saturated unit are beyond measuring, and beyond caring.
+    """
     size = np.fmax(np.where(np.isfinite(theory), np.abs(theory), 0.0), np.abs(value))
     if not size.size:
         return np.ones((1, theory.shape[1]))
     row = size.max(axis=0)
-    fallback = np.broadcast_to(np.asarray(size.max() or 1.0 if scale is None else scale, np.float64), row.shape)
-    # A row that is zero as far as one can see (a saturated unit) has no scale of its own.
-    visible = row > np.fmax(rounding, np.where(np.isfinite(bound), bound, 0.0)).max(axis=0)
-    return np.asarray(np.where(visible, row, np.maximum(fallback, row)))[np.newaxis]
+    typical = np.broadcast_to(np.asarray(1.0 if scale is None else scale, np.float64), row.shape)
+    return np.asarray(np.maximum(row, _NEGLIGIBLE * np.maximum(size.max(), typical)))[np.newaxis]

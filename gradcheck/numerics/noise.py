@@ -7,12 +7,14 @@ k-th differences, times ``√γ_k``, estimates its standard deviation.
 
 What is different here, and why:
 
-- ECnoise looks for a level ``k`` where the estimates stop changing. The smooth part can only add to them, so the
-  smallest over several levels is the same number where there is one, and still an upper bound where there is none.
+- ECnoise looks for an order ``k`` where the estimates stop changing, and finds none where the noise is too small for
+  the spacing. Here the orders are fixed for each spacing and the larger of two estimates counts: what is left of the
+  smooth part can only add to it, and too large a noise costs sharpness where too small a one costs a false alarm.
 - Samples lie on either side of the point separately and leave it out: a corner or jump exactly at the point (the most
   common place for one) would look like noise if a sequence ran across it.
-- Three spacings: rounding errors do not depend on the spacing, bends and corners near the point do, and a function
-  that computes in float32 or bfloat16 inside stands still between samples that are too close.
+- Several spacings: a function that computes in float32 or bfloat16 inside stands still between samples that are too
+  close. And rounding is no random process: where neighbouring samples happen to differ by a whole number of roundings
+  of an intermediate result, a sequence shows no noise at all; several sequences of unrelated spacings do not.
 - The direction is random with full mantissas. Along short binary fractions arithmetic is often exact, and a noise of
   zero would be believed.
 """
@@ -31,17 +33,22 @@ __all__ = ["noise_level", "noise_points"]
 
 Array = NDArray[np.float64]
 
-_SAMPLES = 7  # on each side
-_LEVELS = (3, 4, 5)
-_GAMMA = {3: 36 / 720, 4: 576 / 40320, 5: 14400 / 3628800}
+_SAMPLES = 8  # on each side
 
-# Few samples can come out close together by luck, and the smallest of several estimates is a low one.
+# Orders of difference for each spacing: the wider the samples, the higher the order that rids them of the smooth part.
+_ORDERS = ((3, 4), (3, 4), (4, 5), (5, 6))
+_GAMMA = {3: 36 / 720, 4: 576 / 40320, 5: 14400 / 3628800, 6: 518400 / 479001600}
+
+# A handful of samples can come out close together by luck.
 _SAFETY = 2.0
 
+# Noise is alike on both sides of the point. Where one side has this many times more, it holds a corner or a jump.
+_ONE_SIDED = 16.0
 
-def _spacings(eps: float) -> tuple[float, float, float]:
-    """Fine, middle and coarse distance between neighbouring samples, relative to the coordinates."""
-    return (2.0**-36, 2.0**-20, 2.0**-10) if eps < 2.0**-40 else (2.0**-17, 2.0**-14, 2.0**-9)
+
+def _spacings(eps: float) -> tuple[float, float, float, float]:
+    """Two fine, a middle and a coarse distance between neighbouring samples, relative to the coordinates."""
+    return (2.0**-36, 2.0**-32, 2.0**-22, 2.0**-10) if eps < 2.0**-40 else (2.0**-17, 2.0**-16, 2.0**-14, 2.0**-9)
 
 
 def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
@@ -53,7 +60,7 @@ def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
         seed: of the direction.
 
     Returns:
-        float64 ``[42, x_size]``: three spacings times two sides times seven samples.
+        float64 ``[64, x_size]``: four spacings times two sides times eight samples.
     """
     values = np.asarray(x, np.float64)
     if values.ndim != 1:
@@ -62,9 +69,12 @@ def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
     direction = random.uniform(0.5, 1.5, values.shape) * np.where(random.random(values.shape) < 0.5, -1.0, 1.0)
     # In proportion to the coordinate, so that samples stay inside the domain of log and sqrt. A zero has no scale
     # of its own; 2⁻¹⁰ keeps the samples well below the 1e-6 at which the usual epsilons bend a function.
-    direction = direction * np.maximum(np.abs(values), 2.0**-10)
+    magnitude = np.abs(values)
+    direction = direction * np.where(magnitude < 2.0**-100, 2.0**-10, magnitude)
     multiples = np.arange(1, _SAMPLES + 1, dtype=np.float64)
-    offsets = np.concatenate([side * multiples * h for h in _spacings(eps) for side in (1.0, -1.0)])
+    offsets = np.concatenate(
+        [side * random.uniform(0.7, 1.4) * multiples * h for h in _spacings(eps) for side in (1.0, -1.0)]
+    )
     return np.asarray(values + offsets[:, np.newaxis] * direction)
 
 
@@ -73,7 +83,7 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
 
     Args:
         center: outputs at the point, ``[y_size]``.
-        samples: outputs at the points of `noise_points`, ``[42, y_size]``.
+        samples: outputs at the points of `noise_points`, ``[64, y_size]``.
         eps: machine epsilon of the dtype in which the function is evaluated.
 
     Returns:
@@ -86,36 +96,41 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     """
     middle = np.asarray(center, np.float64)
     values = np.asarray(samples, np.float64)
-    if values.shape != (6 * _SAMPLES, *middle.shape):
+    if values.shape != (8 * _SAMPLES, *middle.shape):
         raise InputError(
-            f"samples must be outputs at the {6 * _SAMPLES} points of noise_points, shape "
-            f"{(6 * _SAMPLES, *middle.shape)}, got {values.shape}"
+            f"samples must be outputs at the {8 * _SAMPLES} points of noise_points, shape "
+            f"{(8 * _SAMPLES, *middle.shape)}, got {values.shape}"
         )
-    sequences = values.reshape(3, 2, _SAMPLES, *middle.shape)
-    with np.errstate(invalid="ignore", over="ignore"):
-        sigma = _estimate(sequences)  # [spacing, side, y]
-        still = np.mean(np.diff(sequences, axis=2) == 0, axis=2).min(axis=1) > 0.5  # [spacing, y]
-    sides_high, sides_low = np.fmax(sigma[:, 0], sigma[:, 1]), np.fmin(sigma[:, 0], sigma[:, 1])
-    # Noise is alike on both sides; where one side has far more, it holds a corner and not more noise.
-    level = np.where(sides_high > 8 * sides_low, sides_low, sides_high)
-    fine, medium, _ = level
-    result = np.where(still[0] | ~(medium > 8 * fine), np.fmax(fine, medium), fine)
-    # Standing still at both small spacings: a constant, or steps of an inner dtype of very few bits. The latter move
-    # on both sides at the coarse spacing; a constant that ends at a corner moves on one.
-    result = np.where(still[0] & still[1], np.fmax(result, sides_low[2]), result)
+    sequences = values.reshape(4, 2, _SAMPLES, *middle.shape)
     floor = 0.5 * eps * np.abs(middle)
+    with np.errstate(invalid="ignore", over="ignore"):
+        sigma = np.stack([_estimate(sequences[k], _ORDERS[k]) for k in range(4)])  # [spacing, side, y]
+        repeats = np.mean(np.diff(sequences, axis=2) == 0, axis=2)  # [spacing, side, y]
+    # Four fine sequences that agree are believed: what they see is noise and nothing else.
+    fine = np.sort(np.where(np.isfinite(sigma[:2]), sigma[:2], -1.0).reshape(4, *middle.shape), axis=0)
+    agreed = (fine[0] > 0.5 * floor) & (fine[3] < 8 * fine[0]) & (repeats[:2] < 0.2).all(axis=(0, 1))
+    # Otherwise one may hold a corner or lie outside the domain, and up to two may be quiet by chance: the second
+    # largest. The middle spacing has its say too, though it reaches further and meets more corners and bends; where
+    # only one side is noisy that is a corner, unless the other side knows nothing at all.
+    likely = np.where(fine[2] >= 0, fine[2], np.where(fine[3] >= 0, fine[3], np.nan))
+    more, less = np.fmax(sigma[2:, 0], sigma[2:, 1]), np.fmin(sigma[2:, 0], sigma[2:, 1])
+    medium = np.where((more[0] > _ONE_SIDED * less[0]) & (less[0] > floor), less[0], more[0])
+    result = np.where(agreed, fine[3], np.fmax(likely, medium))
+    # Standing still at all small spacings: a constant, or steps of an inner dtype of very few bits. The latter move
+    # on both sides at the coarse spacing; a constant that ends at a corner moves on one.
+    still = (repeats[:3] > 0.5).all(axis=(0, 1))
+    result = np.where(still, np.fmax(result, less[1]), result)
     result = np.where(np.isfinite(result), np.maximum(_SAFETY * result, floor), 8 * floor)
     return np.asarray(np.where(np.isfinite(middle), result, 0.0))
 
 
-def _estimate(sequences: Array) -> Array:
-    """Smallest difference-table estimate over the levels, along axis 2; NaN where a sequence is not finite."""
-    differences = np.diff(sequences, n=_LEVELS[0], axis=2)
-    best: Array | None = None
-    for order in _LEVELS:
-        if order > _LEVELS[0]:
-            differences = np.diff(differences, axis=2)
-        sigma = np.sqrt(_GAMMA[order] * np.mean(differences**2, axis=2))
-        best = sigma if best is None else np.minimum(best, sigma)
-    assert best is not None
-    return best
+def _estimate(sequences: Array, orders: tuple[int, int]) -> Array:
+    """Larger of the estimates from differences of two orders: ``[side, sample, y]`` to ``[side, y]``.
+
+    NaN where a sequence is not finite.
+    """
+    estimates = []
+    for order in orders:
+        differences = np.diff(sequences, n=order, axis=1)
+        estimates.append(np.sqrt(_GAMMA[order] * np.mean(differences**2, axis=1)))
+    return np.asarray(np.maximum(*estimates))
