@@ -6,12 +6,12 @@ that evaluate the points themselves. docs/numerics.md explains the method and sh
 
 from gradcheck.numerics.driver import compare as compare
 from gradcheck.numerics.driver import concatenate_refined as concatenate_refined
-from gradcheck.numerics.driver import measured_eps as measured_eps
 from gradcheck.numerics.judging import Judgement as Judgement
 from gradcheck.numerics.judging import Status as Status
 from gradcheck.numerics.judging import default_resolution_limit as default_resolution_limit
 from gradcheck.numerics.judging import judge as judge
 from gradcheck.numerics.judging import passes_screen as passes_screen
+from gradcheck.numerics.noise import measured_eps as measured_eps
 from gradcheck.numerics.noise import noise_level as noise_level
 from gradcheck.numerics.noise import noise_points as noise_points
 from gradcheck.numerics.ladder import Kind as Kind

@@ -15,34 +15,15 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
 from gradcheck.numerics.judging import Judgement, judge, passes_screen
-from gradcheck.numerics.noise import noise_level, noise_points
+from gradcheck.numerics.noise import measured_eps, noise_level, noise_points
 from gradcheck.numerics.ladder import Refined, refine
 from gradcheck.numerics.first_look import screen
 from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps, screen_steps
 
-__all__ = ["compare", "concatenate_refined", "measured_eps"]
+__all__ = ["compare", "concatenate_refined"]
 
 Array = NDArray[np.float64]
 Evaluate = Callable[[Array], Any]
-
-
-def measured_eps(center: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
-    """Relative rounding error at which the function really computes, from the noise of its outputs.
-
-    A function may compute in float32 whatever it is given. Its noise then is some 1e-8 of its values, and no choice of
-    steps makes up for it: the resolution that can be asked for is that of float32. The median over the outputs
-    decides, so that one output with cancellation does not coarsen the check of all.
-
-    Returns:
-        ``eps`` or, where the noise is more than a thousand times what ``eps`` explains, twice the relative noise, at
-        most 2⁻⁷.
-    """
-    values, noises = np.abs(np.asarray(center, np.float64)), np.asarray(noise, np.float64)
-    use = np.isfinite(values) & (values > 0) & np.isfinite(noises)
-    if not use.any():
-        return eps
-    relative = float(np.median(noises[use] / np.maximum(values[use], np.median(values[use]))))
-    return eps if relative <= 1000 * eps else min(2 * relative, 2.0**-7)
 
 
 def concatenate_refined(parts: list[Refined]) -> Refined:

@@ -32,16 +32,19 @@ SAFETY = 10.0
 _SCREEN_OWN = 2e-6
 _SCREEN_ROW = 1e-9
 
-# A gradient this small against the others, or against the output itself, need not be known to any digit.
+# A gradient this small against the others, or against the output itself, need not be known to any digit: 1e-6 in
+# float64, 3.5e-3 in float32.
 _NEGLIGIBLE = 1e-6
+_NEGLIGIBLE_ROOTS = 10.0
 
 # The theoretical value has rounding errors as well: those of a sum whose terms are as large as the row's largest entry.
 _THEORY_ROUNDINGS = 64.0
 
 
 # An entry smaller than this part of those of other outputs can come from terms that cancel inside the function, rounded
-# more coarsely than any of its outputs shows: 1 + tanh(x) far to the left.
+# more coarsely than any of its outputs shows: 1 + tanh(x) far to the left. In units of 1 and of the machine epsilon.
 _SPECK = 1e-11
+_SPECK_ROUNDINGS = 4000.0
 
 
 class Status(enum.IntEnum):
@@ -115,7 +118,8 @@ def _rounding(theoretical: Array, numerical: Array, eps: float) -> Array:
         return np.zeros_like(size)
     row = size.max(axis=0)
     ordinary = float(np.median(row[row > 0])) if (row > 0).any() else 0.0
-    return np.asarray(np.broadcast_to(eps * _THEORY_ROUNDINGS * row + _SPECK * ordinary, size.shape))
+    speck = max(_SPECK, _SPECK_ROUNDINGS * eps) * ordinary
+    return np.asarray(np.broadcast_to(eps * _THEORY_ROUNDINGS * row + speck, size.shape))
 
 
 def passes_screen(theoretical: Any, estimate: Estimate, *, eps: float = FLOAT64_EPS) -> Mask:
@@ -219,7 +223,7 @@ def judge(
             kind = np.where(met, np.int8(Kind.SMOOTH), kind)
         return _judge(
             theory, value, error, left, right, side_error, kind, doubtful, screened, on_ladder, rounding, scale,
-            rtol, atol, limit,
+            rtol, atol, limit, eps,
         )  # fmt: skip
 
 
@@ -239,6 +243,7 @@ def _judge(
     rtol: float | None,
     atol: float | None,
     limit: float,
+    eps: float,
 ) -> Judgement:
     bound = SAFETY * error + rounding
     distance = np.abs(theory - value)
@@ -256,7 +261,7 @@ def _judge(
     unresolved |= wrong & doubtful
     wrong &= ~doubtful
 
-    size = _row_scale(theory, value, scale)
+    size = _row_scale(theory, value, scale, eps)
     sharpness = np.where(distance > bound, distance, bound) / size
     coarse = smooth & ~wrong & (sharpness > limit) & ~screened
     if rtol is not None or atol is not None:
@@ -288,7 +293,7 @@ def _judge(
     )  # fmt: skip
 
 
-def _row_scale(theory: Array, value: Array, scale: Any) -> Array:
+def _row_scale(theory: Array, value: Array, scale: Any, eps: float) -> Array:
     """Size of the derivatives of each output, ``[1, y_size]``, by which a resolution is relative.
 
     That of its largest entry, unless that is a mere `_NEGLIGIBLE` of the largest entry of all, or of the output
@@ -299,4 +304,5 @@ def _row_scale(theory: Array, value: Array, scale: Any) -> Array:
         return np.ones((1, theory.shape[1]))
     row = size.max(axis=0)
     typical = np.broadcast_to(np.asarray(1.0 if scale is None else scale, np.float64), row.shape)
-    return np.asarray(np.maximum(row, _NEGLIGIBLE * np.maximum(size.max(), typical)))[np.newaxis]
+    negligible = max(_NEGLIGIBLE, _NEGLIGIBLE_ROOTS * float(np.sqrt(eps)))
+    return np.asarray(np.maximum(row, negligible * np.maximum(size.max(), typical)))[np.newaxis]

@@ -32,6 +32,9 @@ Kinds = NDArray[np.int8]
 # Two slopes are different when they are further apart than this many of their errors.
 SEPARATION = 10.0
 
+# A one-sided slope at the edge of a domain must be known to this part of itself.
+_EDGE = 0.01
+
 
 class Kind(enum.IntEnum):
     """What the function looks like along one direction, as far as the ladder could see."""
@@ -61,10 +64,10 @@ class Refined:
         calm_value, calm_error: slope and error under the opinion that there is no noise beyond the rounding of the
             outputs; infinite error where the nearer rungs refute that. Measured noise can be too large, as where the
             function bends between the samples.
-        supported: four neighbouring rungs, nearer than what ``value`` was taken from, agree with the theoretical
-            value far better than with ``value``. Only a noise estimate that is much too large brings that about.
-        staircase: the function stands still nearby yet climbs over longer steps, as one does that rounds its
-            argument: the slope 0 that was measured says nothing about the gradient.
+        supported: the rungs nearer than those that ``value`` was taken from speak for the theoretical value and
+            against ``value``. Only a noise estimate that is much too large brings that about.
+        staircase: the function stands still nearby, yet climbs over longer steps as the theoretical value says: it
+            rounds its argument, and the slope 0 that was measured says nothing about the gradient.
     """
 
     value: Array
@@ -90,7 +93,7 @@ def refine(
             welcome: the step left the domain.
         steps: ``h``, ``[rungs, n_directions]``, as `gradcheck.numerics.refine_steps` returns them.
         noise: standard deviation of the rounding errors, ``[y_size]``, from `gradcheck.numerics.noise_level`.
-        theoretical: ``[n_directions, y_size]``, for ``supported``; without it that is false everywhere.
+        theoretical: ``[n_directions, y_size]``, for ``supported`` and ``staircase``; without it both are false.
 
     Raises:
         InputError: the shapes do not belong together, or there are fewer than eight rungs.
@@ -121,8 +124,8 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
         # Where the near rungs do not move at all, "no noise" would mean "no slope".
         calm_error = np.where((plus[-5:] == minus[-5:]).all(axis=0), np.inf, calm_error)
     right_slopes, left_slopes = (plus - center) / h, (center - minus) / h
-    right, right_error, _ = _limit(right_slopes, h, 2 * grain, power=1, depth=3)
-    left, left_error, _ = _limit(left_slopes, h, 2 * grain, power=1, depth=3)
+    right, right_error, right_rung = _limit(right_slopes, h, 2 * grain, power=1, depth=3)
+    left, left_error, left_rung = _limit(left_slopes, h, 2 * grain, power=1, depth=3)
 
     # A side that has no limit may still have a direction: growing without bound (sqrt at 0), or jumping.
     right_jump, left_jump = (_jumps(s, h, grain) for s in (right_slopes, left_slopes))
@@ -147,7 +150,9 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     kind = np.full(central.shape, Kind.UNRESOLVED, np.int8)
     kind[np.isfinite(central_error) & both & ~apart] = Kind.SMOOTH
     kind[apart] = Kind.KINK
-    kind[(only_right & np.isfinite(right)) | (only_left & np.isfinite(left))] = Kind.ONE_SIDED
+    # Slopes at the edge of a domain tend to grow without bound, and noise can pass for a limit there.
+    sharp_right, sharp_left = (e < _EDGE * np.abs(s) + grain[0] for s, e in ((right, right_error), (left, left_error)))
+    kind[(only_right & np.isfinite(right) & sharp_right) | (only_left & np.isfinite(left) & sharp_left)] = Kind.ONE_SIDED
     kind[vertical] = Kind.UNRESOLVED
     kind[jump] = Kind.JUMP
     kind[:, ~np.isfinite(center)] = Kind.UNRESOLVED
@@ -156,6 +161,8 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     lone = kind == Kind.ONE_SIDED
     value = np.where(lone, np.where(only_right, right, left), value)
     error = np.where(lone, np.where(only_right, right_error, left_error), error)
+    slopes = np.where(lone, np.where(only_right, right_slopes, left_slopes), slopes)
+    rung = np.where(lone, np.where(only_right, right_rung, left_rung), rung)
     value = np.where(kind == Kind.UNRESOLVED, 0.0, value)
     error = np.where((kind == Kind.UNRESOLVED) | (kind == Kind.JUMP), np.inf, error)
     return Refined(
@@ -168,7 +175,7 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
         calm_value=np.where(np.isfinite(calm_error), calm, 0.0),
         calm_error=calm_error,
         supported=_supported(slopes, theory, value, plus != minus, rung),
-        staircase=_staircase(plus, minus, center, h),
+        staircase=_staircase(plus, minus, center, h, theory),
     )
 
 
@@ -240,21 +247,25 @@ def _piece(values: Array, h: Array, level: Array) -> tuple[Array, Array]:
 
 
 def _supported(slopes: Array, theory: Array, value: Array, moves: Mask, rung: NDArray[np.intp]) -> Mask:
-    """Whether four neighbours nearer than ``rung`` are at least four times as close to ``theory`` as to ``value``."""
+    """Whether the rungs nearer than ``rung`` speak for ``theory`` and against ``value``.
+
+    Either four neighbours are at least four times as close to it, or all of them, five or more, move away from
+    ``value`` towards its side, each further than the one before: noise has no direction.
+    """
     nearer = np.arange(slopes.shape[0]).reshape(-1, 1, 1) > rung
     close = nearer & moves & (np.abs(slopes - theory) < 0.25 * np.abs(slopes - value))
-    return np.asarray((close[:-3] & close[1:-2] & close[2:-1] & close[3:]).any(axis=0))
+    four = (close[:-3] & close[1:-2] & close[2:-1] & close[3:]).any(axis=0)
+    drift = (slopes - value) * np.sign(theory - value)
+    away = (drift > 0) & np.concatenate([np.ones_like(moves[:1]), drift[1:] > drift[:-1]])
+    return np.asarray(four | ((away | ~nearer).all(axis=0) & (nearer.sum(axis=0) >= 5)))
 
 
-def _staircase(plus: Array, minus: Array, center: Array, h: Array) -> Mask:
-    """Still on both sides of the point, but climbing alike on both over three or more longer steps."""
-    half = h.shape[0] // 2
-    still = ((plus[half:] == center) & (minus[half:] == center)).all(axis=0)
+def _staircase(plus: Array, minus: Array, center: Array, h: Array, theory: Array) -> Mask:
+    """Still on both sides of the point, but climbing over longer steps on both as ``theory`` says."""
+    still = ((plus[-5:] == center) & (minus[-5:] == center)).all(axis=0)
     if not still.any():
         return np.asarray(still)
-    slopes = np.concatenate([(plus - center) / h, (center - minus) / h])
-    rungs = np.concatenate([slopes[k : k + half] for k in (0, h.shape[0])])
-    windows = np.stack([rungs[k : k + half - 2] for k in range(3)] + [rungs[half + k : 2 * half - 2 + k] for k in range(3)])
-    high, low = windows.max(axis=0), windows.min(axis=0)
-    steady = (high - low < 0.2 * np.maximum(np.abs(high), np.abs(low))).any(axis=0)
-    return np.asarray(still & steady)
+    climbs = np.ones_like(plus, bool)
+    for side in ((plus - center) / h, (center - minus) / h):
+        climbs &= np.abs(side - theory) < 0.5 * np.abs(theory)
+    return np.asarray(still & (climbs[:-1] & climbs[1:]).any(axis=0))

@@ -1,20 +1,21 @@
 """How noisy a function is: the size of its rounding errors, measured and not assumed.
 
 The idea is ECnoise's (J. Moré and S. Wild, *Estimating computational noise*, SIAM J. Sci. Comput. 33, 2011): sample
-the function at points so close together and equally spaced that its smooth part is a low-degree polynomial. High
-differences of the samples then contain nothing but noise, and with ``γ_k = (k!)²/(2k)!`` the root mean square of the
-k-th differences, times ``√γ_k``, estimates its standard deviation.
+the function at points so close together that its smooth part is a polynomial of low degree. What is left when that is
+taken out is noise, and its root mean square estimates the standard deviation.
 
 What is different here, and why:
 
-- ECnoise looks for an order ``k`` where the estimates stop changing, and finds none where the noise is too small for
-  the spacing. Here the orders are fixed for each spacing and the larger of two estimates counts: what is left of the
-  smooth part can only add to it, and too large a noise costs sharpness where too small a one costs a false alarm.
+- ECnoise takes differences of equally spaced samples. Rounding is no random process, though: where neighbouring
+  samples happen to differ by a whole number of roundings of some intermediate result, equally spaced samples show no
+  noise at all. These are spaced irregularly, and the polynomial is taken out by projection instead.
+- ECnoise looks for a degree from which on the estimates stop changing. Here the degree is fixed for each spacing: what
+  is left of the smooth part can only add to the estimate, and too large a noise costs sharpness where too small a one
+  costs a false alarm.
 - Samples lie on either side of the point separately and leave it out: a corner or jump exactly at the point (the most
   common place for one) would look like noise if a sequence ran across it.
 - Several spacings: a function that computes in float32 or bfloat16 inside stands still between samples that are too
-  close. And rounding is no random process: where neighbouring samples happen to differ by a whole number of roundings
-  of an intermediate result, a sequence shows no noise at all; several sequences of unrelated spacings do not.
+  close.
 - The direction is random with full mantissas. Along short binary fractions arithmetic is often exact, and a noise of
   zero would be believed.
 """
@@ -29,15 +30,16 @@ from numpy.typing import NDArray
 from gradcheck.errors import InputError
 from gradcheck.numerics.steps import FLOAT64_EPS
 
-__all__ = ["noise_level", "noise_points"]
+__all__ = ["measured_eps", "noise_level", "noise_points"]
 
 Array = NDArray[np.float64]
 
-_SAMPLES = 8  # on each side
+# Places of the samples on each side, irregular on purpose.
+_PLACES = (0.61, 1.83, 2.29, 3.72, 4.41, 5.87, 6.93, 7.72)
+_SAMPLES = len(_PLACES)
 
-# Orders of difference for each spacing: the wider the samples, the higher the order that rids them of the smooth part.
-_ORDERS = ((3, 4), (3, 4), (4, 5), (5, 6))
-_GAMMA = {3: 36 / 720, 4: 576 / 40320, 5: 14400 / 3628800, 6: 518400 / 479001600}
+# Degree of the polynomial taken out, for each spacing: the wider the samples, the higher.
+_DEGREES = (2, 2, 3, 4)
 
 # A handful of samples can come out close together by luck.
 _SAFETY = 2.0
@@ -71,9 +73,9 @@ def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
     # of its own; 2⁻¹⁰ keeps the samples well below the 1e-6 at which the usual epsilons bend a function.
     magnitude = np.abs(values)
     direction = direction * np.where(magnitude < 2.0**-100, 2.0**-10, magnitude)
-    multiples = np.arange(1, _SAMPLES + 1, dtype=np.float64)
+    places = np.asarray(_PLACES)
     offsets = np.concatenate(
-        [side * random.uniform(0.7, 1.4) * multiples * h for h in _spacings(eps) for side in (1.0, -1.0)]
+        [side * random.uniform(0.7, 1.4) * places * h for h in _spacings(eps) for side in (1.0, -1.0)]
     )
     return np.asarray(values + offsets[:, np.newaxis] * direction)
 
@@ -104,33 +106,80 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     sequences = values.reshape(4, 2, _SAMPLES, *middle.shape)
     floor = 0.5 * eps * np.abs(middle)
     with np.errstate(invalid="ignore", over="ignore"):
-        sigma = np.stack([_estimate(sequences[k], _ORDERS[k]) for k in range(4)])  # [spacing, side, y]
+        sigma = np.stack([_estimate(sequences[k], _DEGREES[k]) for k in range(4)])  # [spacing, side, y]
         repeats = np.mean(np.diff(sequences, axis=2) == 0, axis=2)  # [spacing, side, y]
-    # Four fine sequences that agree are believed: what they see is noise and nothing else.
+    # Four fine sequences that agree are believed, and so are the two finest if what they see is well above the rounding
+    # of the output: that is noise and nothing else, and the wider ones see bends.
     fine = np.sort(np.where(np.isfinite(sigma[:2]), sigma[:2], -1.0).reshape(4, *middle.shape), axis=0)
-    agreed = (fine[0] > 0.5 * floor) & (fine[3] < 8 * fine[0]) & (repeats[:2] < 0.2).all(axis=(0, 1))
+    least, most = sigma[0].min(axis=0), sigma[0].max(axis=0)
+    moving = (repeats[:2] < 0.2).all(axis=(0, 1))
+    agreed = moving & (fine[0] > 0.5 * floor) & (fine[3] < 8 * fine[0])
+    finest = moving & (least > 8 * floor) & (most < 4 * least)
     # Otherwise one may hold a corner or lie outside the domain, and up to two may be quiet by chance: the second
     # largest. The middle spacing has its say too, though it reaches further and meets more corners and bends; where
     # only one side is noisy that is a corner, unless the other side knows nothing at all.
     likely = np.where(fine[2] >= 0, fine[2], np.where(fine[3] >= 0, fine[3], np.nan))
     more, less = np.fmax(sigma[2:, 0], sigma[2:, 1]), np.fmin(sigma[2:, 0], sigma[2:, 1])
     medium = np.where((more[0] > _ONE_SIDED * less[0]) & (less[0] > floor), less[0], more[0])
-    result = np.where(agreed, fine[3], np.fmax(likely, medium))
+    result = np.where(agreed, fine[3], np.where(finest, most, np.fmax(likely, medium)))
     # Standing still at all small spacings: a constant, or steps of an inner dtype of very few bits. The latter move
     # on both sides at the coarse spacing; a constant that ends at a corner moves on one.
     still = (repeats[:3] > 0.5).all(axis=(0, 1))
     result = np.where(still, np.fmax(result, less[1]), result)
     result = np.where(np.isfinite(result), np.maximum(_SAFETY * result, floor), 8 * floor)
-    return np.asarray(np.where(np.isfinite(middle), result, 0.0))
+    result = np.where(np.isfinite(middle), result, 0.0)
+    # Where the function computes in a lower precision, outputs that happened to stand still do so too.
+    inner = np.maximum(_inner_eps(values), measured_eps(middle, result, eps=eps))
+    lower = np.isfinite(middle) & (inner > eps)
+    result = np.where(lower, np.maximum(result, 0.25 * inner * np.abs(middle)), result)
+    return np.asarray(result)
 
 
-def _estimate(sequences: Array, orders: tuple[int, int]) -> Array:
-    """Larger of the estimates from differences of two orders: ``[side, sample, y]`` to ``[side, y]``.
+def _inner_eps(samples: Array) -> Array:
+    """Machine epsilon of the dtype in which outputs were computed before they became float64, ``[y]``; 0 for float64.
+
+    The samples lie at points with full mantissas, so an output that moves between them and yet always is a float32
+    number was rounded to float32. One that does not move may be 1 or 0 in any precision: it goes with the others.
+    """
+    moves = (samples != samples[:1]).any(axis=0)
+    result = np.zeros(samples.shape[1])
+    for dtype in (np.float32, np.float16):
+        with np.errstate(over="ignore", invalid="ignore"):
+            fits = (samples.astype(dtype) == samples).all(axis=0)
+        if moves.any() and bool(fits[moves].mean() > 0.5):
+            result = np.where(moves & ~fits, result, float(np.finfo(dtype).eps))
+        else:
+            result = np.where(moves & fits, float(np.finfo(dtype).eps), result)
+    return np.asarray(result)
+
+
+def measured_eps(center: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
+    """Relative rounding error at which the function really computes, from the noise of its outputs.
+
+    A function may compute in float32 whatever it is given. Its noise then is some 1e-8 of its values, and no choice of
+    steps makes up for it: the resolution that can be asked for is that of float32. The median over the outputs
+    decides, so that one output with cancellation does not coarsen the check of all.
+
+    Returns:
+        ``eps`` or, where the noise is more than a thousand times what ``eps`` explains, twice the relative noise, at
+        most 2⁻⁷.
+    """
+    values, noises = np.abs(np.asarray(center, np.float64)), np.asarray(noise, np.float64)
+    use = np.isfinite(values) & (values > 0) & np.isfinite(noises)
+    if not use.any():
+        return eps
+    relative = float(np.median(noises[use] / np.maximum(values[use], np.median(values[use]))))
+    return eps if relative <= 1000 * eps else min(2 * relative, 2.0**-7)
+
+
+def _estimate(sequences: Array, degree: int) -> Array:
+    """Root mean square of what no polynomial of ``degree`` explains: ``[side, sample, y]`` to ``[side, y]``.
 
     NaN where a sequence is not finite.
     """
-    estimates = []
-    for order in orders:
-        differences = np.diff(sequences, n=order, axis=1)
-        estimates.append(np.sqrt(_GAMMA[order] * np.mean(differences**2, axis=1)))
-    return np.asarray(np.maximum(*estimates))
+    powers = np.vander(np.asarray(_PLACES) / _SAMPLES, degree + 1)
+    basis, _ = np.linalg.qr(powers, mode="complete")
+    rest = basis[:, degree + 1 :]
+    # Relative to the first sample: a projection would otherwise add roundings of the value itself.
+    moves = sequences - sequences[:, :1]
+    return np.asarray(np.sqrt(np.mean(np.einsum("ksy,sd->kdy", moves, rest) ** 2, axis=1)))
