@@ -36,7 +36,7 @@ class Checker:
         __tracebackhide__ = True
         import gradcheck
 
-        report = gradcheck.check(subject, *args, **_with_settings(arguments, _OF_A_CHECK))
+        report: Report = gradcheck.check(subject, *args, **_with_settings(arguments, _OF_A_CHECK))
         recording.publish(report)
         return report
 

@@ -96,10 +96,12 @@ class Recorder:
         rows = [self._row(subject, failing.get(subject)) for subject in {**self._last, **failing}]
         if not rows:
             return
-        report.gradcheck = rows  # xdist serialises a report's attributes, so this reaches the controller
+        vars(report)["gradcheck"] = rows  # xdist sends a report's attributes, so this reaches the controller
         for row in rows:
             for mode, cell in row["modes"].items():
-                report.user_properties.append((f"gradcheck: {row['subject']}: {mode}", cell["verdict"]))
+                # On the item: JUnit takes them from the report of the tear-down, which is made from it later.
+                name = f"gradcheck: {row['subject']}: {mode}"
+                self.item.user_properties.append((name, cell["verdict"]))
         lines = [
             f"{row['subject']}, mode {mode}: script that shows it with plain TensorFlow: {path}"
             for row in rows
