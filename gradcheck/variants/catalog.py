@@ -51,7 +51,7 @@ CONSTRUCTS: tuple[Construct, ...] = (
     Construct("ragged_rows", "through", "a round trip by tf.RaggedTensor"),
     Construct("scatter_rows", "through", "valid steps gathered, then written back by tf.scatter_nd"),
     Construct("scan_steps", "through", "tf.scan over the time axis"),
-    Construct("broadcast_rows", "through", "every step computed, padding replaced by zeros"),
+    Construct("broadcast_rows", "through", "padding replaced by zeros, every step computed"),
 )
 
 CONSUMERS = {

@@ -58,7 +58,8 @@ def masked_attention(values: Any, lengths: Any, positions: Any) -> Any:
     values = tf.where(valid[..., tf.newaxis], values, tf.zeros_like(values))
     scale = tf.math.rsqrt(tf.cast(tf.shape(values)[2], values.dtype))
     scores = scale * tf.matmul(values, values, transpose_b=True)
-    scores = tf.where(valid[:, tf.newaxis, :], scores, tf.fill(tf.shape(scores), values.dtype.min / 2))
+    lowest = tf.constant(values.dtype.min / 2, values.dtype)
+    scores = tf.where(valid[:, tf.newaxis, :], scores, lowest)
     attended = tf.matmul(tf.nn.softmax(scores), values)
     return tf.where(valid[..., tf.newaxis], attended, tf.zeros_like(attended))
 
@@ -73,6 +74,7 @@ def masked_recurrence(values: Any, lengths: Any, positions: Any) -> Any:
     values = tf.pad(values, [[0, 0], [0, 1], [0, 0]])
     batch, time, features = tf.unstack(tf.shape(values))
     valid = valid_steps(widen(positions, time), lengths)
+    values = tf.where(valid[..., tf.newaxis], values, tf.zeros_like(values))
 
     def advance(step: Any, state: Any) -> Any:
         moved = tf.tanh(values[:, step] + state / 2)

@@ -67,6 +67,22 @@ RULES: tuple[Expectation, ...] = (
         "XLA must know the limit of tf.range when it compiles, and inside a loop that limit is a loop "
         "variable.",
     ),
+    Expectation(
+        ("map_fn_rows",),
+        ("xla",),
+        Verdict.UNSUPPORTED,
+        "XLA gives the stack one bounded dimension and, before 2.16, then cannot prove that it fits the padding that "
+        "follows.",
+        before=(2, 16),
+    ),
+    Expectation(
+        ("map_fn_rows",),
+        ("xla",),
+        Verdict.DISAGREEMENT,
+        "Since 2.16 it compiles, and silently cuts or stretches every row to the length of the last one, where "
+        "eager mode raises.",
+        since=(2, 16),
+    ),
     # Padding inside the loop.
     Expectation(
         ("map_fn_padded_range", "while_loop_tensor_array"),

@@ -91,26 +91,28 @@ def scatter_rows(values: Any, lengths: Any) -> Any:
 
 
 def scan_steps(values: Any, lengths: Any) -> Any:
-    """``tf.scan`` over the time axis of ``h ← tanh(x + h / 2)``; a padded step holds the state and gives
-    zeros.
+    """``tf.scan`` over the time axis of ``h ← tanh(x + h / 2)``; a padded step holds the state, gives zeros.
 
     One padded step is added and dropped again, because ``tf.scan`` cannot run over an empty axis.
     """
     batch, time, features = tf.unstack(tf.shape(values))
-    time_major = tf.transpose(tf.pad(values, [[0, 0], [0, 1], [0, 0]]), [1, 0, 2])
+    steps = tf.transpose(tf.pad(values, [[0, 0], [0, 1], [0, 0]]), [1, 0, 2])
     valid = tf.cast(tf.range(time + 1), lengths.dtype)[:, tf.newaxis] < lengths
+    steps = tf.where(valid[..., tf.newaxis], steps, tf.zeros_like(steps))
 
     def advance(state: Any, step: Any) -> Any:
         value, is_valid = step
         return tf.where(is_valid[:, tf.newaxis], tf.tanh(value + state / 2), state)
 
-    states = tf.scan(advance, (time_major, valid), initializer=tf.zeros([batch, features], values.dtype))
+    states = tf.scan(advance, (steps, valid), initializer=tf.zeros([batch, features], values.dtype))
     states = tf.where(valid[..., tf.newaxis], states, tf.zeros_like(states))[:-1]
     return tf.transpose(states, [1, 0, 2])
 
 
 def broadcast_rows(values: Any, lengths: Any) -> Any:
-    """Every step transformed, padding too, then replaced by zeros: shapes never depend on the lengths."""
+    """Padding replaced by zeros, then every step transformed: shapes never depend on the lengths."""
     steps = tf.cast(tf.range(tf.shape(values)[1]), lengths.dtype)
     valid = (steps < lengths[:, tf.newaxis])[..., tf.newaxis]
-    return tf.where(valid, tf.tanh(values), tf.zeros_like(values))
+    # Replaced before tanh, which keeps zeros: replaced after it, a NaN in the padding would reach the
+    # gradient.
+    return tf.tanh(tf.where(valid, values, tf.zeros_like(values)))

@@ -40,7 +40,9 @@ CONSUMERS = {"pooling": pooling, "attention": attention, "recurrence": recurrenc
 
 
 def expected_output(construct: str, consumer: str, values: np.ndarray, lengths: list[int]) -> np.ndarray:
-    """The output of the variant ``construct/consumer`` in float64; each row is computed alone and unpadded."""
+    """The output of the variant ``construct/consumer`` in float64; each row is computed alone and
+    unpadded.
+    """
     results = []
     for row, length in zip(values.astype("float64"), lengths, strict=True):
         row = row[:length]
