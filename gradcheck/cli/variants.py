@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck.cli.common import json_option, modes_option
+from gradcheck.cli.common import json_option, modes_option, progress, say, write_json
+from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
+
+if TYPE_CHECKING:
+    from gradcheck.variants import VariantsResult
 
 __all__ = ["variants"]
+
+_WIDTH = 100
 
 
 @click.command()
 @modes_option
 @click.option("--max-examples", type=click.IntRange(min=1), help="Batches to try on each variant.")
 @click.option(
-    "--only", metavar="SUBSTRING", multiple=True, help="Only variants with this in their name; repeatable."
+    "--only", metavar="TEXT", multiple=True, help="Only variants with this in their name; repeatable."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Which batches are tried.")
+@click.option(
+    "--claims/--no-claims", default=True, show_default=True, help="Measure the three claims as well."
+)
+@click.option(
+    "--scripts",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a plain TensorFlow script for each failure, expected or not, to this folder.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 @json_option
@@ -24,12 +42,108 @@ def variants(
     modes: tuple[str, ...],
     max_examples: int | None,
     only: tuple[str, ...],
+    seed: int,
+    claims: bool,
+    scripts: Path | None,
     quiet: bool,
     json_file: Path | None,
 ) -> None:
     """Check each way of writing a variable-length layer in each mode, and compare with what is expected.
 
-    Prints the matrix, then what deviates from the verdicts expected on this TensorFlow, then three claims in
-    wide circulation with what was measured.
+    Prints the matrix, why what fails is expected to fail, what deviates from the verdicts expected on this
+    TensorFlow, and three claims in wide circulation with what was measured.
     """
-    sys.exit(0)
+    from gradcheck.variants import run_variants
+
+    with progress(quiet) as bar:
+        result = run_variants(
+            modes=modes, max_examples=max_examples, only=only, seed=seed, claims=claims, progress=bar.update
+        )
+    say(_text(result, modes), json_file)
+    write_json(json_file, result.to_dict())
+    if scripts is not None:
+        _write_scripts(scripts, result, json_file)
+    if result.interrupted:
+        click.echo("interrupted: the above is what was found until then", err=True)
+        sys.exit(INTERRUPTED)
+    sys.exit(OK if result.ok else FOUND)
+
+
+def _text(result: VariantsResult, modes: tuple[str, ...]) -> str:
+    from gradcheck.rendering import render_matrix
+    from gradcheck.verdicts import Verdict
+
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items() if version)
+    rows = result.rows()
+    parts = [
+        f"Variable-length layers, written {len(rows)} ways ({versions})",
+        _wrap(
+            "Each line is one way of turning a vector of lengths into a layer (construct/consumer); each "
+            "column is a way in which TensorFlow executes it: "
+            + "; ".join(f"{mode}: {meaning}" for mode, meaning in _MODES.items() if mode in modes)
+            + f". In every cell up to {result.max_examples} batches were tried, and the gradient compared "
+            "with the slope measured on the layer itself."
+        ),
+        render_matrix(rows),
+    ]
+    met = {cell.result.verdict for cell in result.cells}
+    meanings = [_wrap(f"{verdict.value}: {verdict.meaning}", "  ") for verdict in Verdict if verdict in met]
+    if meanings:
+        parts.append("\n".join(["What the verdicts mean:", *meanings]))
+    if reasons := _reasons(result):
+        parts.append("\n".join(["Expected on this TensorFlow, and why:", *reasons]))
+    if result.deviations:
+        parts.append("Not as expected:")
+        parts += [str(cell) for cell in result.deviations]
+    if result.claims:
+        parts.append("Three claims that one reads about such layers, and what was measured here:")
+        parts += ["\n".join(_wrap(line, "  ") for line in str(claim).splitlines()) for claim in result.claims]
+    parts.append(result.summary())
+    return "\n\n".join(parts)
+
+
+_MODES = {
+    "eager": "operation by operation",
+    "graph": "tf.function, shapes known",
+    "dynamic": "tf.function, traced once with batch and time unknown",
+    "xla": "tf.function compiled by XLA, gradient inside",
+}
+
+
+def _reasons(result: VariantsResult) -> list[str]:
+    """Each reason once, with the modes and the constructs that it explains."""
+    explained: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for cell in result.cells:
+        if cell.ok and cell.result.verdict.fails:
+            group = explained.setdefault((cell.result.verdict.value, cell.reason), {})
+            names = group.setdefault(cell.variant.name.split("/")[0], [])
+            if cell.result.mode not in names:
+                names.append(cell.result.mode)
+    lines = []
+    for (verdict, reason), constructs in explained.items():
+        where = "; ".join(f"{name} in {', '.join(modes)}" for name, modes in constructs.items())
+        lines.append(_wrap(f"{verdict}, {where}: {reason}", "  "))
+    return lines
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    indent += text[: len(text) - len(text.lstrip())]
+    return textwrap.fill(
+        text.strip(),
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + ("  " if indent else ""),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _write_scripts(folder: Path, result: VariantsResult, json_file: Path | None) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for cell in result.cells:
+        if cell.script:
+            stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", cell.variant.name)
+            (folder / f"{stem}-{cell.result.mode}.py").write_text(cell.script, encoding="utf-8")
+            written += 1
+    say(f"{written} scripts written to {folder}", json_file)

@@ -8,6 +8,7 @@ report that the failure carries, which Hypothesis made last and is the smallest.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import re
 from collections import Counter
@@ -107,6 +108,7 @@ class Recorder:
             for row in rows
             for mode, path in row["scripts"].items()
         ]
+        lines += [f"{row['subject']}: {row['problem']}" for row in rows if row["problem"]]
         if lines:
             report.sections.append(("gradcheck", "\n".join(lines)))
 
@@ -114,11 +116,11 @@ class Recorder:
         if failing is not None:
             results = dict(failing.modes)
             counts: dict[str, Counter[str]] = {}
-            document: dict[str, Any] | None = failing.to_dict()
+            document, scripts, problem = self._documented(failing)
         else:
             results = self._worst[subject]
             counts = self._counts[subject]
-            document = None
+            document, scripts, problem = None, {}, ""
         cells = {}
         for mode, result in results.items():
             cells[mode] = {
@@ -135,9 +137,18 @@ class Recorder:
             "versions": {str(name): str(version) for name, version in versions.items()},
             "modes": cells,
             "arguments": failing.arguments if failing is not None else "",
-            "scripts": self._write_scripts(failing) if failing is not None else {},
+            "scripts": scripts,
+            "problem": problem,
             "report": document,
         }
+
+    def _documented(self, failing: Report) -> tuple[dict[str, Any], dict[str, str], str]:
+        """The report as JSON, its scripts' paths, and what went wrong with the scripts."""
+        try:
+            return failing.to_dict(), self._write_scripts(failing), ""
+        except Exception as error:  # a script that cannot be made must not cost the run its results
+            problem = f"no script: {type(error).__name__}: {error}"
+            return dataclasses.replace(failing, scripts={}).to_dict(), {}, problem
 
     def _write_scripts(self, failing: Report) -> dict[str, str]:
         """Write the failing modes' scripts below pytest's cache; nowhere, if the cache is turned off."""
@@ -149,9 +160,9 @@ class Recorder:
         digest = hashlib.sha256(self.item.nodeid.encode()).hexdigest()[:8]
         stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", failing.subject)[:60]
         written = {}
-        for mode, script in failing.scripts.items():
+        for mode in failing.scripts:
             path = folder / f"{stem}-{mode}-{digest}.py"
-            path.write_text(script, encoding="utf-8")
+            path.write_text(failing.scripts[mode], encoding="utf-8")
             written[str(mode)] = str(path)
         return written
 

@@ -207,15 +207,32 @@ def _max_examples(value: Any, where: str) -> int:
 
 
 def _expect(value: Any, where: str) -> Any:
-    by_mode = value if isinstance(value, Mapping) else {None: value}
-    for mode, verdicts in by_mode.items():
-        if mode is not None:
-            _choice(mode, MODES, where)
-        several = verdicts if isinstance(verdicts, (tuple, list, set, frozenset)) else (verdicts,)
-        for verdict in several:
-            if not isinstance(verdict, Verdict):
-                _choice(verdict, tuple(Verdict.__members__), where)
+    """Check every branch: what another TensorFlow version would be held to is not looked at until it runs."""
+    if isinstance(value, Mapping):
+        by_mode = any(key in MODES for key in value)
+        for key, inner in value.items():
+            if by_mode:
+                _choice(key, MODES, where)
+            else:
+                _specifier(key, where)
+            _expect(inner, where)
+        return value
+    several = value if isinstance(value, (tuple, list, set, frozenset)) else (value,)
+    for verdict in several:
+        if not isinstance(verdict, Verdict):
+            _choice(str(verdict).upper(), tuple(Verdict.__members__), where)
     return value
+
+
+def _specifier(key: Any, where: str) -> None:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        SpecifierSet(str(key))
+    except InvalidSpecifier:
+        raise pytest.UsageError(
+            f"{where}: {key!r} is neither a mode ({', '.join(MODES)}) nor a version specifier such as '<2.16'"
+        ) from None
 
 
 _CHECKS = {

@@ -20,6 +20,7 @@ def test_it():
         ("modes='xla', wrt='variables'", "{'modes': ('xla',), 'wrt': 'variables'}"),
         ("modes='xla', engine='reference'", "{'modes': ('xla',), 'engine': 'reference'}"),
         ("modes='xla', expect='KINK'", "{'modes': ('xla',), 'expect': 'KINK'}"),
+        ("modes='xla', expect={'<2.16': 'kink'}", "{'modes': ('xla',), 'expect': {'<2.16': 'kink'}}"),
         ("modes='xla', max_examples=5", "{'modes': ('xla',), 'max_examples': 5}"),
     ],
 )
@@ -40,7 +41,16 @@ def test_arguments(run, arguments: str, shown: str) -> None:
             "@pytest.mark.gradcheck(engine=...): 'fast' is not one of compiled, reference, projected",
         ),
         ("expect='WRONG'", "@pytest.mark.gradcheck(expect=...): 'WRONG' is not one of CRASH, ERROR, *"),
-        ("expect={'xal': 'PASS'}", "@pytest.mark.gradcheck(expect=...): 'xal' is not one of eager, *"),
+        ("expect={'xal': 'PASS'}", "@pytest.mark.gradcheck(expect=...): 'xal' is neither a mode (eager, *"),
+        (
+            "expect={'xla': 'PASS', 'xal': 'PASS'}",
+            "@pytest.mark.gradcheck(expect=...): 'xal' is not one of eager, *",
+        ),
+        (
+            "expect={'xla': {'<2.16': 'PAS'}}",
+            "@pytest.mark.gradcheck(expect=...): 'PAS' is not one of CRASH, *",
+        ),
+        ("expect={'xla': {'2.x': 'PASS'}}", "@pytest.mark.gradcheck(expect=...): '2.x' is neither a mode *"),
         ("max_examples=0", "@pytest.mark.gradcheck(max_examples=...): 0 is not a number of examples; *"),
         (
             "max_examples=True",

@@ -39,6 +39,23 @@ def test_matrix_and_failures(run, pytester: pytest.Pytester) -> None:
     assert Path(script.removeprefix("  script (xla): ")).read_text() == "print('script')\n"
 
 
+def test_a_script_that_cannot_be_made_costs_no_result(run) -> None:
+    result = run(
+        """
+class Scripts(dict):
+    def __getitem__(self, mode): raise OSError("no source")
+    def items(self): raise OSError("no source")
+def test_it():
+    import dataclasses
+    report = dataclasses.replace(report_of(xla="MISMATCH"), scripts=Scripts(xla=""))
+    recording.publish(report)
+    raise GradientError(report)
+"""
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["layer: no script: OSError: no source", "layer*MISMATCH !"])
+
+
 def test_scripts_are_not_written_where_the_cache_is_off(run) -> None:
     result = run(TWO, "-p", "no:cacheprovider")
     result.assert_outcomes(passed=1, failed=1)
