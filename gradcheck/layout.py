@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Block:
         dtype: TensorFlow's name of its dtype, such as ``float64``.
         axes: words for its axes (``row``, ``time``, ``feature``); empty words for axes without a meaning.
         start: where it begins in the flat vector.
+        leaf: which leaf of the nested structure it is, counted over all leaves, integers and all.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Block:
     dtype: str
     axes: tuple[str, ...] = ()
     start: int = 0
+    leaf: int = 0
 
     @property
     def is_complex(self) -> bool:
@@ -75,7 +77,7 @@ class Layout:
         """Lay blocks out one after another, whatever their ``start`` said."""
         placed, start = [], 0
         for block in blocks:
-            placed.append(Block(block.name, block.shape, block.dtype, block.axes, start))
+            placed.append(replace(block, start=start))
             start += placed[-1].size
         return cls(tuple(placed))
 

@@ -17,7 +17,6 @@ constants, and would fold a bug away with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from gradcheck.errors import InputError
 from gradcheck.layout import Block, Layout
 from gradcheck.problem import Plan, Problem, named_leaves
 
-__all__ = ["MODES", "CompiledExecution", "EagerExecution", "Execution", "execution", "parse_modes"]
+__all__ = ["MODES", "CompiledExecution", "EagerExecution", "Execution", "OneByOne", "execution", "parse_modes"]
 
 MODES = ("eager", "graph", "dynamic", "xla")
 
@@ -50,15 +49,6 @@ def parse_modes(modes: str | Sequence[str] | None) -> tuple[str, ...]:
     if not chosen:
         raise InputError(f"modes is empty; choose from {', '.join(MODES)}")
     return tuple(dict.fromkeys(chosen))
-
-
-@dataclass
-class Traced:
-    """What a trace, or an eager call, showed beside its numbers."""
-
-    outputs: Layout = field(default_factory=lambda: Layout(()))
-    none_gradients: frozenset[int] = frozenset()
-    variables_read: tuple[Any, ...] = ()
 
 
 class Execution:
@@ -123,17 +113,20 @@ def _split(plan: Plan, flat: Any, shapes: Sequence[Any] | None) -> list[Any]:
     return tensors
 
 
-def _float_components(output: Any) -> list[tuple[str, Any]]:
-    """The floating-point and complex tensors of a nested output, with their names."""
+def _float_components(output: Any) -> list[tuple[str, int, Any]]:
+    """The floating-point and complex tensors of a nested output, each with its name and the number of its leaf."""
     tf = tensorflow()
     found = []
+    count = 0
     for name, leaf in named_leaves(output, "output"):
-        if leaf is None or isinstance(leaf, (str, bytes)):
-            continue
-        for number, component in enumerate(tf.nest.flatten(leaf, expand_composites=True)):
+        components = tf.nest.flatten(leaf, expand_composites=True)
+        for number, component in enumerate(components):
+            if component is None or isinstance(component, (str, bytes)):
+                continue
             tensor = component if isinstance(component, tf.Tensor) else tf.convert_to_tensor(component)
             if tensor.dtype.is_floating or tensor.dtype.is_complex:
-                found.append((name if number == 0 else f"{name}.component{number}", tensor))
+                found.append((name if number == 0 else f"{name}.component{number}", count + number, tensor))
+        count += len(components)
     return found
 
 
@@ -165,7 +158,7 @@ def _call(plan: Plan, target: Callable[..., Any], tensors: Sequence[Any], consta
     return plan.subject.invoke(target, *args, **kwargs)
 
 
-def _checked_components(plan: Plan, output: Any) -> list[tuple[str, Any]]:
+def _checked_components(plan: Plan, output: Any) -> list[tuple[str, int, Any]]:
     components = _float_components(output)
     if not components:
         tf = tensorflow()
@@ -229,12 +222,12 @@ class EagerExecution(Execution):
         with tf.GradientTape() as tape:
             components = _checked_components(plan, _call(plan, self._target, tensors, self.problem.constants))
         layout = _output_layout(self.problem, components)
-        return _join([tensor for _, tensor in components]).numpy(), layout, tape.watched_variables()
+        return _join([tensor for _, _, tensor in components]).numpy(), layout, tape.watched_variables()
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         plan = self.problem.plan
         output = _call(plan, self._target, self._tensors(x), self.problem.constants)
-        return np.asarray(_join([tensor for _, tensor in _float_components(output)]).numpy())
+        return np.asarray(_join([tensor for _, _, tensor in _float_components(output)]).numpy())
 
     def gradient(self, x: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         return self.pullback(x, cotangent[None])[0]
@@ -251,7 +244,7 @@ class EagerExecution(Execution):
             for tensor in tensors[: plan.input_count]:
                 tape.watch(tensor)
             output = _call(plan, self._target, tensors, self.problem.constants)
-            flat = _join([tensor for _, tensor in _float_components(output)])
+            flat = _join([tensor for _, _, tensor in _float_components(output)])
         rows = []
         for cotangent in cotangents:
             row, self.none_gradients = _gradients(plan, tape, tensors, flat, tf.constant(cotangent))
@@ -259,11 +252,11 @@ class EagerExecution(Execution):
         return np.stack(rows)
 
 
-def _output_layout(problem: Problem, components: Sequence[tuple[str, Any]]) -> Layout:
+def _output_layout(problem: Problem, components: Sequence[tuple[str, int, Any]]) -> Layout:
     blocks = []
-    for name, tensor in components:
+    for name, leaf, tensor in components:
         shape = tuple(int(size) for size in tensor.shape)
-        blocks.append(Block(name, shape, tensor.dtype.name, _output_axes(problem, shape)))
+        blocks.append(Block(name, shape, tensor.dtype.name, _output_axes(problem, shape), leaf=leaf))
     return Layout.of(blocks)
 
 
@@ -293,6 +286,7 @@ class _Programs:
         self.mode = mode
         self.traces: dict[str, int] = {}
         self.none_gradients: frozenset[int] = frozenset()
+        self.sizes: dict[str, int] = {}
         self._functions: dict[str, Any] = {}
         self._target = _autographed(plan.subject.target)
 
@@ -305,13 +299,16 @@ class _Programs:
                 self.traces[kind] = self.traces.get(kind, 0) + 1
                 return body(*args)
 
-            self._functions[kind] = tf.function(
+            function = tf.function(
                 counted,
                 autograph=False,  # the subject itself is converted; these few lines need no conversion
                 input_signature=self._signature(kind),
                 **({"jit_compile": True} if self.mode == "xla" else {}),
             )
-        return self._functions[kind]
+            # The concrete function: TensorFlow would warn of "retracing" where each program is traced just once.
+            # It holds the function itself only weakly.
+            self._functions[kind] = (function.get_concrete_function(), function)
+        return self._functions[kind][0]
 
     def _signature(self, kind: str) -> list[Any] | None:
         # XLA compiles for one set of sizes at a time; there, and in graph mode, every size is static.
@@ -340,7 +337,7 @@ class _Programs:
         tensors = _split(self.plan, x, shapes or None)
         _prepare_variables(self.plan, tensors, state)
         output = _call(self.plan, self._target, tensors, constants)
-        return _join([tensor for _, tensor in _checked_components(self.plan, output)])
+        return _join([tensor for _, _, tensor in _checked_components(self.plan, output)])
 
     def _gradient(self, x: Any, cotangent: Any, shapes: Any, constants: Any, state: Any) -> Any:
         tf = tensorflow()
@@ -350,7 +347,7 @@ class _Programs:
             for tensor in tensors[: self.plan.input_count]:
                 tape.watch(tensor)
             output = _call(self.plan, self._target, tensors, constants)
-            flat = _join([tensor for _, tensor in _checked_components(self.plan, output)])
+            flat = _join([tensor for _, _, tensor in _checked_components(self.plan, output)])
         cotangent = tf.reshape(cotangent, tf.shape(flat))
         row, self.none_gradients = _gradients(self.plan, tape, tensors, flat, cotangent)
         return row
@@ -402,29 +399,53 @@ class CompiledExecution(Execution):
         return self._run("gradient", x, cotangent)
 
     def evaluate(self, points: np.ndarray) -> np.ndarray:
-        return self._chunked(points, self.problem.outputs.size, lambda part: self._run("evaluate", part))
+        return self._chunked("evaluate", points, self.problem.outputs.size)
 
     def pullback(self, x: np.ndarray, cotangents: np.ndarray) -> np.ndarray:
-        return self._chunked(cotangents, self.problem.plan.inputs.size, lambda part: self._run("pullback", x, part))
+        return self._chunked("pullback", cotangents, self.problem.plan.inputs.size, x)
 
-    def _chunked(self, rows: np.ndarray, width: int, run: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Run over rows in pieces that bound the memory; under XLA in pieces of few sizes, each compiled once."""
+    def _chunked(self, kind: str, rows: np.ndarray, width: int, *first: np.ndarray) -> np.ndarray:
+        """Run over rows in pieces that bound the memory.
+
+        XLA compiles anew for every number of rows, and compiling costs more than running: the first call decides how
+        many rows a piece has, and later ones are filled up to that.
+        """
         most = max(1, _DISPATCH_VALUES // max(1, rows.shape[1], width))
+        if self.mode == "xla":
+            most = self.programs.sizes.setdefault(kind, min(len(rows), most))
         results = []
         for start in range(0, len(rows), most):
             part = rows[start : start + most]
-            if self.mode == "xla":
-                wanted = _round_up(len(part))
-                padding = np.repeat(part[-1:], wanted - len(part), axis=0)
-                results.append(run(np.concatenate([part, padding]))[: len(part)])
-            else:
-                results.append(run(part))
+            missing = most - len(part) if self.mode == "xla" else 0
+            filled = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
+            results.append(self._run(kind, *first, filled)[: len(part)])
         return np.concatenate(results)
 
 
-def _round_up(count: int) -> int:
-    """The next power of two: a search then compiles for few counts."""
-    return 1 << max(0, count - 1).bit_length()
+class OneByOne(Execution):
+    """Another execution, one point or cotangent a dispatch.
+
+    For the reference engine, and for subjects that run in a mode but not inside the loop of the batched programs.
+    """
+
+    def __init__(self, inner: Execution) -> None:
+        super().__init__(inner.problem)
+        self.inner = inner
+        self.mode = inner.mode
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return self.inner.forward(x)
+
+    def gradient(self, x: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
+        result = self.inner.gradient(x, cotangent)
+        self.none_gradients = self.inner.none_gradients
+        return result
+
+    def evaluate(self, points: np.ndarray) -> np.ndarray:
+        return np.stack([self.forward(point) for point in points])
+
+    def pullback(self, x: np.ndarray, cotangents: np.ndarray) -> np.ndarray:
+        return np.stack([self.gradient(x, cotangent) for cotangent in cotangents])
 
 
 def _autographed(target: Callable[..., Any]) -> Callable[..., Any]:

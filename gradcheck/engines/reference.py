@@ -57,12 +57,12 @@ def compute_gradient(
         def gradient(cotangent: Any, variables: Any = None) -> Any:
             full = np.zeros(y_size)
             full[rows] = cotangent.numpy()
-            with tf.init_scope():
-                pulled = run.gradient(point, full)[columns]
+            pulled = run.gradient(point, full)[columns]
             # The variables are part of the point here; compute_gradient asks for no gradient of its own for them.
             return (tf.constant(pulled), [None] * len(variables)) if variables else tf.constant(pulled)
 
-        # Lifts the call out of every tape: forward and gradient are the mode's own compiled functions.
+        # Pauses the tape of compute_gradient, which must not look inside the mode's own compiled function. (The
+        # gradient needs its tape, and runs when that of compute_gradient is no longer recording.)
         with tf.init_scope():
             return tf.constant(run.forward(point)[rows]), gradient
 

@@ -1,0 +1,167 @@
+"""From what the engine measured to a verdict: which entry is the worst, and what it means in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradcheck.engines.jacobians import Examination
+from gradcheck.layout import Layout
+from gradcheck.modes import Execution
+from gradcheck.numerics import Status
+from gradcheck.report import Entry
+from gradcheck.verdicts import Verdict
+
+__all__ = ["Finding", "entry_at", "judged", "nonfinite"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict before it becomes a `gradcheck.report.ModeResult`.
+
+    Attributes:
+        verdict: the verdict.
+        cause: one line.
+        entry: the worst entry.
+        detail: the whole text behind the cause.
+        changed: for rules that compare two calls, what was changed.
+        place: row and column of the worst entry in the full Jacobian; a column of None where only an output counts.
+        resolution: smallest relative error of the gradient that could have been seen.
+        notes: remarks.
+    """
+
+    verdict: Verdict
+    cause: str = ""
+    entry: Entry | None = None
+    detail: str = ""
+    changed: str = ""
+    place: tuple[int, int | None] | None = None
+    resolution: float | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def nonfinite(
+    center: np.ndarray, jacobian: np.ndarray, inputs: Layout, outputs: Layout, rows: np.ndarray, columns: np.ndarray
+) -> Finding | None:
+    """NaN or Inf in the outputs that count, or in their gradients; None where all is finite."""
+    bad = rows[~np.isfinite(center[rows])]
+    if bad.size:
+        row = int(bad[0])
+        cause = f"{outputs.describe(row)} is {center[row]} although every input that counts is finite"
+        return Finding(Verdict.NONFINITE, cause, place=(row, None))
+    block = jacobian[np.ix_(rows, columns)]
+    if np.isfinite(block).all():
+        return None
+    i, j = (int(k[0]) for k in np.nonzero(~np.isfinite(block)))
+    row, column = int(rows[i]), int(columns[j])
+    count = int((~np.isfinite(block)).sum())
+    cause = (
+        f"the gradient of {outputs.describe(row)} w.r.t. {inputs.describe(column)} is {block[i, j]} although output "
+        f"and inputs are finite ({count} of {block.size} entries)"
+    )
+    entry = Entry(outputs.describe(row), inputs.describe(column), float(block[i, j]), None, index=(row, column))
+    return Finding(Verdict.NONFINITE, cause, entry, place=(row, column))
+
+
+def judged(run: Execution, found: Examination) -> Finding:
+    """The verdict of one mode's comparison of theoretical and numerical Jacobian (entry by entry)."""
+    judgement = found.judgement
+    resolution = None if np.isnan(judgement.resolution) else float(judgement.resolution)
+    for status, verdict in ((Status.MISMATCH, Verdict.MISMATCH), (Status.UNRESOLVED, Verdict.UNRESOLVED)):
+        where = np.argwhere(judgement.status == status)
+        if not len(where):
+            continue
+        j, i = _worst(found, where)
+        row, column = int(found.rows[i]), int(found.columns[j])
+        entry = entry_at(run, found, i, j)
+        if verdict is Verdict.UNRESOLVED:
+            cause = (
+                f"the slope of {entry.output} w.r.t. {entry.input} could not be measured well enough "
+                f"({len(where)} of {judgement.status.size} entries)"
+            )
+            return Finding(verdict, cause, entry, place=(row, column), resolution=resolution)
+        return _wrong(run, found, entry, row, column, len(where), resolution)
+    kinks = np.argwhere(judgement.status == Status.KINK)
+    if len(kinks):
+        j, i = (int(k) for k in kinks[0])
+        entry = entry_at(run, found, i, j)
+        cause = (
+            f"{entry.output} has a corner in {entry.input} at this point; the gradient lies between the slopes of the "
+            f"two sides ({len(kinks)} of {judgement.status.size} entries)"
+        )
+        place = (int(found.rows[i]), int(found.columns[j]))
+        return Finding(Verdict.KINK, cause, entry, place=place, resolution=resolution)
+    return Finding(Verdict.PASS, resolution=resolution)
+
+
+def _worst(found: Examination, where: np.ndarray) -> tuple[int, int]:
+    """The entry that is off the most, in plain size: what a reader can see best."""
+    judgement = found.judgement
+    theory = found.jacobian[np.ix_(found.rows, found.columns)].T
+    with np.errstate(invalid="ignore"):
+        distance = np.abs(theory - judgement.numerical)[where[:, 0], where[:, 1]]
+    best = int(np.nanargmax(np.where(np.isfinite(distance), distance, -1.0)))
+    return int(where[best, 0]), int(where[best, 1])
+
+
+def entry_at(run: Execution, found: Examination, i: int, j: int) -> Entry:
+    """The `Entry` of output number ``i`` and input number ``j`` among those judged."""
+    inputs, outputs = run.problem.plan.inputs, run.problem.outputs
+    row, column = int(found.rows[i]), int(found.columns[j])
+    judgement = found.judgement
+
+    def known(value: float) -> float | None:
+        return None if np.isnan(value) else float(value)
+
+    none = inputs.block_of(column) in run.none_gradients
+    return Entry(
+        output=outputs.describe(row),
+        input=inputs.describe(column),
+        theoretical=None if none else float(found.jacobian[row, column]),
+        numerical=float(judgement.numerical[j, i]),
+        bound=float(judgement.bound[j, i]),
+        left=known(judgement.left[j, i]),
+        right=known(judgement.right[j, i]),
+        index=(row, column),
+    )
+
+
+def _wrong(
+    run: Execution, found: Examination, entry: Entry, row: int, column: int, count: int, resolution: float | None
+) -> Finding:
+    """MISMATCH, or DISCONNECTED where the path from the input to the output is cut altogether."""
+    inputs, outputs = run.problem.plan.inputs, run.problem.outputs
+    block = inputs.blocks[inputs.block_of(column)]
+    output = outputs.blocks[outputs.block_of(row)]
+    of = f"{count} of {found.judgement.status.size} entries"
+    if entry.theoretical is None:
+        cause = (
+            f"the gradient w.r.t. {block.name} is None, yet moving {entry.input} moves {entry.output}: the path is cut, "
+            "as by tf.stop_gradient, a cast to integers, a NumPy call, or an operation without a gradient"
+        )
+        return Finding(Verdict.DISCONNECTED, cause, entry, place=(row, column), resolution=resolution)
+    part = found.jacobian[output.start : output.stop, block.start : block.stop]
+    if not part.any():
+        cause = (
+            f"the gradient of {output.name} w.r.t. {block.name} is zero throughout, yet moving {entry.input} moves "
+            f"{entry.output}: the path is stopped, as by tf.stop_gradient or a gradient that returns zeros ({of})"
+        )
+        return Finding(Verdict.DISCONNECTED, cause, entry, place=(row, column), resolution=resolution)
+    cause = f"the gradient is {_relation(entry)} ({of})"
+    return Finding(Verdict.MISMATCH, cause, entry, place=(row, column), resolution=resolution)
+
+
+def _relation(entry: Entry) -> str:
+    """How the wrong value relates to the right one, in words."""
+    theory, slope = entry.theoretical, entry.numerical
+    assert theory is not None and slope is not None
+    small = entry.bound if entry.bound is not None and np.isfinite(entry.bound) else 0.0
+    if abs(slope) <= small:
+        return f"{theory:.6g} where the function does not move at all"
+    if theory == 0:
+        return f"zero where the slope is {slope:.6g}"
+    ratio = theory / slope
+    if abs(ratio + 1) <= 1e-6:
+        return "of the wrong sign"
+    return f"{ratio:.7g} times the slope" if 1e-3 < abs(ratio) < 1e3 else f"{theory:.6g} where the slope is {slope:.6g}"

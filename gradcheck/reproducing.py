@@ -1,0 +1,102 @@
+"""From a finding to the plain TensorFlow script that shows it: what `gradcheck.reproduce` needs to know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradcheck._tensorflow import tensorflow, versions
+from gradcheck.findings import Finding
+from gradcheck.layout import Layout
+from gradcheck.padding import extended, refilled, side_of, steps_mask
+from gradcheck.problem import Problem
+from gradcheck.report import ModeResult
+from gradcheck.reproduce import Failure, build_script
+from gradcheck.strategies import Batch
+from gradcheck.subject import Subject
+from gradcheck.verdicts import Verdict
+
+__all__ = ["script_for"]
+
+
+def script_for(
+    subject: Subject, problem: Problem, batch: Batch | None, result: ModeResult, finding: Finding
+) -> str:
+    """A script that shows a failure of one mode with plain TensorFlow and NumPy."""
+    failure: dict[str, Any] = {
+        "subject": subject.target,
+        "args": problem.args,
+        "kwargs": problem.kwargs,
+        "mode": result.mode,
+        "verdict": result.verdict,
+        "name": subject.name,
+        "call": subject.custom_call,
+        "cause": result.cause,
+        "versions": versions(),
+        "dynamic_axes": _dynamic_axes(problem),
+    }
+    if finding.entry is not None:
+        failure["where"] = f"{finding.entry.output} w.r.t. {finding.entry.input}"
+        failure["bound"] = finding.entry.bound
+    if finding.place is not None:
+        row, column = finding.place
+        failure |= _output_place(problem.outputs, row)
+        if column is not None:
+            failure |= _input_place(problem, column)
+    if result.verdict is Verdict.PADDING_LEAK and batch is not None:
+        changed = _changed(subject, batch, finding)
+        if changed is not None:
+            args, kwargs, _ = subject.arguments_for(changed)
+            failure["changed"] = (args, kwargs)
+    return build_script(Failure(**failure))
+
+
+def _output_place(outputs: Layout, row: int) -> dict[str, Any]:
+    number = outputs.block_of(row)
+    block = outputs.blocks[number]
+    position, part = block.locate(row - block.start)
+    return {
+        "output_leaf": None if len(outputs.blocks) == 1 and block.leaf == 0 else block.leaf,
+        "output_position": position,
+        "output_part": part,
+    }
+
+
+def _input_place(problem: Problem, column: int) -> dict[str, Any]:
+    plan = problem.plan
+    number = plan.inputs.block_of(column)
+    block = plan.inputs.blocks[number]
+    position, part = block.locate(column - block.start)
+    place: dict[str, Any] = {"input_position": position, "input_part": part}
+    if number < plan.input_count:
+        leaf = next(
+            index
+            for index, leaf in enumerate(plan.leaves)
+            if any(slot.kind == "input" and slot.number == number for slot in leaf.slots)
+        )
+        return place | {"input_kind": "argument", "input_leaf": leaf}
+    return place | {"input_kind": "variable", "variable": plan.variables[number - plan.input_count]}
+
+
+def _dynamic_axes(problem: Problem) -> tuple[tuple[int, ...], ...]:
+    plan = problem.plan
+    axes = []
+    for leaf in plan.leaves:
+        slot = leaf.slots[0]
+        if leaf.spec is not None or slot.kind == "static":
+            axes.append(())
+        elif slot.kind == "input":
+            axes.append(plan.unknown_axes[slot.number])
+        else:
+            axes.append(plan.constant_unknown_axes[slot.number])
+    tensorflow()
+    return tuple(axes)
+
+
+def _changed(subject: Subject, batch: Batch, finding: Finding) -> Batch | None:
+    mask = steps_mask(batch, subject.style)
+    if mask is None:
+        return None
+    if "more padded columns" in finding.changed:
+        return extended(batch, side_of(batch, subject.style))[0]
+    refill = refilled(batch, mask)
+    return None if refill is None else refill[0]
