@@ -37,6 +37,9 @@ _SCREEN_ROW = 1e-9
 _NEGLIGIBLE = 1e-6
 _NEGLIGIBLE_ROOTS = 10.0
 
+# What lies within this many errors of the side slopes is not called wrong, whatever the central slope says.
+_HULL = 3.0
+
 # The theoretical value has rounding errors as well: those of a sum whose terms are as large as the row's largest entry.
 _THEORY_ROUNDINGS = 64.0
 
@@ -247,12 +250,12 @@ def _judge(
 ) -> Judgement:
     bound = SAFETY * error + rounding
     distance = np.abs(theory - value)
-    slack = SAFETY * np.where(np.isfinite(side_error), side_error, 0.0) + rounding
+    smooth = (kind == Kind.SMOOTH) | (kind == Kind.ONE_SIDED)
+    slack = np.where(smooth, _HULL, SAFETY) * np.where(np.isfinite(side_error), side_error, 0.0) + rounding
     below, above = np.fmin(left, right) - slack, np.fmax(left, right) + slack
     outside = np.where(theory < below, below - theory, np.where(theory > above, theory - above, 0.0))
     in_hull = (theory >= below) & (theory <= above)
 
-    smooth = (kind == Kind.SMOOTH) | (kind == Kind.ONE_SIDED)
     # A corner too small to tell from noise can shift the central slope by more than its claimed error, never beyond
     # the hull of the side slopes: what the ladder calls wrong must lie outside that too.
     wrong = smooth & (distance > bound) & ~(on_ladder & in_hull) & on_ladder
@@ -261,8 +264,8 @@ def _judge(
     unresolved |= wrong & doubtful
     wrong &= ~doubtful
 
-    size = _row_scale(theory, value, scale, eps)
-    sharpness = np.where(distance > bound, distance, bound) / size
+    size = _row_scale(theory, value, bound, rounding, scale, eps)
+    sharpness = np.maximum(np.where(distance > bound, distance, 0.0), SAFETY * error) / size
     coarse = smooth & ~wrong & (sharpness > limit) & ~screened
     if rtol is not None or atol is not None:
         tolerance = (atol or 0.0) + (rtol or 0.0) * np.abs(value)
@@ -293,16 +296,19 @@ def _judge(
     )  # fmt: skip
 
 
-def _row_scale(theory: Array, value: Array, scale: Any, eps: float) -> Array:
+def _row_scale(theory: Array, value: Array, bound: Array, rounding: Array, scale: Any, eps: float) -> Array:
     """Size of the derivatives of each output, ``[1, y_size]``, by which a resolution is relative.
 
-    That of its largest entry, unless that is a mere `_NEGLIGIBLE` of the largest entry of all, or of the output
-    itself: the last digits of a saturated unit are beyond measuring, and beyond caring.
+    That of its largest entry, unless that is a mere `_NEGLIGIBLE` of the largest entry of all, or of the output by
+    the input: the last digits of a saturated unit are beyond measuring, and beyond caring. An output that does not
+    depend on the input at all has no scale of its own and gets the ordinary one.
     """
     size = np.fmax(np.where(np.isfinite(theory), np.abs(theory), 0.0), np.abs(value))
     if not size.size:
         return np.ones((1, theory.shape[1]))
     row = size.max(axis=0)
     typical = np.broadcast_to(np.asarray(1.0 if scale is None else scale, np.float64), row.shape)
+    ordinary = np.maximum(size.max(), typical)
+    independent = ((np.abs(theory) <= rounding) & (np.abs(value) <= bound)).all(axis=0)
     negligible = max(_NEGLIGIBLE, _NEGLIGIBLE_ROOTS * float(np.sqrt(eps)))
-    return np.asarray(np.maximum(row, negligible * np.maximum(size.max(), typical)))[np.newaxis]
+    return np.asarray(np.where(independent, ordinary, np.maximum(row, negligible * ordinary)))[np.newaxis]

@@ -32,7 +32,10 @@ Kinds = NDArray[np.int8]
 # Two slopes are different when they are further apart than this many of their errors.
 SEPARATION = 10.0
 
-# A one-sided slope at the edge of a domain must be known to this part of itself.
+# Height of a step that the rounding of an intermediate result of size 1 explains.
+_TREAD = 2.0**-46
+
+# A one-sided slope at the edge of a domain must be known to this part of the slopes on the way there.
 _EDGE = 0.01
 
 
@@ -151,8 +154,11 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     kind[np.isfinite(central_error) & both & ~apart] = Kind.SMOOTH
     kind[apart] = Kind.KINK
     # Slopes at the edge of a domain tend to grow without bound, and noise can pass for a limit there.
-    sharp_right, sharp_left = (e < _EDGE * np.abs(s) + grain[0] for s, e in ((right, right_error), (left, left_error)))
-    kind[(only_right & np.isfinite(right) & sharp_right) | (only_left & np.isfinite(left) & sharp_left)] = Kind.ONE_SIDED
+    sharp_right, sharp_left = (
+        np.isfinite(limit) & (limit_error < _EDGE * np.nanmax(np.abs(seen), axis=0, initial=0.0))
+        for limit, limit_error, seen in ((right, right_error, right_slopes), (left, left_error, left_slopes))
+    )
+    kind[(only_right & sharp_right) | (only_left & sharp_left)] = Kind.ONE_SIDED
     kind[vertical] = Kind.UNRESOLVED
     kind[jump] = Kind.JUMP
     kind[:, ~np.isfinite(center)] = Kind.UNRESOLVED
@@ -175,7 +181,7 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
         calm_value=np.where(np.isfinite(calm_error), calm, 0.0),
         calm_error=calm_error,
         supported=_supported(slopes, theory, value, plus != minus, rung),
-        staircase=_staircase(plus, minus, center, h, theory),
+        staircase=_staircase(plus, minus, center, h, theory, value, rung),
     )
 
 
@@ -260,12 +266,18 @@ def _supported(slopes: Array, theory: Array, value: Array, moves: Mask, rung: ND
     return np.asarray(four | ((away | ~nearer).all(axis=0) & (nearer.sum(axis=0) >= 5)))
 
 
-def _staircase(plus: Array, minus: Array, center: Array, h: Array, theory: Array) -> Mask:
-    """Still on both sides of the point, but climbing over longer steps on both as ``theory`` says."""
+def _staircase(
+    plus: Array, minus: Array, center: Array, h: Array, theory: Array, value: Array, rung: NDArray[np.intp]
+) -> Mask:
+    """Still, or all but still, nearby, but climbing over longer steps on both sides as ``theory`` says."""
+    right, left = (plus - center) / h, (center - minus) / h
     still = ((plus[-5:] == center) & (minus[-5:] == center)).all(axis=0)
-    if not still.any():
-        return np.asarray(still)
-    climbs = np.ones_like(plus, bool)
-    for side in ((plus - center) / h, (center - minus) / h):
-        climbs &= np.abs(side - theory) < 0.5 * np.abs(theory)
-    return np.asarray(still & (climbs[:-1] & climbs[1:]).any(axis=0))
+    gap = np.abs(theory - value)
+    climbs = np.maximum(np.abs(right - theory), np.abs(left - theory)) < 0.5 * gap
+    stairs = still & (climbs[:-1] & climbs[1:]).any(axis=0)
+    # The steps of something rounded inside need not be flat. They are small, though: what separates the two slopes
+    # over the steps that `value` was taken from is a few roundings of numbers of ordinary size.
+    longer = np.arange(len(h)).reshape(-1, 1, 1) < rung - 2
+    follows = longer & (np.maximum(np.abs(right - theory), np.abs(left - theory)) < 0.25 * gap)
+    tread = gap * np.take_along_axis(h, rung[np.newaxis], 0)[0] < _TREAD
+    return np.asarray(stairs | (tread & (follows[:-2] & follows[1:-1] & follows[2:]).any(axis=0)))

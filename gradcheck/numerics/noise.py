@@ -44,6 +44,9 @@ _DEGREES = (2, 2, 3, 4)
 # A handful of samples can come out close together by luck.
 _SAFETY = 2.0
 
+# Least noise of any output, in roundings of the largest.
+_SHARED = 0.125
+
 # Noise is alike on both sides of the point. Where one side has this many times more, it holds a corner or a jump.
 _ONE_SIDED = 16.0
 
@@ -111,10 +114,10 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     # Four fine sequences that agree are believed, and so are the two finest if what they see is well above the rounding
     # of the output: that is noise and nothing else, and the wider ones see bends.
     fine = np.sort(np.where(np.isfinite(sigma[:2]), sigma[:2], -1.0).reshape(4, *middle.shape), axis=0)
-    least, most = sigma[0].min(axis=0), sigma[0].max(axis=0)
-    moving = (repeats[:2] < 0.2).all(axis=(0, 1))
-    agreed = moving & (fine[0] > 0.5 * floor) & (fine[3] < 8 * fine[0])
-    finest = moving & (least > 8 * floor) & (most < 4 * least)
+    moving = (repeats < 0.2) & np.isfinite(sigma)
+    agreed = moving[:2].all(axis=(0, 1)) & (fine[0] > 0.5 * floor) & (fine[3] < 8 * fine[0])
+    most = np.where(moving[0], sigma[0], 0.0).max(axis=0)
+    finest = most > 8 * floor
     # Otherwise one may hold a corner or lie outside the domain, and up to two may be quiet by chance: the second
     # largest. The middle spacing has its say too, though it reaches further and meets more corners and bends; where
     # only one side is noisy that is a corner, unless the other side knows nothing at all.
@@ -128,20 +131,22 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     result = np.where(still, np.fmax(result, less[1]), result)
     result = np.where(np.isfinite(result), np.maximum(_SAFETY * result, floor), 8 * floor)
     result = np.where(np.isfinite(middle), result, 0.0)
+    # Outputs share what they are computed from: a small one may be what is left of terms as large as the largest.
+    largest = np.where(np.isfinite(middle), np.abs(middle), 0.0).max(initial=0.0)
+    result = np.where(np.isfinite(middle), np.maximum(result, _SHARED * eps * largest), result)
     # Where the function computes in a lower precision, outputs that happened to stand still do so too.
-    inner = np.maximum(_inner_eps(values), measured_eps(middle, result, eps=eps))
+    inner = np.maximum(_inner_eps(values, repeats[3].min(axis=0) < 0.7), measured_eps(middle, result, eps=eps))
     lower = np.isfinite(middle) & (inner > eps)
     result = np.where(lower, np.maximum(result, 0.25 * inner * np.abs(middle)), result)
     return np.asarray(result)
 
 
-def _inner_eps(samples: Array) -> Array:
+def _inner_eps(samples: Array, moves: NDArray[np.bool_]) -> Array:
     """Machine epsilon of the dtype in which outputs were computed before they became float64, ``[y]``; 0 for float64.
 
-    The samples lie at points with full mantissas, so an output that moves between them and yet always is a float32
+    The samples lie at points with full mantissas, so an output that ``moves`` between them and yet always is a float32
     number was rounded to float32. One that does not move may be 1 or 0 in any precision: it goes with the others.
     """
-    moves = (samples != samples[:1]).any(axis=0)
     result = np.zeros(samples.shape[1])
     for dtype in (np.float32, np.float16):
         with np.errstate(over="ignore", invalid="ignore"):
