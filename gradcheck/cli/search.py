@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +22,11 @@ from gradcheck.cli.common import (
 )
 from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
 from gradcheck.errors import InputError
+from gradcheck.report import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from gradcheck.cli.common import Progress
+    from gradcheck.search import SearchResult
 
 __all__ = ["search"]
 
@@ -79,30 +86,30 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
     strategy = _strategy(options)
     arguments = {
         "max_examples": options["max_examples"],
-        "modes": modes,
         "seed": options["seed"],
         "wrt": options["wrt"],
         "engine": options["engine"],
         "expect": parse_expect(options["expect"]) or None,
     }
-    import gradcheck
-
-    finished: list[Any] = []
-    interrupted = False
-    try:
-        with progress(options["quiet"]) as bar:
+    finished: list[SearchResult] = []
+    interrupted = ""
+    with progress(options["quiet"]) as bar:
+        try:
             for number, (spec, subject) in enumerate(loaded):
-                bar.update(spec, number, len(loaded))
-                result = gradcheck.search(subject, strategy, **arguments)
-                finished.append(result)
-                if not (options["quiet"] and result.ok):
-                    say(str(result) + "\n", json_file)
-    except KeyboardInterrupt:
-        interrupted = True
-    for result in finished:
-        _write_scripts(options["scripts"], result, json_file)
-    from gradcheck.report import SCHEMA_VERSION
-
+                for result in _search_modes(
+                    subject, strategy, modes, arguments, _Watch(bar, spec, number, loaded)
+                ):
+                    # One more mode each time: what an interruption leaves is what was finished.
+                    finished[number:] = [result]
+                if not (options["quiet"] and finished[number].ok):
+                    say(str(finished[number]) + "\n", json_file)
+        except KeyboardInterrupt:
+            interrupted = f"interrupted in {loaded[len(finished) - 1][0] if finished else loaded[0][0]}"
+    if interrupted and finished and len(finished[-1].modes) < len(modes):
+        say(str(finished[-1]) + "\n", json_file)
+    if options["scripts"] is not None:
+        for result in finished:
+            _write_scripts(options["scripts"], result, json_file)
     write_json(
         json_file,
         {
@@ -113,9 +120,46 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         },
     )
     if interrupted:
-        click.echo(f"interrupted: {len(finished)} of {len(loaded)} subjects were searched", err=True)
+        searched = ", ".join(f"{result.subject} ({', '.join(result.modes)})" for result in finished)
+        click.echo(f"{interrupted}; searched until then: {searched or 'nothing'}", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(OK if all(result.ok for result in finished) else FOUND)
+
+
+class _Watch:
+    """Moves the progress bar: an example further, or shrinking."""
+
+    def __init__(self, bar: Progress, spec: str, number: int, loaded: list[tuple[str, Any]]) -> None:
+        self.bar, self.spec, self.number, self.subjects = bar, spec, number, len(loaded)
+        self.mode = 0  # how many modes of this subject are done
+
+    def show(self, mode: str, examples: int, phase: str, wanted: int, modes: int) -> None:
+        """Show that so many of the ``wanted`` examples of one of ``modes`` modes were checked."""
+        doing = "making it smaller" if phase == "shrink" else "searching"
+        done = (self.number * modes + self.mode) * wanted + examples
+        self.bar.update(f"{self.spec}, {mode}: {doing}", done, self.subjects * modes * wanted)
+
+
+def _search_modes(
+    subject: Any, strategy: Any, modes: tuple[str, ...], arguments: dict[str, Any], watch: _Watch
+) -> Iterator[SearchResult]:
+    """Search one mode after the other (as `gradcheck.search` does), and give what there is after each."""
+    import gradcheck
+
+    wanted = arguments["max_examples"]
+    merged: SearchResult | None = None
+    for number, mode in enumerate(modes):
+        watch.mode = number
+
+        def on_example(mode: str, examples: int, phase: str) -> None:
+            watch.show(mode, examples, phase, wanted, len(modes))
+
+        found: SearchResult = gradcheck.search(
+            subject, strategy, modes=(mode,), on_example=on_example, **arguments
+        )
+        so_far = {} if merged is None else merged.modes
+        merged = dataclasses.replace(found, modes={**so_far, **found.modes})
+        yield merged
 
 
 def _strategy(options: dict[str, Any]) -> Any:
@@ -142,11 +186,11 @@ def _strategy(options: dict[str, Any]) -> Any:
     return strategies.batches(**given)
 
 
-def _write_scripts(folder: Path | None, result: Any, json_file: Path | None) -> None:
-    if folder is None or result.report is None:
-        return
+def _write_scripts(folder: Path, result: SearchResult, json_file: Path | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for mode, script in result.report.scripts.items():
-        path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', result.report.subject)}-{mode}.py"
-        path.write_text(script, encoding="utf-8")
-        say(f"script for mode {mode}: {path}", json_file)
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", result.subject)
+    for mode, found in result.modes.items():
+        if found.script:
+            path = folder / f"{stem}-{mode}.py"
+            path.write_text(found.script, encoding="utf-8")
+            say(f"script for mode {mode}: {path}", json_file)
