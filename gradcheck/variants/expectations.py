@@ -71,16 +71,16 @@ RULES: tuple[Expectation, ...] = (
         ("map_fn_rows",),
         ("xla",),
         Verdict.UNSUPPORTED,
-        "XLA gives the stack one bounded dimension and, before 2.16, then cannot prove that it fits the padding that "
-        "follows.",
+        "XLA gives the stacked rows one dimension of bounded size and, before 2.16, cannot prove that it "
+        "fits the padding that follows.",
         before=(2, 16),
     ),
     Expectation(
         ("map_fn_rows",),
         ("xla",),
         Verdict.DISAGREEMENT,
-        "Since 2.16 it compiles, and silently cuts or stretches every row to the length of the last one, where "
-        "eager mode raises.",
+        "Since 2.16 it compiles, and silently cuts or stretches every row to the length of the last one, "
+        "where eager mode raises.",
         since=(2, 16),
     ),
     # Padding inside the loop.
