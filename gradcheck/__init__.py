@@ -60,9 +60,11 @@ def __getattr__(name: str) -> Any:
     if name == "strategies":
         return importlib.import_module("gradcheck.strategies")
     if name in _LAZY:
-        value = getattr(importlib.import_module(_LAZY[name]), name)
-        globals()[name] = value
-        return value
+        home = importlib.import_module(_LAZY[name])
+        # All names of that module at once: importing gradcheck.search has just bound the module to `search` here.
+        for other in (other for other, module in _LAZY.items() if module == _LAZY[name]):
+            globals()[other] = getattr(home, other)
+        return globals()[name]
     raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
 
 
