@@ -83,18 +83,18 @@ def _groups(results: Sequence[ModeResult]) -> list[list[ModeResult]]:
     return groups
 
 
-def _entry_lines(entry: Entry, verdict: Verdict) -> list[str]:
-    """The worst entry: where it is, both numbers, and their difference beside what is allowed."""
-    where = f"{entry.output} w.r.t. {entry.input}" if entry.input and entry.output else entry.output or entry.input
-    lines = columns([("worst entry", where)])
-    first_label, second_label = _FIRST_AND_SECOND.get(verdict, _THEORETICAL_AND_NUMERICAL)
+def _entry_rows(entry: Entry, verdict: Verdict) -> list[tuple[str, str]]:
+    """The numbers of the worst entry: both, and their difference beside what is allowed."""
+    labels = _THEORETICAL_AND_NUMERICAL
+    if entry.theoretical is not None and entry.numerical is not None:
+        labels = _FIRST_AND_SECOND.get(verdict, labels)
     first, second = pair(entry.theoretical, entry.numerical)
-    rows = [(first_label, "none: there is no gradient" if entry.theoretical is None else first)]
+    rows = [(labels[0], "none: there is no gradient" if entry.theoretical is None else first)]
     if entry.numerical is not None:
-        rows.append((second_label, second))
+        rows.append((labels[1], second))
     if entry.left is not None and entry.right is not None and not _close(entry.left, entry.right):
         below, above = pair(entry.left, entry.right)
-        rows.append(("slopes on both sides", f"{below} below, {above} above"))
+        rows.append(("slopes on the two sides", f"{below} below, {above} above"))
     if entry.numerical is not None and math.isfinite(entry.numerical):
         # A gradient that is None means zero to whoever trains with it.
         theoretical = 0.0 if entry.theoretical is None else entry.theoretical
@@ -109,17 +109,23 @@ def _entry_lines(entry: Entry, verdict: Verdict) -> list[str]:
     if entry.reference is not None:
         theoretical_text, numerical_text = pair(*entry.reference)
         rows.append(("tf.test.compute_gradient", f"theoretical {theoretical_text}, numerical {numerical_text}"))
-    return lines + columns(rows, indent=4)
+    return rows
 
 
-def _notes(group: Sequence[ModeResult]) -> list[tuple[str, str]]:
+def _notes(group: Sequence[ModeResult]) -> list[str]:
     notes: dict[str, list[str]] = {}
     for result in group:
         for note in result.notes:
             notes.setdefault(note, []).append(result.mode)
     return [
-        ("note", note if len(modes) == len(group) else f"{note} ({_and(modes)})") for note, modes in notes.items()
+        line
+        for note, modes in notes.items()
+        for line in _labelled("Note", note if len(modes) == len(group) else f"{note} ({_and(modes)})")
     ]
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    return paragraph(f"{label}: {text}") if text else []
 
 
 def _expectation(result: ModeResult) -> str:
@@ -137,19 +143,18 @@ def _failure(group: Sequence[ModeResult], explain: bool) -> list[str]:
     lines = ["", heading]
     if explain:
         lines += paragraph(result.verdict.meaning)
-    # A PASS or KINK where a failure was expected has nothing else to tell.
-    lines += columns(
-        [
-            ("cause", result.cause),
-            ("changed", result.changed),
-            ("expected", _expectation(result)),
-        ]
-    )
+    lines += _labelled("Cause", result.cause)
+    if result.changed and result.changed not in result.cause:
+        lines += _labelled("Changed", result.changed)
+    lines += _labelled("Expected", _expectation(result))
     if result.entry is not None:
-        lines += _entry_lines(result.entry, result.verdict)
-    lines += columns(_notes(group))
+        entry = result.entry
+        where = f"{entry.output} w.r.t. {entry.input}" if entry.input and entry.output else entry.output or entry.input
+        lines += _labelled("Worst entry", where)
+        lines += columns(_entry_rows(entry, result.verdict), indent=4)
+    lines += _notes(group)
     if explain and result.verdict.fails:
-        lines += columns([("what to do", hint(result.verdict, result.mode))])
+        lines += _labelled("What to do", hint(result.verdict, result.mode))
     return lines
 
 
@@ -179,7 +184,7 @@ def _passing(report: Report) -> list[str]:
     if resolution:
         where = "" if len(passed) == len(report.modes) else f"{_and(result.mode for result in passed)}: "
         lines += paragraph(f"{where}{resolution}")
-    return lines + columns(_notes(fine))
+    return lines + _notes(fine)
 
 
 def _footer(report: Report) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,13 +28,16 @@ def _is_layer(thing: Any) -> bool:
 def write_layer(script: Script, layer: Any, wish: str) -> str | None:
     """Define a Keras layer in the script and return its name, or None where the object is none.
 
-    The weights follow with `restored_weights`, once the layer was called and so has them.
+    The weights follow with `restored_weights`, once the layer was called and so has them. Initializers, regularizers
+    and whatever else has a Keras configuration are written likewise.
 
     Raises:
         Unwritable: where neither its configuration nor its attributes say how the layer is made.
     """
     if not _is_layer(layer):
-        return None
+        if not (hasattr(layer, "get_config") and hasattr(type(layer), "from_config")):
+            return None
+        return _from_config(script, layer, script.expression(type(layer), type(layer).__name__))
     kind = script.expression(type(layer), type(layer).__name__)
     code = _from_config(script, layer, kind) or _from_attributes(script, layer, kind)
     name = wish if wish.isidentifier() and wish != "value" else type(layer).__name__.lower()
@@ -43,29 +47,82 @@ def write_layer(script: Script, layer: Any, wish: str) -> str | None:
 
 
 def _from_config(script: Script, layer: Any, kind: str) -> str | None:
+    """The call that makes the layer, by the shortest configuration that gives it back; None where none does."""
+    cls = type(layer)
+    custom = _own_classes(script, layer)
     try:
         config = layer.get_config()
         # The layer must come back from it, and be the same: many a custom layer inherits a get_config that forgets
         # its own arguments.
-        again = type(layer).from_config(config)
-        if again.get_config() != config or not _same_settings(layer, again):
+        again = cls.from_config(config, custom_objects=_classes(layer)) if custom else cls.from_config(config)
+        if not _same(layer, again):
             return None
-        code = script.expression(config, "config")
+        short = _shortened(layer, config)
+        if short is not None:
+            return f"{kind}({', '.join(f'{key}={script.expression(value, key)}' for key, value in short.items())})"
+        objects = f", custom_objects={custom}" if custom else ""
+        return f"{kind}.from_config({script.expression(config, 'config')}{objects})"
     except Exception:  # noqa: BLE001 - whatever a layer's own code raises, it has no usable configuration
         return None
-    return f"{kind}.from_config({code})"
 
 
-def _same_settings(layer: Any, again: Any) -> bool:
+def _classes(layer: Any) -> dict[str, Any]:
+    """Classes of the user's own among the layers inside a model."""
+    inner = getattr(layer, "layers", None)
+    inner = inner if isinstance(inner, (list, tuple)) else []
+    own = {type(part).__name__: type(part) for part in inner}
+    return {name: cls for name, cls in own.items() if cls.__module__.split(".")[0] not in ("keras", "tf_keras", "tensorflow")}
+
+
+def _own_classes(script: Script, layer: Any) -> str:
+    classes = _classes(layer)
+    if not classes:
+        return ""
+    return "{" + ", ".join(f"{name!r}: {script.expression(cls, name)}" for name, cls in classes.items()) + "}"
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    # Keras numbers layers as they are made.
+    return {key: value for key, value in config.items() if key != "name"}
+
+
+def _same(layer: Any, again: Any) -> bool:
+    """Whether two layers have one configuration, and equal attributes by the names of the constructor's arguments."""
+    if _settings(layer.get_config()) != _settings(again.get_config()):
+        return False
     plain = (bool, int, float, str, type(None))
-    mine, its = vars(layer), vars(again)
-    # Made by calls, not by the constructor.
-    made = ("built", "_built", "_called", "name", "_name", "stateful", "_is_compiled", "_build_input_shape")
-    return all(
-        name in its and its[name] == value
-        for name, value in mine.items()
-        if type(value) in plain and name not in made and not name.startswith(("_self_", "_obj_", "_auto_", "_losses", "_build"))
-    )
+    for name in inspect.signature(type(layer).__init__).parameters:
+        for attribute in (name, f"_{name}"):
+            mine = vars(layer).get(attribute)
+            if name != "name" and type(mine) in plain and vars(again).get(attribute) != mine:
+                return False
+    return True
+
+
+def _shortened(layer: Any, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments of the constructor that are not left at their defaults; None where it must be ``from_config``."""
+
+    def enough(arguments: dict[str, Any]) -> bool:
+        try:
+            return _same(layer, type(layer)(**arguments))
+        except Exception:  # noqa: BLE001 - a missing argument, or one that the constructor cannot take
+            return False
+
+    arguments = {key: _plain_dtype(value) if key == "dtype" else value for key, value in config.items()}
+    if hasattr(layer, "layers") or not all(key.isidentifier() for key in arguments) or not enough(arguments):
+        return None
+    for key in list(arguments):
+        fewer = {name: value for name, value in arguments.items() if name != key}
+        if enough(fewer):
+            arguments = fewer
+    return arguments
+
+
+def _plain_dtype(value: Any) -> Any:
+    """Keras 3 writes a dtype policy as a nested configuration."""
+    if isinstance(value, Mapping) and value.get("class_name") in ("DTypePolicy", "Policy"):
+        return value["config"]["name"]
+    return value
 
 
 def _from_attributes(script: Script, layer: Any, kind: str) -> str:

@@ -33,7 +33,9 @@ def _float_code(value: float) -> str:
 
 def _dtype_code(dtype: np.dtype[Any]) -> str:
     # NumPy knows bfloat16 and its like only through TensorFlow.
-    return f"np.{dtype.name}" if hasattr(np, dtype.name) else f"tf.{dtype.name}.as_numpy_dtype"
+    if dtype.kind == "b":
+        return "np.bool_"
+    return f"np.{dtype.name}" if dtype.kind in "iufc" else f"tf.{dtype.name}.as_numpy_dtype"
 
 
 def _number(value: Any) -> str:
@@ -45,18 +47,21 @@ def _number(value: Any) -> str:
     return repr(value.item())
 
 
-def _elements(array: np.ndarray[Any, Any], indent: int) -> str:
-    """Nested brackets: on one line where they fit, else a line for each part."""
+def _elements(array: np.ndarray[Any, Any], indent: int = 0) -> str:
+    """Nested brackets: on one line where they fit, else a line for each part, indented as Python code is."""
     if array.ndim == 0:
         return _number(array[()])
-    parts = [_elements(part, indent + 1) for part in array] if array.ndim > 1 else [_number(item) for item in array]
+    inner = indent + 4
+    parts = [_elements(part, inner) for part in array] if array.ndim > 1 else [_number(item) for item in array]
     line = "[" + ", ".join(parts) + "]"
-    if indent + len(line) <= _WIDTH and "\n" not in line:
+    # The room that ``name = np.array(..., np.float32)`` takes around it.
+    if "\n" not in line and len(line) + max(indent, 36) <= _WIDTH + 8:
         return line
+    space = " " * inner
     if array.ndim == 1:
-        filled = textwrap.wrap(", ".join(parts), _WIDTH - indent, break_long_words=False, break_on_hyphens=False)
-        return "[" + f"\n{' ' * (indent + 1)}".join(filled) + "]"
-    return "[" + f",\n{' ' * (indent + 1)}".join(parts) + "]"
+        parts = textwrap.wrap(", ".join(parts), _WIDTH - inner, break_long_words=False, break_on_hyphens=False)
+        return "[\n" + "\n".join(space + part for part in parts) + "\n" + " " * indent + "]"
+    return "[\n" + "".join(f"{space}{part},\n" for part in parts) + " " * indent + "]"
 
 
 def array_code(array: Any) -> str:
@@ -91,8 +96,8 @@ def array_code(array: Any) -> str:
             f"np.frombuffer(zlib.decompress(base64.b64decode(\n{lines}\n)), {dtype}).reshape({array.shape!r}).copy()"
         )
     if not dtype.startswith("np."):
-        return f"np.array({_elements(array.astype(np.float32), 20)}, np.float32).astype({dtype})"
-    elements = _elements(array, 20)
+        return f"np.array({_elements(array.astype(np.float32))}, np.float32).astype({dtype})"
+    elements = _elements(array)
     if array.dtype in (np.dtype(np.float64), np.dtype(np.bool_)):
         return f"np.array({elements})"
     return f"np.array({elements}, {dtype})"

@@ -440,9 +440,15 @@ class _Builder:
         else:
             exact = all(leaf.value.dtype.itemsize >= 8 for leaf in self.arguments.leaves if leaf.value.dtype.kind in "fc")
             allowed = f"{'1e-9' if exact else '1e-3'} * np.max(np.abs(first), initial=1.0)"
+        sizes = (
+            "if first.size != second.size:\n"
+            f'    print("FAILURE REPRODUCED:", first.size, "numbers {one},", second.size, "{other}")\n'
+            "    sys.exit(1)\n"
+        )
         return (
             f'print("{one}:", first)\n'
             f'print("{other}:", second)\n'
+            f"{sizes if self.failure.output_position is None else ''}"
             "same = (first == second) | (np.isnan(first) & np.isnan(second))\n"
             "difference = np.max(np.abs(first - second), where=~same, initial=0.0)\n"
         ) + _ending(f"not difference <= {allowed}", f'f"{one} and {other} differ by {{difference}}"')

@@ -1,0 +1,26 @@
+"""What the whole test suite shares."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+_SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+@pytest.fixture
+def snapshot() -> Callable[[str, str], None]:
+    """Compare a text with ``tests/snapshots/NAME.txt``; ``UPDATE_SNAPSHOTS=1`` writes it, to be read before a commit."""
+
+    def compare(name: str, text: str) -> None:
+        path = _SNAPSHOTS / f"{name}.txt"
+        if os.environ.get("UPDATE_SNAPSHOTS"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text + "\n", encoding="utf-8")
+        assert path.exists(), f"{path.name} is missing; UPDATE_SNAPSHOTS=1 pytest ... writes it"
+        assert text + "\n" == path.read_text(encoding="utf-8"), f"{path.name} differs; UPDATE_SNAPSHOTS=1 rewrites it"
+
+    return compare
