@@ -273,11 +273,12 @@ def _staircase(
     right, left = (plus - center) / h, (center - minus) / h
     still = ((plus[-5:] == center) & (minus[-5:] == center)).all(axis=0)
     gap = np.abs(theory - value)
-    climbs = np.maximum(np.abs(right - theory), np.abs(left - theory)) < 0.5 * gap
+    longer = np.arange(len(h)).reshape(-1, 1, 1) < rung - 2
+    off = np.maximum(np.abs(right - theory), np.abs(left - theory))
+    climbs = longer & (off < 0.5 * gap)
     stairs = still & (climbs[:-1] & climbs[1:]).any(axis=0)
     # The steps of something rounded inside need not be flat. They are small, though: what separates the two slopes
     # over the steps that `value` was taken from is a few roundings of numbers of ordinary size.
-    longer = np.arange(len(h)).reshape(-1, 1, 1) < rung - 2
-    follows = longer & (np.maximum(np.abs(right - theory), np.abs(left - theory)) < 0.25 * gap)
+    follows = longer & (off < 0.25 * gap)
     tread = gap * np.take_along_axis(h, rung[np.newaxis], 0)[0] < _TREAD
     return np.asarray(stairs | (tread & (follows[:-2] & follows[1:-1] & follows[2:]).any(axis=0)))

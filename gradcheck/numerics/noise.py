@@ -44,9 +44,6 @@ _DEGREES = (2, 2, 3, 4)
 # A handful of samples can come out close together by luck.
 _SAFETY = 2.0
 
-# Least noise of any output, in roundings of the largest.
-_SHARED = 0.125
-
 # Noise is alike on both sides of the point. Where one side has this many times more, it holds a corner or a jump.
 _ONE_SIDED = 16.0
 
@@ -131,9 +128,6 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     result = np.where(still, np.fmax(result, less[1]), result)
     result = np.where(np.isfinite(result), np.maximum(_SAFETY * result, floor), 8 * floor)
     result = np.where(np.isfinite(middle), result, 0.0)
-    # Outputs share what they are computed from: a small one may be what is left of terms as large as the largest.
-    largest = np.where(np.isfinite(middle), np.abs(middle), 0.0).max(initial=0.0)
-    result = np.where(np.isfinite(middle), np.maximum(result, _SHARED * eps * largest), result)
     # Where the function computes in a lower precision, outputs that happened to stand still do so too.
     inner = np.maximum(_inner_eps(values, repeats[3].min(axis=0) < 0.7), measured_eps(middle, result, eps=eps))
     lower = np.isfinite(middle) & (inner > eps)
