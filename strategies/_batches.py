@@ -16,7 +16,7 @@ from gradcheck.strategies._fills import FILLS, FillMenu, fill_menu
 from gradcheck.strategies._genome import Genome, genomes
 from gradcheck.strategies._lengths import draw_lengths, length_bytes
 from gradcheck.strategies._shapes import SHAPE_BYTES, ShapeMenu, shape_menu
-from gradcheck.strategies._values import NUMBER_BYTES, NumberPlan, draw_numbers, number_plan
+from gradcheck.strategies._values import KIND_BYTES, OWN_BYTES, NumberPlan, draw_numbers, number_plan
 from gradcheck.strategies.batch import SIDES, Batch, Padding
 
 __all__ = ["BatchPlan", "batch_plan", "batches"]
@@ -34,7 +34,7 @@ class BatchPlan:
         numbers: which values.
         fills: what padded cells hold.
         sides: where they are, the simpler side first.
-        size: bytes of a genome.
+        gap: unused bytes of the first of the genome's two strings, which is made as long as the second.
     """
 
     menu: ShapeMenu
@@ -46,18 +46,18 @@ class BatchPlan:
     numbers: NumberPlan
     fills: FillMenu
     sides: tuple[str, ...]
-    size: int
+    gap: int
 
     def assemble(self, data: bytes) -> Batch:
         """The batch that these bytes stand for."""
         genome = Genome(data)
-        rows, time = self.menu.draw(genome)
-        high = min(self.max_length, time)
-        lengths = draw_lengths(genome, rows, self.max_rows, self.min_length, high)
-        side = self.sides[0] if genome.byte() < 128 else self.sides[-1]
+        rows, kept, time = self.menu.draw(genome)
+        drawn = draw_lengths(genome, rows, self.max_rows, self.min_length, min(self.max_length, time))
+        lengths = [drawn[row] for row in kept]
+        side = self.sides[genome.byte() % len(self.sides)]
         fill = self.fills.draw(genome.byte())
         features = 1 if self.features is None else self.features
-        grid = draw_numbers(genome, self.numbers, (rows, time, features), lengths)
+        grid = draw_numbers(genome, self.numbers, (len(kept), time, features), lengths, self.gap)
         vector = np.array(lengths, dtype=self.integer)
         mask = np.arange(time) < vector[:, None]
         if bool(mask.all()):
@@ -111,9 +111,9 @@ def batch_plan(
         )
     menu = shape_menu(min_rows, max_rows, least_time, high, high + extra)
     finite = fill_menu(fills, arguments.flag("poison", poison), numbers.low, numbers.high, numbers.dtype)
-    size = SHAPE_BYTES + length_bytes(max_rows) + 2 + NUMBER_BYTES
+    gap = OWN_BYTES - (SHAPE_BYTES + length_bytes(max_rows) + 2 + KIND_BYTES)
     integer = arguments.length_dtype("lengths_dtype", lengths_dtype)
-    return BatchPlan(menu, last, max_rows, low, high, integer, numbers, finite, sides, size)
+    return BatchPlan(menu, last, max_rows, low, high, integer, numbers, finite, sides, gap)
 
 
 @st.composite
@@ -133,7 +133,7 @@ def batches(
     domain: str = "real",
     singular: bool = True,
     sides: tuple[str, ...] = SIDES,
-    fills: tuple[str, ...] = tuple(FILLS),
+    fills: tuple[str, ...] = FILLS,
     poison: bool = False,
     lengths_dtype: DTypeLike = np.int32,
 ) -> Batch:
@@ -170,9 +170,9 @@ def batches(
         min_time,
         max_extra,
         arguments.choices("sides", sides, SIDES),
-        arguments.choices("fills", fills, tuple(FILLS)),
+        arguments.choices("fills", fills, FILLS),
         poison,
         arguments.hashable(lengths_dtype, "lengths_dtype"),
         number_plan(arguments.hashable(dtype), min_value, max_value, domain, singular),
     )
-    return plan.assemble(draw(genomes(plan.size)))
+    return plan.assemble(draw(genomes(OWN_BYTES, 2)))

@@ -9,18 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.strategies._genome import table
-
 __all__ = ["FILLS", "POISON", "FillMenu", "fill_menu"]
 
-#: Kinds of finite fill with their shares, the simplest first.
+#: Kinds of finite fill, the simplest first.
 #: "data" is garbage that looks like values, different in each cell; "below" and "above" are just outside the range
 #: of the values; "large" is 32 times the range: large enough to show in any leak, and small enough that a layer which
 #: computes exp(values) and then multiplies by its mask does not overflow float32, and so is not blamed.
-FILLS = {"zero": 40, "minus one": 12, "above": 10, "below": 10, "large": 8, "data": 20}
+FILLS = ("zero", "minus one", "above", "below", "large", "data")
 
 #: Kinds drawn with `poison=True` besides, for 0 · NaN and 0 · Inf in a backward pass.
-POISON = {"nan": 34, "inf": 14, "-inf": 12, "max": 10}
+POISON = ("nan", "inf", "-inf", "max")
 
 
 @dataclass(frozen=True)
@@ -28,16 +26,16 @@ class FillMenu:
     """What to fill padded cells with.
 
     Attributes:
-        by_byte: the kind of fill for each value of a byte.
+        by_code: the kind of fill for each remainder of a byte, the simplest first and again at the end.
         numbers: the number of each kind; None for mixed content.
     """
 
-    by_byte: tuple[str, ...]
+    by_code: tuple[str, ...]
     numbers: dict[str, float | None]
 
     def draw(self, byte: int) -> float | None:
         """The number for a byte of the genome; None for mixed content that looks like data."""
-        return self.numbers[self.by_byte[byte]]
+        return self.numbers[self.by_code[byte % len(self.by_code)]]
 
 
 @lru_cache(maxsize=64)
@@ -53,22 +51,14 @@ def fill_menu(kinds: tuple[str, ...], poison: bool, low: float, high: float, dty
         "large": 32.0 * 2.0 ** math.ceil(math.log2(reach)),
         "data": None,
     }
-    weights = {name: FILLS[name] for name in FILLS if name in kinds}
+    names = [name for name in FILLS if name in kinds]
     if dtype.kind in "iu":
         # An id outside the table makes a right lookup raise: padding holds what an id may be.
-        weights = {
-            name: weight
-            for name, weight in weights.items()
-            if name in ("zero", "data") or low <= (numbers[name] or 0.0) <= high
-        }
-        weights = weights or {"data": 1}
+        names = [name for name in names if name in ("zero", "data") or low <= (numbers[name] or 0.0) <= high]
+        names = names or ["data"]
     if poison:
-        weights |= POISON
-        largest = greatest(dtype)
-        numbers |= {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "max": largest}
-        if dtype.kind in "iu":
-            for name in ("nan", "inf", "-inf"):
-                del weights[name]
+        names += ["max"] if dtype.kind in "iu" else POISON
+        numbers |= {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "max": greatest(dtype)}
     with np.errstate(all="ignore"):
         for name, number in numbers.items():
             if number is not None and dtype.kind not in "iu":
@@ -77,7 +67,8 @@ def fill_menu(kinds: tuple[str, ...], poison: bool, low: float, high: float, dty
                 if math.isinf(rounded) and not math.isinf(number):
                     rounded = math.copysign(greatest(dtype), number)
                 numbers[name] = rounded
-    return FillMenu(table(weights), numbers)
+    simplest = [names[0]] * (2 if len(names) > 2 else 1)  # zero is what most real batches are padded with
+    return FillMenu((*names, *simplest), numbers)
 
 
 def greatest(dtype: np.dtype[Any]) -> float:

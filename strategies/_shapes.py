@@ -1,8 +1,8 @@
 """Few shapes while searching, the smallest while shrinking.
 
 Every new `(batch, time)` costs a trace and an XLA compilation of 0.1-2 s for each mode, so a search draws from a menu of
-four and puts its variety into lengths, padding and values. The shrinker can leave the menu: it lowers the number of rows
-and the time axis separately, each through a code of two bytes that means "as in the menu" except where it is tiny,
+four and puts its variety into lengths, padding and values. The shrinker can leave the menu: it drops rows
+and shortens the time axis separately, each through a code of two bytes that means "as in the menu" except where it is tiny,
 which in generation happens for one in about ten thousand.
 """
 
@@ -23,23 +23,36 @@ class ShapeMenu:
     """The shapes that a search draws.
 
     Attributes:
-        by_byte: `(rows, time)` for each value of the first byte, smallest shape first.
+        by_code: `(rows, time)` for each remainder of the first byte, smallest shape first, the main one repeated.
         min_rows, min_time: what the shrinker may go down to.
     """
 
-    by_byte: tuple[tuple[int, int], ...]
+    by_code: tuple[tuple[int, int], ...]
     min_rows: int
     min_time: int
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
         """The distinct shapes, smallest first."""
-        return list(dict.fromkeys(self.by_byte))
+        return list(dict.fromkeys(self.by_code))
 
-    def draw(self, genome: Genome) -> tuple[int, int]:
-        """The rows and the time axis that the genome asks for."""
-        rows, time = self.by_byte[genome.byte()]
-        return min(rows, self.min_rows + genome.pair()), min(time, self.min_time + genome.pair())
+    def draw(self, genome: Genome) -> tuple[int, list[int], int]:
+        """The rows of the menu's shape, which of them to keep (all but while shrinking), and the time axis."""
+        rows, time = self.by_code[genome.byte() % len(self.by_code)]
+        return rows, kept_rows(genome.pair(), rows, self.min_rows), min(time, self.min_time + genome.pair())
+
+
+def kept_rows(code: int, rows: int, min_rows: int) -> list[int]:
+    """Which rows a code keeps: one row, from the first to the last, then two neighbours, and so on (the last row and
+    the first are neighbours, too); from the smallest code that means them all on, all.
+
+    Keeping a number of first rows would not do: the row that fails may be the last.
+    """
+    count, start = divmod(code, max(rows, 1))
+    count += min_rows
+    if count >= rows:
+        return list(range(rows))
+    return sorted((start + row) % rows for row in range(count))
 
 
 def shape_menu(min_rows: int, max_rows: int, min_time: int, full_time: int, max_time: int) -> ShapeMenu:
@@ -54,18 +67,8 @@ def shape_menu(min_rows: int, max_rows: int, min_time: int, full_time: int, max_
     small = (min(max(2, min_rows), max_rows), min(max(2, min_time + 1), max_time))
     wide = (min_rows, max_time)
     main = (max_rows, max(full_time, min_time))
-    shares = [(smallest, 30), (small, 56), (wide, 42), (main, 128)]
-    if min_time == 0:
-        # A time axis of length 0 is real (every row empty) but says the same thing each time.
-        shares = [(smallest, 12), ((min_rows, min(1, max_time)), 24), (small, 50), (wide, 42), (main, 128)]
-    merged: dict[tuple[int, int], int] = {}
-    for shape, weight in shares:  # limits can make two of them the same
-        merged[shape] = merged.get(shape, 0) + weight
-    order = sorted(merged, key=lambda shape: (shape[0] * shape[1], shape[0]))
-    total = sum(merged.values())
-    by_byte: list[tuple[int, int]] = []
-    done = 0
-    for shape in order:
-        done += merged[shape]
-        by_byte += [shape] * (round(256 * done / total) - len(by_byte))
-    return ShapeMenu(tuple(by_byte), min_rows, min_time)
+    others = {smallest, small, wide} - {main}
+    if min_time == 0 and max_time > 0:
+        others.add((min_rows, 1))  # a time axis of length 0 is real (every row empty) but has nothing to say on values
+    order = sorted(others, key=lambda shape: (shape[0] * shape[1], shape[0]))
+    return ShapeMenu((*order, *[main] * (8 - len(order))), min_rows, min_time)

@@ -18,7 +18,7 @@ from gradcheck.strategies._genome import Genome, genomes
 from gradcheck.strategies._numbers import generic_pool, permutation, simple_pool
 from gradcheck.strategies._singular import SINGULAR_KIND, overlay
 
-__all__ = ["DOMAINS", "NUMBER_BYTES", "NumberPlan", "draw_numbers", "number_plan", "values"]
+__all__ = ["DOMAINS", "KIND_BYTES", "OWN_BYTES", "NumberPlan", "draw_numbers", "number_plan", "values"]
 
 Array = np.ndarray[Any, Any]
 
@@ -26,13 +26,17 @@ Array = np.ndarray[Any, Any]
 DOMAINS = ("real", "positive", "unit", "probabilities")
 
 #: So many valid numbers have a code of their own, with which the shrinker makes each as simple as it can be.
-_OWN_CODES = 16
+_OWN_CODES = 12
 
-#: A byte below this makes all numbers the same simple one: 0, then 1, then 0.5, then -1.
-_SAME = 4
+#: A byte below this makes all numbers the same simple one: 0, then 1.
+_SAME = 2
 
-#: Bytes of a genome that choose numbers, whatever the shape.
-NUMBER_BYTES = 1 + 2 + 1 + 2 * _OWN_CODES + 2
+#: A number of its own is one of so many simple ones: 0, 1, 0.5, -1, 2.
+_SIMPLEST = 5
+
+#: Bytes of a genome that choose the kind of numbers, and that choose single ones, whatever the shape.
+KIND_BYTES = 1 + 2 + 1 + 2
+OWN_BYTES = 2 * _OWN_CODES
 
 #: exp overflows float32 beyond 88.7 and float16 beyond 11.1: the hugest number that is drawn unasked.
 _HUGE = {"float16": 16.0}
@@ -125,17 +129,21 @@ def _generic(plan: NumberPlan, seed: int, size: int) -> Array:
     return pool[order[:size]]
 
 
-def draw_numbers(genome: Genome, plan: NumberPlan, shape: tuple[int, int, int], lengths: list[int]) -> Array:
+def draw_numbers(
+    genome: Genome, plan: NumberPlan, shape: tuple[int, int, int], lengths: list[int], gap: int = 0
+) -> Array:
     """Numbers of `shape` (rows, steps, features); row i is valid in its first `lengths[i]` steps, which equal rows may
     change, in place.
 
-    What lies behind the valid steps are generic numbers too: padding that looks like data. Reads `NUMBER_BYTES`.
+    What lies behind the valid steps are generic numbers too: padding that looks like data. Reads `KIND_BYTES`, skips
+    `gap` bytes and reads `OWN_BYTES`.
     """
     kind = SINGULAR_KIND[genome.byte()]
     where = genome.pair()
     base = genome.byte()
-    codes = np.frombuffer(genome.bytes(2 * _OWN_CODES), dtype=">u2")
     seed = genome.pair()
+    genome.bytes(gap)
+    codes = np.frombuffer(genome.bytes(2 * _OWN_CODES), dtype=np.uint8).reshape(_OWN_CODES, 2)
     size = math.prod(shape)
     simple = simple_pool(plan.low, plan.high, plan.dtype)
     grid: Array
@@ -146,7 +154,7 @@ def draw_numbers(genome: Genome, plan: NumberPlan, shape: tuple[int, int, int], 
     if plan.dtype.kind == "c":
         imaginary = _generic(plan, seed + 1, size).reshape(shape) if base >= _SAME else 0.0
         grid = grid + 1j * imaginary
-    if bool((codes < len(simple)).any()):
+    if not bool(codes[:, 0].all()):
         _apply_codes(grid, codes, simple, lengths)
     if plan.singular:
         # After the codes, so that the shrinker can simplify both of two equal numbers through the one.
@@ -158,15 +166,17 @@ def draw_numbers(genome: Genome, plan: NumberPlan, shape: tuple[int, int, int], 
 
 
 def _apply_codes(grid: Array, codes: Array, simple: Sequence[float], lengths: list[int]) -> None:
+    """Set the first numbers of their own that are valid: a code (0, n) means simple number n, any other no change."""
     rows, _, features = grid.shape
+    kinds = min(len(simple), _SIMPLEST)
     at = 0
     for row in range(rows):
         for step in range(lengths[row]):
             for feature in range(features):
                 if at == len(codes):
                     return
-                if codes[at] < len(simple):
-                    grid[row, step, feature] = simple[codes[at]]
+                if not codes[at, 0]:
+                    grid[row, step, feature] = simple[codes[at, 1] % kinds]
                 at += 1
 
 
@@ -231,5 +241,5 @@ def values(
     if plan.probabilities and not axes:
         raise InvalidArgument("shape=() has no axis along which domain='probabilities' could sum to 1.")
     rows, steps, features = (math.prod(axes[:-1]), 1, axes[-1]) if plan.probabilities else as_grid(axes)
-    genome = Genome(draw(genomes(NUMBER_BYTES)))
+    genome = Genome(draw(genomes(KIND_BYTES + OWN_BYTES)))
     return draw_numbers(genome, plan, (rows, steps, features), [steps] * rows).reshape(axes)

@@ -248,6 +248,10 @@ class Batch:
         padding = "" if repr(self.padding) == "Padding()" else f", padding={self.padding!r}"
         return f"Batch(values={array_code(self.values)}, lengths={array_code(self.lengths)}{padding})"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What Hypothesis and IPython print: the same code. They would write out the arrays in NumPy's own way."""
+        printer.text(repr(self))
+
     # What can be made of it
 
     def _with(self, values: Array, lengths: Array | None = None, side: str | None = None) -> Batch:
