@@ -97,28 +97,32 @@ def _markdown(rows: list[Row]) -> str:
                 else f"**{results[mode].verdict.value}**"
                 for mode in modes
             ]
-            lines.append(_row([f"`{subject}`", *cells]))
+            lines.append(_row([_code(subject), *cells]))
         lines.append("")
     failures = _failures(rows)
     if failures:
         lines += ["## Not as it should be", ""]
         lines += [
-            f"- `{row.subject}`, {mode}, {_title(row.tensorflow)}: {_cell(what)}"
+            f"- {_code(row.subject)}, {mode}, {_title(row.tensorflow)}: {_plain(what)}"
             for row, mode, what in failures
         ]
         lines.append("")
     changed = differences(rows)
     if changed:
         lines += ["## Changed between versions", ""]
-        lines += [f"- `{subject}`, {mode}: {_history(history)}" for subject, mode, history in changed]
+        lines += [f"- {_code(subject)}, {mode}: {_history(history)}" for subject, mode, history in changed]
         lines.append("")
     return "\n".join(lines)
 
 
-def _cell(text: str) -> str:
-    # A pipe ends a table's cell, and an angle bracket starts HTML, wherever Markdown is shown.
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+def _code(name: str) -> str:
+    # Nothing is HTML inside a code span; only a backtick ends it, and a pipe ends a table's cell even there.
+    return "`" + " ".join(name.split()).replace("`", "'").replace("|", "\\|") + "`"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
 def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,134 @@
+"""``gradcheck report``: files of every kind, together; and what is said about files that are none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradcheck.report import Entry, ModeResult, Report
+from gradcheck.results import differences, read_rows, rows_of
+from gradcheck.verdicts import Verdict
+
+
+def report(subject: str, version: str, **verdicts: str) -> dict[str, Any]:
+    modes = {
+        mode: ModeResult(mode, Verdict[name], cause="off by 2" if Verdict[name].fails else "")
+        for mode, name in verdicts.items()
+    }
+    return Report(subject, modes, "Batch(…)", {"tensorflow": version}).to_dict()
+
+
+def write(path: Path, document: Any) -> Path:
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> list[Path]:
+    """The same subjects on two versions, in the order in which a shell sorts them (2.10 before 2.9)."""
+    new = {"schema": 1, "kind": "searches", "results": [report("gru", "2.10.1", eager="PASS", xla="PASS")]}
+    old = {
+        "schema": 1,
+        "kind": "searches",
+        "results": [report("gru", "2.9.3", eager="PASS", xla="DISAGREEMENT")],
+    }
+    return [write(tmp_path / "2.10.json", new), write(tmp_path / "2.9.json", old)]
+
+
+def test_one_matrix_for_each_version_oldest_first(run, two: list[Path]) -> None:
+    result = run("report", *two)
+    assert result.exit_code == 1
+    assert result.output.index("TensorFlow 2.9.3") < result.output.index("TensorFlow 2.10.1")
+    assert "gru, xla, TensorFlow 2.9.3: DISAGREEMENT: off by 2" in result.output
+    assert "gru, xla: DISAGREEMENT from 2.9.3 on, PASS from 2.10.1 on" in result.output
+    assert "2 subjects: 1 verdict not as it should be" in result.output
+
+
+def test_all_well_exits_with_0(run, tmp_path: Path) -> None:
+    result = run("report", write(tmp_path / "r.json", report("gru", "2.8.4", eager="PASS", xla="KINK")))
+    assert result.exit_code == 0
+    assert "1 subject: all as it should be" in result.output
+
+
+def test_merged_json_reads_back(run, two: list[Path], tmp_path: Path) -> None:
+    run("report", *two, "--json", "merged.json")
+    merged = read_rows(tmp_path / "merged.json")
+    assert merged == [row for path in two for row in read_rows(path)]
+    assert merged[0].origin == str(two[0])
+
+
+def test_markdown_escapes_what_it_shows(run, tmp_path: Path) -> None:
+    modes = {"xla": ModeResult("xla", Verdict.MISMATCH, cause="a<b> | c")}
+    path = write(tmp_path / "r.json", Report("<script>|`x", modes).to_dict())
+    run("report", path, "--markdown", "r.md")
+    lines = (tmp_path / "r.md").read_text().splitlines()
+    # Inside a code span nothing is HTML, outside an angle bracket must not be one.
+    assert "| `<script>\\|'x` | **MISMATCH** |" in lines
+    assert any(line.endswith("MISMATCH: a&lt;b> \\| c") for line in lines)
+
+
+def test_files_of_the_plugin(tmp_path: Path) -> None:
+    row = {
+        "nodeid": "test_it.py::test",
+        "outcome": "failed",
+        "subject": "layer",
+        "versions": {"tensorflow": "2.8.4"},
+        "modes": {"xla": {"verdict": "MISMATCH", "ok": False, "cause": "c", "expected": [], "counts": {}}},
+        "arguments": "Batch(…)",
+    }
+    (found,) = rows_of({"schema": 1, "kind": "pytest", "results": [row]})
+    assert (found.subject, found.tensorflow, found.origin) == ("layer", "2.8.4", "test_it.py::test")
+    assert found.modes["xla"].verdict is Verdict.MISMATCH
+    assert not found.ok
+
+
+def test_non_finite_numbers_survive_as_strict_json(tmp_path: Path) -> None:
+    entry = Entry("output", "values", float("nan"), float("inf"))
+    document = Report("s", {"xla": ModeResult("xla", Verdict.NONFINITE, entry=entry)}).to_dict()
+    text = json.dumps(document, allow_nan=False)
+    assert rows_of(json.loads(text))[0].modes["xla"].verdict is Verdict.NONFINITE
+
+
+def test_differences_are_only_where_something_changes() -> None:
+    rows = [
+        row
+        for version, verdict in [("2.8.4", "ERROR"), ("2.10.1", "ERROR"), ("2.21.0", "PASS")]
+        for row in rows_of(report("gru", version, eager="PASS", xla=verdict))
+    ]
+    assert differences(rows) == [("gru", "xla", [("2.8.4", Verdict.ERROR), ("2.21.0", Verdict.PASS)])]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds no results of gradcheck (no 'kind' and 'schema'); was it written with --json?"),
+        ('{"kind": "report"}', "holds no results of gradcheck"),
+        (
+            '{"kind": "report", "schema": 99}',
+            "has schema 99, and this gradcheck reads up to 1; update tf-gradcheck",
+        ),
+        ('{"kind": "searches", "schema": 1, "results": 3}', "'results' is not a list; the file is damaged"),
+        ('{"kind": "report", "schema": 1, "subject": "s"}', "holds a result without 'subject' and 'modes'"),
+        (
+            '{"kind": "report", "schema": 1, "subject": "s", "modes": {"xla": {"verdict": "FINE"}}}',
+            "unknown verdict 'FINE'; the verdicts are CRASH",
+        ),
+    ],
+)
+def test_a_file_that_is_no_result_is_named(run, tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "r.json").write_text(content)
+    result = run("report", "r.json")
+    assert result.exit_code == 2
+    text = " ".join(result.stderr.split())
+    assert said in text
+    assert "r.json: " in text
+
+
+def test_no_such_file(run) -> None:
+    result = run("report", "nothing.json")
+    assert result.exit_code == 2
+    assert "nothing.json" in result.stderr
