@@ -1,8 +1,8 @@
 """The whole method on one Jacobian, given a function that evaluates many points at once.
 
-``evaluate(points [k, x_size]) -> outputs [k, y_size]`` is all that is asked of a subject; an engine makes it one
-compiled call. There are two rounds: noise and screen together, then the ladder for the directions that need it, each in
-pieces of at most `max_points` points.
+``evaluate(points [k, x_size]) -> outputs [k, y_size]`` is all that is asked of a subject; an engine makes it
+one compiled call. There are two rounds: noise and screen together, then the ladder for the directions that
+need it, each in pieces of at most `max_points` points.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
-from gradcheck.numerics.judging import Judgement, judge, passes_screen
-from gradcheck.numerics.noise import measured_eps, noise_level, noise_points
-from gradcheck.numerics.ladder import Refined, refine
 from gradcheck.numerics.first_look import screen
+from gradcheck.numerics.judging import Judgement, judge, passes_screen
+from gradcheck.numerics.ladder import Refined, refine
+from gradcheck.numerics.noise import measured_eps, noise_level, noise_points
 from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps, screen_steps
 
 __all__ = ["compare", "concatenate_refined"]
@@ -50,9 +50,10 @@ def compare(
     Args:
         evaluate: the function, on many points at once: ``[k, x_size]`` to ``[k, y_size]``.
         x: the point, ``[x_size]``.
-        theoretical: derivatives of the outputs along the directions, ``[n_directions, y_size]``; for the default
-            directions that is the Jacobian ``[y_size, x_size]`` transposed.
-        directions: ``[n_directions, x_size]``, of a size of about 1 in every coordinate. None: the unit vectors.
+        theoretical: derivatives of the outputs along the directions, ``[n_directions, y_size]``; for the
+            default directions that is the Jacobian ``[y_size, x_size]`` transposed.
+        directions: ``[n_directions, x_size]``, of a size of about 1 in every coordinate. None: the unit
+            vectors.
         eps: machine epsilon of the dtype in which ``evaluate`` computes.
         seed: of the noise measurement.
         rtol, atol, resolution_limit: as for `gradcheck.numerics.judge`.
@@ -67,7 +68,9 @@ def compare(
     one_hot = directions is None
     ways = np.eye(point.size) if directions is None else np.asarray(directions, np.float64)
     if ways.ndim != 2 or ways.shape[1] != point.size:
-        raise InputError(f"directions must be [n_directions, x_size] with x_size {point.size}, got {ways.shape}")
+        raise InputError(
+            f"directions must be [n_directions, x_size] with x_size {point.size}, got {ways.shape}"
+        )
     # A direction moves every coordinate, so its steps are those of a coordinate of typical size.
     along = point if one_hot else np.full(ways.shape[0], np.median(np.abs(point)) if point.size else 0.0)
 
@@ -77,7 +80,7 @@ def compare(
 
     def sides(steps: Array, which: Array) -> Array:
         offsets = steps[:, :, np.newaxis] * which
-        return np.concatenate([point + offsets, point - offsets]).reshape(-1, point.size)
+        return np.concatenate([point + offsets, point - offsets]).reshape(2 * steps.size, point.size)
 
     steps = screen_steps(along, eps=eps)
     probes = noise_points(point, eps=eps, seed=seed)

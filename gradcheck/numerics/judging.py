@@ -1,6 +1,7 @@
 """From slopes and their errors to a status for every entry of a Jacobian.
 
-The tolerance is no constant: it is `SAFETY` times the error that the measurement itself claims, plus a few roundings of
+The tolerance is no constant: it is `SAFETY` times the error that the measurement itself claims, plus a few
+    roundings of
 the theoretical value. A status other than PASS says why: see `Status`.
 """
 
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
-from gradcheck.numerics.ladder import Kind, Refined
 from gradcheck.numerics.first_look import Estimate
+from gradcheck.numerics.ladder import Kind, Refined
 from gradcheck.numerics.steps import FLOAT64_EPS
 
 __all__ = ["SAFETY", "Judgement", "Status", "default_resolution_limit", "judge", "passes_screen"]
@@ -24,28 +25,31 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Statuses = NDArray[np.int8]
 
-# An entry counts as wrong beyond this many claimed errors. docs/numerics.md shows how often, and by how much, the
-# true error exceeds the claimed one.
+# An entry counts as wrong beyond this many claimed errors. docs/numerics.md shows how often, and by how much,
+# the true error exceeds the claimed one.
 SAFETY = 10.0
 
-# An entry that the screen lets pass is known to this fraction of itself (or to the second of the largest in its row).
+# An entry that the screen lets pass is known to this fraction of itself (or to the second of the largest in
+# its row).
 _SCREEN_OWN = 2e-6
 _SCREEN_ROW = 1e-9
 
-# A gradient this small against the others, or against the output itself, need not be known to any digit: 1e-6 in
-# float64, 3.5e-3 in float32.
+# A gradient this small against the others, or against the output itself, need not be known to any digit: 1e-6
+# in float64, 3.5e-3 in float32.
 _NEGLIGIBLE = 1e-6
 _NEGLIGIBLE_ROOTS = 10.0
 
 # What lies within this many errors of the side slopes is not called wrong, whatever the central slope says.
 _HULL = 3.0
 
-# The theoretical value has rounding errors as well: those of a sum whose terms are as large as the row's largest entry.
+# The theoretical value has rounding errors as well: those of a sum whose terms are as large as the row's
+# largest entry.
 _THEORY_ROUNDINGS = 64.0
 
 
-# An entry smaller than this part of those of other outputs can come from terms that cancel inside the function, rounded
-# more coarsely than any of its outputs shows: 1 + tanh(x) far to the left. In units of 1 and of the machine epsilon.
+# An entry smaller than this part of those of other outputs can come from terms that cancel inside the
+# function, rounded more coarsely than any of its outputs shows: 1 + tanh(x) far to the left. In units of 1
+# and of the machine epsilon.
 _SPECK = 1e-11
 _SPECK_ROUNDINGS = 4000.0
 
@@ -72,13 +76,14 @@ class Judgement:
     Attributes:
         status: `Status` of every entry, as int8.
         numerical: measured slope, always finite.
-        bound: how far theoretical and numerical may lie apart; infinite where there is no slope to compare with.
-        excess: ``|theoretical - numerical| / bound``, 0 where both are equal: above 1 is a finding. At a corner the
-            distance to the nearer side. For choosing the worst entry and as a target for a search.
+        bound: how far theoretical and numerical may lie apart; infinite where there is no slope to compare
+            with.
+        excess: ``|theoretical - numerical| / bound``, 0 where both are equal: above 1 is a finding. At a
+            corner the distance to the nearer side. For choosing the worst entry and as a target for a search.
         left, right: slopes of the two sides where they were measured, else NaN.
         kind: `gradcheck.numerics.Kind` of every entry, SMOOTH where the screen settled it.
-        resolution: the smallest error of the gradient, relative to the largest entry for the same output, that this
-            check could have seen: the worst over the entries that passed. NaN where none did.
+        resolution: the smallest error of the gradient, relative to the largest entry for the same output,
+            that this check could have seen: the worst over the entries that passed. NaN where none did.
     """
 
     status: Statuses
@@ -98,8 +103,9 @@ class Judgement:
 def default_resolution_limit(eps: float) -> float:
     """The resolution that must be reached for a PASS: 1e-4 in float64, 2.8e-2 in float32, never above 0.1.
 
-    In lower precision the best error of a difference quotient grows as a root of the rounding error; 80·√eps is what
-    ordinary layers in float32 reach with room to spare, and still far below a forgotten factor or sign.
+    In lower precision the best error of a difference quotient grows as a root of the rounding error; 80·√eps
+    is what ordinary layers in float32 reach with room to spare, and still far below a forgotten factor or
+    sign.
     """
     return min(max(1e-4, 80.0 * float(np.sqrt(eps))), 0.1)
 
@@ -114,13 +120,15 @@ def _slopes(theoretical: Any, shape: tuple[int, ...]) -> Array:
     return values
 
 
-def _rounding(theoretical: Array, numerical: Array, eps: float) -> Array:
-    """Bound on the rounding errors of the theoretical values: those of an output share their largest terms."""
+def _rounding(theoretical: Array, numerical: Array, scale: Any, eps: float) -> Array:
+    """Bound on rounding errors of the theoretical values; those of an output share their largest terms."""
     size = np.fmax(np.abs(np.where(np.isfinite(theoretical), theoretical, 0.0)), np.abs(numerical))
     if not size.size:
         return np.zeros_like(size)
     row = size.max(axis=0)
     ordinary = float(np.median(row[row > 0])) if (row > 0).any() else 0.0
+    if scale is not None:
+        ordinary = max(ordinary, min(float(np.max(scale, initial=0.0)), 1.0))
     speck = max(_SPECK, _SPECK_ROUNDINGS * eps) * ordinary
     return np.asarray(np.broadcast_to(eps * _THEORY_ROUNDINGS * row + speck, size.shape))
 
@@ -128,8 +136,8 @@ def _rounding(theoretical: Array, numerical: Array, eps: float) -> Array:
 def passes_screen(theoretical: Any, estimate: Estimate, *, eps: float = FLOAT64_EPS) -> Mask:
     """Entries that the first look settles as right; all others belong on the ladder.
 
-    An entry passes where the two values agree *and* the bound is a tiny part of the entry, so that what the screen lets
-    pass is known better than what any caller needs.
+    An entry passes where the two values agree *and* the bound is a tiny part of the entry, so that what the
+    screen lets pass is known better than what any caller needs.
 
     Args:
         theoretical: ``[n_directions, y_size]``.
@@ -140,7 +148,7 @@ def passes_screen(theoretical: Any, estimate: Estimate, *, eps: float = FLOAT64_
         InputError: the shapes differ.
     """
     theory = _slopes(theoretical, estimate.value.shape)
-    rounding = _rounding(theory, estimate.value, eps)
+    rounding = _rounding(theory, estimate.value, None, eps)
     with np.errstate(invalid="ignore"):
         bound = SAFETY * estimate.error + rounding
         own = np.abs(estimate.value)
@@ -148,7 +156,9 @@ def passes_screen(theoretical: Any, estimate: Estimate, *, eps: float = FLOAT64_
         limit = np.maximum(_SCREEN_OWN * own, _SCREEN_ROW * row) + rounding
         # Nothing moves and nothing should: the bound has no slope to be compared with.
         limit = np.maximum(limit, np.where((theory == 0) & (estimate.value == 0), 1e-9, 0.0))
-        return np.asarray(~estimate.suspicious & (np.abs(theory - estimate.value) <= bound) & (bound <= limit))
+        return np.asarray(
+            ~estimate.suspicious & (np.abs(theory - estimate.value) <= bound) & (bound <= limit)
+        )
 
 
 def judge(
@@ -168,13 +178,16 @@ def judge(
     Args:
         theoretical: ``[n_directions, y_size]``: derivative of every output along every direction.
         estimate: from `gradcheck.numerics.screen`, same shape.
-        refined: from `gradcheck.numerics.refine`, for the directions of which ``refined_mask`` is true, in order.
+        refined: from `gradcheck.numerics.refine`, for the directions of which ``refined_mask`` is true, in
+            order.
         refined_mask: bool ``[n_directions]``. None: all directions, where ``refined`` is given.
         eps: machine epsilon of the dtype in which value and gradient were computed.
-        scale: ``[y_size]``, size that a derivative of each output would ordinarily have, such as output by input, for
-            outputs whose gradient is zero or nearly so and gives no scale for the resolution. None: 1.
-        rtol, atol: a caller's own tolerance ``atol + rtol·|numerical|``. It then holds: an entry within it passes and
-            one beyond it is a mismatch, if the measurement is accurate enough to say so, else unresolved.
+        scale: ``[y_size]``, size that a derivative of each output would ordinarily have, such as output by
+            input, for outputs whose gradient is zero or nearly so and gives no scale for the resolution.
+            None: 1.
+        rtol, atol: a caller's own tolerance ``atol + rtol·|numerical|``. It then holds: an entry within it
+            passes and one beyond it is a mismatch, if the measurement is accurate enough to say so, else
+            unresolved.
         resolution_limit: an entry whose bound exceeds this part of its row's largest entry is UNRESOLVED.
             None: `default_resolution_limit`.
 
@@ -198,20 +211,22 @@ def judge(
         rows = np.ones(shape[0], bool) if refined_mask is None else np.asarray(refined_mask, bool)
         if rows.shape != (shape[0],) or int(rows.sum()) != refined.value.shape[0]:
             raise InputError(
-                f"refined_mask must be bool [n_directions] = ({shape[0]},) and true for the {refined.value.shape[0]} "
+                f"refined_mask must be bool [n_directions] = ({shape[0]},) and true for the "
+                f"{refined.value.shape[0]} "
                 f"refined directions, got shape {rows.shape} with {int(rows.sum())} true"
             )
         on_ladder[rows] = True
         on_ladder &= ~screened
         for target, source in (
             (value, refined.value), (error, refined.error), (left, refined.left), (right, refined.right),
-            (side_error, refined.side_error), (kind, refined.kind), (doubtful, refined.staircase | refined.supported),
+            (side_error, refined.side_error), (kind, refined.kind), (doubtful, refined.staircase |
+            refined.supported),
         ):  # fmt: skip
             full = np.zeros(shape, target.dtype)
             full[rows] = source
             np.copyto(target, full, where=on_ladder)
 
-    rounding = _rounding(theory, value, eps)
+    rounding = _rounding(theory, value, scale, eps)
     with np.errstate(invalid="ignore"):
         if refined is not None:
             # Noise that was measured too large lets far windows count that nearer rungs would have refuted. A
@@ -220,13 +235,15 @@ def judge(
             calm[rows], calm_error[rows] = refined.calm_value, refined.calm_error
             missed = np.abs(theory - value) > SAFETY * error + rounding
             met = on_ladder & missed & (np.abs(theory - calm) <= SAFETY * calm_error + rounding)
+            # Only where the agreement with the one is much sharper than the disagreement with the other.
+            met &= np.abs(theory - calm) + SAFETY * calm_error < 0.1 * np.abs(theory - value)
             met &= (kind == Kind.SMOOTH) | (kind == Kind.UNRESOLVED)
             met &= np.isfinite(calm_error)
             value, error = np.where(met, calm, value), np.where(met, calm_error, error)
             kind = np.where(met, np.int8(Kind.SMOOTH), kind)
         return _judge(
-            theory, value, error, left, right, side_error, kind, doubtful, screened, on_ladder, rounding, scale,
-            rtol, atol, limit, eps,
+            theory, value, error, left, right, side_error, kind, doubtful, screened, on_ladder, rounding,
+            scale, rtol, atol, limit, eps,
         )  # fmt: skip
 
 
@@ -256,8 +273,8 @@ def _judge(
     outside = np.where(theory < below, below - theory, np.where(theory > above, theory - above, 0.0))
     in_hull = (theory >= below) & (theory <= above)
 
-    # A corner too small to tell from noise can shift the central slope by more than its claimed error, never beyond
-    # the hull of the side slopes: what the ladder calls wrong must lie outside that too.
+    # A corner too small to tell from noise can shift the central slope by more than its claimed error, never
+    # beyond the hull of the side slopes: what the ladder calls wrong must lie outside that too.
     wrong = smooth & (distance > bound) & ~(on_ladder & in_hull) & on_ladder
     unresolved = (kind == Kind.UNRESOLVED) | ~(smooth | (kind == Kind.KINK) | (kind == Kind.JUMP))
     unresolved |= smooth & ~screened & ~on_ladder
@@ -299,8 +316,10 @@ def _judge(
 def _row_scale(theory: Array, value: Array, bound: Array, rounding: Array, scale: Any, eps: float) -> Array:
     """Size of the derivatives of each output, ``[1, y_size]``, by which a resolution is relative.
 
-    That of its largest entry, unless that is a mere `_NEGLIGIBLE` of the largest entry of all, or of the output by
-    the input: the last digits of a saturated unit are beyond measuring, and beyond caring. An output that does not
+    That of its largest entry, unless that is a mere `_NEGLIGIBLE` of the largest entry of all, or of the
+    output by
+    the input: the last digits of a saturated unit are beyond measuring, and beyond caring. An output that
+        does not
     depend on the input at all has no scale of its own and gets the ordinary one.
     """
     size = np.fmax(np.where(np.isfinite(theory), np.abs(theory), 0.0), np.abs(value))

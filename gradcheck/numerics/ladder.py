@@ -1,7 +1,9 @@
 """The second look: a ladder of step sizes that tells a slope from a corner, an edge, a jump and mere noise.
 
-From every rung come three slopes: to the right, to the left, and the central one. Each of the three sequences is
-extrapolated to step zero (Richardson), to several orders. A *window* is three neighbouring members of such a sequence:
+From every rung come three slopes: to the right, to the left, and the central one. Each of the three sequences
+    is
+extrapolated to step zero (Richardson), to several orders. A *window* is three neighbouring members of such a
+sequence:
 
 - its error is what the three differ by, plus the noise of the nearest;
 - it counts only if every rung below it agrees with it. A function that bends near the point therefore cannot
@@ -64,13 +66,13 @@ class Refined:
         left, right: slopes on the two sides, NaN where there is none, infinite where they grow without bound.
         side_error: how far ``left`` and ``right`` may be wrong.
         kind: `Kind` of every entry, as int8.
-        calm_value, calm_error: slope and error under the opinion that there is no noise beyond the rounding of the
-            outputs; infinite error where the nearer rungs refute that. Measured noise can be too large, as where the
-            function bends between the samples.
-        supported: the rungs nearer than those that ``value`` was taken from speak for the theoretical value and
-            against ``value``. Only a noise estimate that is much too large brings that about.
-        staircase: the function stands still nearby, yet climbs over longer steps as the theoretical value says: it
-            rounds its argument, and the slope 0 that was measured says nothing about the gradient.
+        calm_value, calm_error: slope and error under the opinion that there is no noise beyond the rounding
+            of the outputs; infinite error where the nearer rungs refute that. Measured noise can be too
+            large, as where the function bends between the samples.
+        supported: the rungs nearer than those that ``value`` was taken from speak for the theoretical value
+            and against ``value``. Only a noise estimate that is much too large brings that about.
+        staircase: the function stands still nearby, yet climbs over longer steps as the theoretical value
+            says: it rounds its argument, and the slope 0 that was measured says nothing about the gradient.
     """
 
     value: Array
@@ -85,18 +87,17 @@ class Refined:
     staircase: Mask
 
 
-def refine(
-    center: Any, plus: Any, minus: Any, steps: Any, noise: Any, *, theoretical: Any = None
-) -> Refined:
+def refine(center: Any, plus: Any, minus: Any, steps: Any, noise: Any, *, theoretical: Any = None) -> Refined:
     """Slopes, their errors and the kind of point from a ladder of steps.
 
     Args:
         center: outputs at the point, ``[y_size]``.
-        plus, minus: outputs at ``x + h·u`` and ``x - h·u``, ``[rungs, n_directions, y_size]``. NaN and Inf are
-            welcome: the step left the domain.
+        plus, minus: outputs at ``x + h·u`` and ``x - h·u``, ``[rungs, n_directions, y_size]``. NaN and Inf
+            are welcome: the step left the domain.
         steps: ``h``, ``[rungs, n_directions]``, as `gradcheck.numerics.refine_steps` returns them.
         noise: standard deviation of the rounding errors, ``[y_size]``, from `gradcheck.numerics.noise_level`.
-        theoretical: ``[n_directions, y_size]``, for ``supported`` and ``staircase``; without it both are false.
+        theoretical: ``[n_directions, y_size]``, for ``supported`` and ``staircase``; without it both are
+            false.
 
     Raises:
         InputError: the shapes do not belong together, or there are fewer than eight rungs.
@@ -192,8 +193,8 @@ def _limit(
 
     The error is infinite where no window counts.
 
-    Neville's scheme in ``h**power`` (a central difference has only even powers in its error), which needs no even
-    spacing of the rungs. ``grain`` is the noise of ``slopes``; it grows with every extrapolation.
+    Neville's scheme in ``h**power`` (a central difference has only even powers in its error), which needs no
+    even spacing of the rungs. ``grain`` is the noise of ``slopes``; it grows with every extrapolation.
     """
     value, error, rung = _best_window(slopes, grain)
     sequence, noise = slopes, grain
@@ -209,16 +210,17 @@ def _limit(
 
 
 def _best_window(sequence: Array, noise: Array) -> tuple[Array, Array, NDArray[np.intp]]:
-    """The most accurate window of three members that all later members confirm: value, error, its last member."""
+    """The most accurate window of three members that all later ones confirm: value, error, last member."""
     high = np.maximum(np.maximum(sequence[:-2], sequence[1:-1]), sequence[2:])
     low = np.minimum(np.minimum(sequence[:-2], sequence[1:-1]), sequence[2:])
     value, error = sequence[2:], high - low + noise[2:]
-    # Running from the nearest rung outwards: the interval in which all members below a window must meet its value.
+    # Running from the nearest rung outwards: the interval in which all members below a window must meet its
+    # value.
     floor = np.maximum.accumulate((sequence - noise)[::-1], axis=0)[::-1][2:]
     ceiling = np.minimum.accumulate((sequence + noise)[::-1], axis=0)[::-1][2:]
     confirmed = (value + 2 * error >= floor) & (value - 2 * error <= ceiling)
-    # A sequence with a limit closes in on it: by half a rung at first order, by 0.7 at a root. One that grows without
-    # bound does not, and each of its windows would be confirmed by an error as large as its value.
+    # A sequence with a limit closes in on it: by half a rung at first order, by 0.7 at a root. One that grows
+    # without bound does not, and each of its windows would be confirmed by an error as large as its value.
     strides = np.abs(np.diff(sequence, axis=0))
     settling = strides[1:] <= 0.85 * strides[:-1] + 2 * noise[2:]
     ranked = np.where(confirmed & settling & np.isfinite(error), error, np.inf)
@@ -239,7 +241,9 @@ def _unbounded(value: Array, error: Array, slopes: Array, h: Array, grain: Array
     near, noise = slopes[-5:], grain[-5:]
     growth = np.abs(near[1:]) / np.abs(near[:-1])
     # As h^-q with q above 0.2, over five rungs, and far above noise.
-    grows = (growth > (h[-5:-1] / h[-4:]) ** 0.2).all(axis=0) & (np.abs(near) > SEPARATION * noise).all(axis=0)
+    grows = (growth > (h[-5:-1] / h[-4:]) ** 0.2).all(axis=0) & (np.abs(near) > SEPARATION * noise).all(
+        axis=0
+    )
     grows &= (np.sign(near) == np.sign(near[-1])).all(axis=0) & ~np.isfinite(error)
     return np.where(grows, np.sign(near[-1]) * np.inf, value), np.where(grows, 0.0, error)
 
@@ -255,8 +259,8 @@ def _piece(values: Array, h: Array, level: Array) -> tuple[Array, Array]:
 def _supported(slopes: Array, theory: Array, value: Array, moves: Mask, rung: NDArray[np.intp]) -> Mask:
     """Whether the rungs nearer than ``rung`` speak for ``theory`` and against ``value``.
 
-    Either four neighbours are at least four times as close to it, or all of them, five or more, move away from
-    ``value`` towards its side, each further than the one before: noise has no direction.
+    Either four neighbours are at least four times as close to it, or all of them, five or more, move away
+    from ``value`` towards its side, each further than the one before: noise has no direction.
     """
     nearer = np.arange(slopes.shape[0]).reshape(-1, 1, 1) > rung
     close = nearer & moves & (np.abs(slopes - theory) < 0.25 * np.abs(slopes - value))
@@ -277,8 +281,8 @@ def _staircase(
     off = np.maximum(np.abs(right - theory), np.abs(left - theory))
     climbs = longer & (off < 0.5 * gap)
     stairs = still & (climbs[:-1] & climbs[1:]).any(axis=0)
-    # The steps of something rounded inside need not be flat. They are small, though: what separates the two slopes
-    # over the steps that `value` was taken from is a few roundings of numbers of ordinary size.
+    # The steps of something rounded inside need not be flat. They are small, though: what separates the two
+    # slopes over the steps that `value` was taken from is a few roundings of numbers of ordinary size.
     follows = longer & (off < 0.25 * gap)
     tread = gap * np.take_along_axis(h, rung[np.newaxis], 0)[0] < _TREAD
     return np.asarray(stairs | (tread & (follows[:-2] & follows[1:-1] & follows[2:]).any(axis=0)))

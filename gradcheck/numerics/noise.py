@@ -1,23 +1,24 @@
 """How noisy a function is: the size of its rounding errors, measured and not assumed.
 
-The idea is ECnoise's (J. Moré and S. Wild, *Estimating computational noise*, SIAM J. Sci. Comput. 33, 2011): sample
-the function at points so close together that its smooth part is a polynomial of low degree. What is left when that is
-taken out is noise, and its root mean square estimates the standard deviation.
+The idea is ECnoise's (J. Moré and S. Wild, *Estimating computational noise*, SIAM J. Sci. Comput. 33, 2011):
+sample the function at points so close together that its smooth part is a polynomial of low degree. What is
+left when that is taken out is noise, and its root mean square estimates the standard deviation.
 
 What is different here, and why:
 
-- ECnoise takes differences of equally spaced samples. Rounding is no random process, though: where neighbouring
-  samples happen to differ by a whole number of roundings of some intermediate result, equally spaced samples show no
-  noise at all. These are spaced irregularly, and the polynomial is taken out by projection instead.
-- ECnoise looks for a degree from which on the estimates stop changing. Here the degree is fixed for each spacing: what
-  is left of the smooth part can only add to the estimate, and too large a noise costs sharpness where too small a one
-  costs a false alarm.
-- Samples lie on either side of the point separately and leave it out: a corner or jump exactly at the point (the most
-  common place for one) would look like noise if a sequence ran across it.
-- Several spacings: a function that computes in float32 or bfloat16 inside stands still between samples that are too
-  close.
-- The direction is random with full mantissas. Along short binary fractions arithmetic is often exact, and a noise of
-  zero would be believed.
+- ECnoise takes differences of equally spaced samples. Rounding is no random process, though: where
+  neighbouring samples happen to differ by a whole number of roundings of some intermediate result, equally
+  spaced samples show no noise at all. These are spaced irregularly, and the polynomial is taken out by
+  projection instead.
+- ECnoise looks for a degree from which on the estimates stop changing. Here the degree is fixed for each
+  spacing: what is left of the smooth part can only add to the estimate, and too large a noise costs sharpness
+  where too small a one costs a false alarm.
+- Samples lie on either side of the point separately and leave it out: a corner or jump exactly at the point
+  (the most common place for one) would look like noise if a sequence ran across it.
+- Several spacings: a function that computes in float32 or bfloat16 inside stands still between samples that
+  are too close.
+- The direction is random with full mantissas. Along short binary fractions arithmetic is often exact, and a
+  noise of zero would be believed.
 """
 
 from __future__ import annotations
@@ -44,13 +45,18 @@ _DEGREES = (2, 2, 3, 4)
 # A handful of samples can come out close together by luck.
 _SAFETY = 2.0
 
-# Noise is alike on both sides of the point. Where one side has this many times more, it holds a corner or a jump.
+# Noise is alike on both sides of the point. Where one side has this many times more, it holds a corner or a
+# jump.
 _ONE_SIDED = 16.0
 
 
 def _spacings(eps: float) -> tuple[float, float, float, float]:
     """Two fine, a middle and a coarse distance between neighbouring samples, relative to the coordinates."""
-    return (2.0**-36, 2.0**-32, 2.0**-22, 2.0**-10) if eps < 2.0**-40 else (2.0**-17, 2.0**-16, 2.0**-14, 2.0**-9)
+    return (
+        (2.0**-36, 2.0**-32, 2.0**-22, 2.0**-10)
+        if eps < 2.0**-40
+        else (2.0**-17, 2.0**-16, 2.0**-14, 2.0**-9)
+    )
 
 
 def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
@@ -66,11 +72,16 @@ def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
     """
     values = np.asarray(x, np.float64)
     if values.ndim != 1:
-        raise InputError(f"the point must be a flat vector [x_size], got shape {values.shape}; ravel it first")
+        raise InputError(
+            f"the point must be a flat vector [x_size], got shape {values.shape}; ravel it first"
+        )
     random = np.random.default_rng(seed)
-    direction = random.uniform(0.5, 1.5, values.shape) * np.where(random.random(values.shape) < 0.5, -1.0, 1.0)
-    # In proportion to the coordinate, so that samples stay inside the domain of log and sqrt. A zero has no scale
-    # of its own; 2⁻¹⁰ keeps the samples well below the 1e-6 at which the usual epsilons bend a function.
+    direction = random.uniform(0.5, 1.5, values.shape) * np.where(
+        random.random(values.shape) < 0.5, -1.0, 1.0
+    )
+    # In proportion to the coordinate, so that samples stay inside the domain of log and sqrt. A zero has no
+    # scale of its own; 2⁻¹⁰ keeps the samples well below the 1e-6 at which the usual epsilons bend a
+    # function.
     magnitude = np.abs(values)
     direction = direction * np.where(magnitude < 2.0**-100, 2.0**-10, magnitude)
     places = np.asarray(_PLACES)
@@ -89,9 +100,9 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
         eps: machine epsilon of the dtype in which the function is evaluated.
 
     Returns:
-        float64 ``[y_size]``, never below one rounding of the output itself, ``eps/2·|center|``; where samples are
-        not finite (the point lies at the edge of the domain) those of the other side count, and if none are left the
-        result is ``4·eps·|center|``.
+        float64 ``[y_size]``, never below one rounding of the output itself, ``eps/2·|center|``; where samples
+        are not finite (the point lies at the edge of the domain) those of the other side count, and if none
+        are left the result is ``4·eps·|center|``.
 
     Raises:
         InputError: the shapes do not belong together.
@@ -108,38 +119,42 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     with np.errstate(invalid="ignore", over="ignore"):
         sigma = np.stack([_estimate(sequences[k], _DEGREES[k]) for k in range(4)])  # [spacing, side, y]
         repeats = np.mean(np.diff(sequences, axis=2) == 0, axis=2)  # [spacing, side, y]
-    # Four fine sequences that agree are believed, and so are the two finest if what they see is well above the rounding
-    # of the output: that is noise and nothing else, and the wider ones see bends.
+    # Four fine sequences that agree are believed, and so are the two finest if what they see is well above
+    # the rounding of the output: that is noise and nothing else, and the wider ones see bends.
     fine = np.sort(np.where(np.isfinite(sigma[:2]), sigma[:2], -1.0).reshape(4, *middle.shape), axis=0)
     moving = (repeats < 0.2) & np.isfinite(sigma)
     agreed = moving[:2].all(axis=(0, 1)) & (fine[0] > 0.5 * floor) & (fine[3] < 8 * fine[0])
     most = np.where(moving[0], sigma[0], 0.0).max(axis=0)
     finest = most > 8 * floor
-    # Otherwise one may hold a corner or lie outside the domain, and up to two may be quiet by chance: the second
-    # largest. The middle spacing has its say too, though it reaches further and meets more corners and bends; where
-    # only one side is noisy that is a corner, unless the other side knows nothing at all.
+    # Otherwise one may hold a corner or lie outside the domain, and up to two may be quiet by chance: the
+    # second largest. The middle spacing has its say too, though it reaches further and meets more corners and
+    # bends; where only one side is noisy that is a corner, unless the other side knows nothing at all.
     likely = np.where(fine[2] >= 0, fine[2], np.where(fine[3] >= 0, fine[3], np.nan))
     more, less = np.fmax(sigma[2:, 0], sigma[2:, 1]), np.fmin(sigma[2:, 0], sigma[2:, 1])
     medium = np.where((more[0] > _ONE_SIDED * less[0]) & (less[0] > floor), less[0], more[0])
     result = np.where(agreed, fine[3], np.where(finest, most, np.fmax(likely, medium)))
-    # Standing still at all small spacings: a constant, or steps of an inner dtype of very few bits. The latter move
-    # on both sides at the coarse spacing; a constant that ends at a corner moves on one.
+    # Standing still at all small spacings: a constant, or steps of an inner dtype of very few bits. The
+    # latter move on both sides at the coarse spacing; a constant that ends at a corner moves on one.
     still = (repeats[:3] > 0.5).all(axis=(0, 1))
     result = np.where(still, np.fmax(result, less[1]), result)
     result = np.where(np.isfinite(result), np.maximum(_SAFETY * result, floor), 8 * floor)
     result = np.where(np.isfinite(middle), result, 0.0)
     # Where the function computes in a lower precision, outputs that happened to stand still do so too.
-    inner = np.maximum(_inner_eps(values, repeats[3].min(axis=0) < 0.7), measured_eps(middle, result, eps=eps))
+    inner = np.maximum(
+        _inner_eps(values, repeats[3].min(axis=0) < 0.7), measured_eps(middle, result, eps=eps)
+    )
     lower = np.isfinite(middle) & (inner > eps)
     result = np.where(lower, np.maximum(result, 0.25 * inner * np.abs(middle)), result)
     return np.asarray(result)
 
 
 def _inner_eps(samples: Array, moves: NDArray[np.bool_]) -> Array:
-    """Machine epsilon of the dtype in which outputs were computed before they became float64, ``[y]``; 0 for float64.
+    """Machine epsilon of the dtype in which outputs were computed before they became float64, ``[y]``; 0 for
+    float64.
 
-    The samples lie at points with full mantissas, so an output that ``moves`` between them and yet always is a float32
-    number was rounded to float32. One that does not move may be 1 or 0 in any precision: it goes with the others.
+    The samples lie at points with full mantissas, so an output that ``moves`` between them and yet always is
+    a float32 number was rounded to float32. One that does not move may be 1 or 0 in any precision: it goes
+    with the others.
     """
     result = np.zeros(samples.shape[1])
     for dtype in (np.float32, np.float16):
@@ -155,13 +170,15 @@ def _inner_eps(samples: Array, moves: NDArray[np.bool_]) -> Array:
 def measured_eps(center: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
     """Relative rounding error at which the function really computes, from the noise of its outputs.
 
-    A function may compute in float32 whatever it is given. Its noise then is some 1e-8 of its values, and no choice of
-    steps makes up for it: the resolution that can be asked for is that of float32. The median over the outputs
+    A function may compute in float32 whatever it is given. Its noise then is some 1e-8 of its values, and no
+    choice of
+    steps makes up for it: the resolution that can be asked for is that of float32. The median over the
+        outputs
     decides, so that one output with cancellation does not coarsen the check of all.
 
     Returns:
-        ``eps`` or, where the noise is more than a thousand times what ``eps`` explains, twice the relative noise, at
-        most 2⁻⁷.
+        ``eps`` or, where the noise is more than a thousand times what ``eps`` explains, twice the relative
+        noise, at most 2⁻⁷.
     """
     values, noises = np.abs(np.asarray(center, np.float64)), np.asarray(noise, np.float64)
     use = np.isfinite(values) & (values > 0) & np.isfinite(noises)
