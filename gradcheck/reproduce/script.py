@@ -175,14 +175,14 @@ class _Builder:
 
     def text(self) -> str:
         """The script."""
-        body = self._body()
-        # Last, because everything before adds to them.
+        # Imports, definitions and remarks come first in the text and last here: the rest adds to them.
+        inputs, body = self._inputs(), self._body()
         parts = [
             self._head(),
             "from __future__ import annotations",
             self._imports(),
             *(_spaced(definition) for definition in self.script.definitions),
-            self._inputs(),
+            inputs,
             *body,
         ]
         return re.sub(r"\n{4,}", "\n\n\n", "\n\n".join(part for part in parts if part)) + "\n"

@@ -246,8 +246,16 @@ def test_every_verdict_is_shown(tmp_path: Path) -> None:
 # -- weights, kinds of argument, and dtypes -------------------------------------------------------------------
 
 
-def one_argument_of(structure: Any) -> Any:
-    return tf.sin(structure["pair"][1]) * structure["factor"]
+def of_structure(structure: Any, factors: Any) -> Any:
+    return structure["sine"](structure["pair"][1]) * factors[0]
+
+
+def scaled_by(values: Any, factors: Any, sine: Any) -> Any:
+    return sine(values) * tf.cast(factors, values.dtype)
+
+
+def stopped_sine(values: Any) -> Any:
+    return tf.sin(tf.stop_gradient(values))
 
 
 def ragged_sum(rows: Any) -> Any:
@@ -258,8 +266,18 @@ def ragged_sum_right(rows: Any) -> Any:
     return tf.reduce_sum(tf.sin(rows).flat_values)
 
 
-def absolute_square(values: Any) -> Any:
+def squared_right(values: Any) -> Any:
     return tf.math.real(values * tf.math.conj(values))
+
+
+def squared_wrong(values: Any) -> Any:
+    """Conjugated once too often in its gradient."""
+
+    @tf.custom_gradient
+    def square(z: Any) -> Any:
+        return tf.math.real(z * tf.math.conj(z)), lambda upstream: 2.0 * tf.cast(upstream, z.dtype) * tf.math.conj(z)
+
+    return square(values)
 
 
 def called(subject: Any, values: Any, mask: Any) -> Any:
@@ -293,11 +311,25 @@ def test_weights_and_arguments_of_every_kind(tmp_path: Path) -> None:
             subject=sine, call=called, args=(), kwargs={"values": VALUES, "mask": MASK}, mode="eager",
             verdict=Verdict.MISMATCH, **{**ENTRY, "input_leaf": 1},
         )  # fmt: skip
-        single = subjects.Projection(2, correct, dtype="float32")
-        single(VALUES.astype(np.float32))
         made["single_precision"] = Failure(
-            subject=single, args=(VALUES.astype(np.float32),), kwargs={}, mode="graph", verdict=Verdict.DISCONNECTED,
-            **ENTRY,
+            subject=tf.sin if correct else stopped_sine, args=(VALUES.astype(np.float32),), kwargs={}, mode="graph",
+            verdict=Verdict.DISCONNECTED, **ENTRY,
+        )  # fmt: skip
+        made["many_numbers"] = Failure(
+            subject=sine, args=(np.random.default_rng(0).normal(size=(7, 100, 4)),), kwargs={}, mode="xla",
+            verdict=Verdict.MISMATCH, **ENTRY,
+        )  # fmt: skip
+        made["half_precision_constant"] = Failure(
+            subject=scaled_by, args=(VALUES, np.array([0.5, 1.5], tf.bfloat16.as_numpy_dtype), sine), kwargs={},
+            mode="dynamic", verdict=Verdict.MISMATCH, dynamic_axes=[(0, 1), ()], **ENTRY,
+        )  # fmt: skip
+        made["complex"] = Failure(
+            subject=squared_right if correct else squared_wrong, args=(VALUES + 1j * VALUES[::-1],), kwargs={},
+            mode="graph", verdict=Verdict.MISMATCH, input_part="imag", **ENTRY,
+        )  # fmt: skip
+        made["nested_arguments"] = Failure(
+            subject=of_structure, args=({"pair": (LENGTHS, VALUES), "sine": sine}, [2.0]), kwargs={}, mode="xla",
+            verdict=Verdict.MISMATCH, **{**ENTRY, "input_leaf": 1},
         )  # fmt: skip
         made["ragged"] = Failure(
             subject=ragged_sum_right if correct else ragged_sum,
