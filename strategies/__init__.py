@@ -1,8 +1,34 @@
+"""Hypothesis strategies for variable-length sequences: lengths, padding, values and whole batches.
+
+They need NumPy and Hypothesis only. All arguments are keyword-only; they are checked when a strategy is first
+drawn from.
+
+    from hypothesis import given
+    from gradcheck import strategies as st
+
+    @given(st.batches(features=3, max_length=8))
+    def test_my_layer(batch): ...
+"""
+
 from __future__ import annotations
 
 from gradcheck.strategies._batches import batches
+from gradcheck.strategies._describe import describe
 from gradcheck.strategies._lengths import lengths
+from gradcheck.strategies._paddings import masks, paddings
+from gradcheck.strategies._ragged import Ragged, ragged
 from gradcheck.strategies._values import values
-from gradcheck.strategies.batch import SIDES, Batch, Padding
+from gradcheck.strategies.batch import Batch, Padding
 
-__all__ = ["SIDES", "Batch", "Padding", "batches", "lengths", "values"]
+__all__ = [
+    "Batch",
+    "Padding",
+    "Ragged",
+    "batches",
+    "describe",
+    "lengths",
+    "masks",
+    "paddings",
+    "ragged",
+    "values",
+]

@@ -1,6 +1,7 @@
 """Checks of strategy arguments: what is wrong, the value, the limit, the remedy.
 
-They run when a strategy is first drawn from and raise `hypothesis.errors.InvalidArgument`, as Hypothesis's own do.
+They run when a strategy is first drawn from and raise `hypothesis.errors.InvalidArgument`, as Hypothesis's
+own do.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def ordered(low_name: str, low: Any, high_name: str, high: Any) -> None:
 def choices(name: str, value: Any, allowed: Sequence[str]) -> tuple[str, ...]:
     """`value` as a tuple of one or more distinct names out of `allowed`, in the order of `allowed`."""
     if isinstance(value, str) or not isinstance(value, (tuple, list, set, frozenset)):
-        raise InvalidArgument(f"{name}={value!r} must be a tuple of names. Use one or more of {tuple(allowed)}.")
+        raise InvalidArgument(
+            f"{name}={value!r} must be a tuple of names. Use one or more of {tuple(allowed)}."
+        )
     for item in value:
         if item not in allowed:
             raise InvalidArgument(f"{name} has {item!r}, which is none of {tuple(allowed)}.")
@@ -79,7 +82,8 @@ def flag(name: str, value: Any) -> bool:
 
 
 def dtype_of(name: str, value: Any, *, kinds: str = "fci") -> np.dtype[Any]:
-    """`value` (a dtype, its name, or an object such as `tf.float32` that knows its NumPy dtype) as a NumPy dtype.
+    """`value` (a dtype, its name, or an object such as `tf.float32` that knows its NumPy dtype) as a NumPy
+    dtype.
 
     Args:
         kinds: which NumPy kinds are allowed; bfloat16 counts as a float.
@@ -91,10 +95,15 @@ def dtype_of(name: str, value: Any, *, kinds: str = "fci") -> np.dtype[Any]:
         raise InvalidArgument(f"{name}={value!r} is not a dtype: {error}") from None
     words = {"f": "float", "c": "complex", "i": "signed integer", "u": "unsigned integer", "b": "boolean"}
     kind = "f" if dtype.name == "bfloat16" else dtype.kind
-    if value is None or kind not in kinds or dtype.name in {"float128", "complex256", "longdouble", "clongdouble"}:
+    if (
+        value is None
+        or kind not in kinds
+        or dtype.name in {"float128", "complex256", "longdouble", "clongdouble"}
+    ):
         allowed = ", ".join(words[kind] for kind in kinds)
         raise InvalidArgument(
-            f"{name}={value!r} ({dtype.name}) cannot be drawn. Use a dtype that TensorFlow has, of kind: {allowed}."
+            f"{name}={value!r} ({dtype.name}) cannot be drawn. Use a dtype that TensorFlow has, of kind: "
+            f"{allowed}."
         )
     return dtype
 
@@ -132,7 +141,8 @@ def length_dtype(name: str, value: Any) -> np.dtype[Any]:
     dtype = dtype_of(name, value, kinds="fciub")
     if dtype not in (np.int32, np.int64):
         raise InvalidArgument(
-            f"{name}={value!r} ({dtype.name}) cannot hold lengths. Use np.int32 (what TensorFlow uses) or np.int64."
+            f"{name}={value!r} ({dtype.name}) cannot hold lengths. Use np.int32 (what TensorFlow uses) or "
+            "np.int64."
         )
     return dtype
 
@@ -147,8 +157,9 @@ def hashable(value: Any, name: str = "dtype") -> Any:
 
 
 def inward(bound: float, dtype: np.dtype[Any], *, up: bool) -> float:
-    """The number of a float dtype next to `bound`, on the inner side: float32 has no 0.7, and what it rounds that to
-    is below a `min_value` of 0.7."""
+    """The number of a float dtype next to `bound`, on the inner side: float32 has no 0.7, and what it rounds
+    that to is below a `min_value` of 0.7.
+    """
     with np.errstate(all="ignore"):
         real = np.asarray(bound).astype(dtype).real
     if (up and real < bound) or (not up and real > bound):

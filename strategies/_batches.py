@@ -137,25 +137,28 @@ def batches(
     poison: bool = False,
     lengths_dtype: DTypeLike = np.int32,
 ) -> Batch:
-    """Padded batches: values `[batch, time, features]` or `[batch, time]`, lengths, and how the rest is filled.
+    """Padded batches: values `[batch, time, features]` or `[batch, time]`, lengths, and how the rest is
+    filled.
 
-    A search draws four shapes, since each costs a compilation, and puts the variety into lengths (see `lengths`),
-    padding and values (see `values`). Shrinks to the fewest rows, then to the shortest time axis and lengths, to
-    padding behind with zeros, and to values 0, then 1, then 0.5; the shapes on the way may be others.
+    A search draws four shapes, since each costs a compilation, and puts the variety into lengths (see
+    `lengths`), padding and values (see `values`). Shrinks to the fewest rows, then to the shortest time axis
+    and lengths, to padding behind with zeros, and to values 0, then 1, then 0.5; the shapes on the way may be
+    others.
 
     Args:
         features: length of the last axis; None for values of `[batch, time]`.
         min_batch, max_batch: limits for the number of rows.
         min_length, max_length: limits for each length.
-        min_time: the shortest time axis. It is 1, so a batch of empty rows has one padded column: a time axis of
-            length 0 makes many right layers raise or return -Inf. 0 draws those, too.
+        min_time: the shortest time axis. It is 1, so a batch of empty rows has one padded column: a time axis
+            of length 0 makes many right layers raise or return -Inf. 0 draws those, too.
         max_extra: columns that the time axis may have beyond `max_length`.
         dtype, min_value, max_value, domain, singular: the numbers, as for `values`.
         sides: where padding may be: `("post",)`, `("pre",)` or both.
-        fills: what padded cells may hold, some of `"zero"`, `"minus one"`, `"above"` and `"below"` (just outside
-            the range of values), `"large"` (32 times the range) and `"data"` (numbers like the valid ones).
-        poison: also fill with NaN, ±Inf and the dtype's greatest number. Opt-in, because most right layers mask by
-            multiplying, and 0 · NaN is NaN.
+        fills: what padded cells may hold, some of `"zero"`, `"minus one"`, `"above"` and `"below"` (just
+            outside the range of values), `"large"` (32 times the range) and `"data"` (numbers like the valid
+            ones).
+        poison: also fill with NaN, ±Inf and the dtype's greatest number. Opt-in, because most right layers
+            mask by multiplying, and 0 · NaN is NaN.
         lengths_dtype: `np.int32` or `np.int64`.
 
     Raises:

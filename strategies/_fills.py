@@ -12,9 +12,10 @@ import numpy as np
 __all__ = ["FILLS", "POISON", "FillMenu", "fill_menu"]
 
 #: Kinds of finite fill, the simplest first.
-#: "data" is garbage that looks like values, different in each cell; "below" and "above" are just outside the range
-#: of the values; "large" is 32 times the range: large enough to show in any leak, and small enough that a layer which
-#: computes exp(values) and then multiplies by its mask does not overflow float32, and so is not blamed.
+#: "data" is garbage that looks like values, different in each cell; "below" and "above" are just outside the
+#: range of the values; "large" is 32 times the range: large enough to show in any leak, and small enough that
+#: a layer which computes exp(values) and then multiplies by its mask does not overflow float32, and so is not
+#: blamed.
 FILLS = ("zero", "minus one", "above", "below", "large", "data")
 
 #: Kinds drawn with `poison=True` besides, for 0 · NaN and 0 · Inf in a backward pass.
@@ -39,9 +40,12 @@ class FillMenu:
 
 
 @lru_cache(maxsize=64)
-def fill_menu(kinds: tuple[str, ...], poison: bool, low: float, high: float, dtype: np.dtype[Any]) -> FillMenu:
-    """The menu for values from `low` to `high` of this dtype. Fills that an integer dtype cannot hold, or that are no
-    id (outside `low` … `high`, other than 0), are left out for it."""
+def fill_menu(
+    kinds: tuple[str, ...], poison: bool, low: float, high: float, dtype: np.dtype[Any]
+) -> FillMenu:
+    """The menu for values from `low` to `high` of this dtype. Fills that an integer dtype cannot hold, or
+    that are no id (outside `low` … `high`, other than 0), are left out for it.
+    """
     reach = max(abs(low), abs(high), 1.0)
     numbers: dict[str, float | None] = {
         "zero": 0.0,

@@ -1,15 +1,17 @@
 """What Hypothesis draws for an example: a few short strings of bytes of fixed size, read field by field.
 
-Why not a draw for each field. (1) Each draw costs 20-40 µs whatever it draws; bytes cost 0.4 µs each. (2) Every
-field stays at its place whatever the others say, so the shrinker can lower one and leave the rest alone; with draws that
-depend on one another, lowering the number of rows would shift all that follows. (3) Bytes are drawn uniformly in every
-Hypothesis version, while small integers are not.
+Why not a draw for each field. (1) Each draw costs 20-40 µs whatever it draws; bytes cost 0.4 µs each. (2)
+Every field stays at its place whatever the others say, so the shrinker can lower one and leave the rest
+alone; with draws that depend on one another, lowering the number of rows would shift all that follows. (3)
+Bytes are drawn uniformly in every Hypothesis version, while small integers are not.
 
-Why not one string for everything. Hypothesis first tries a whole string of zeros, then to sort it, and then lowers byte
-by byte, the leftmost first. A second string, for single numbers, is reset in one step. Both have the same size: while
-generating, Hypothesis also copies one drawn string over another, and where sizes differ it puts zeros instead.
+Why not one string for everything. Hypothesis first tries a whole string of zeros, then to sort it, and then
+lowers byte by byte, the leftmost first. A second string, for single numbers, is reset in one step. Both have
+the same size: while generating, Hypothesis also copies one drawn string over another, and where sizes differ
+    it puts zeros instead.
 
-A byte n is tried as 0, 1, n-1, n-2 and n without its high bits. A choice of up to five kinds as n % 5 is therefore
+A byte n is tried as 0, 1, n-1, n-2 and n without its high bits. A choice of up to five kinds as n % 5 is
+therefore
 minimised for certain: each simpler kind is 0 or 1, or one or two below.
 """
 
@@ -36,8 +38,9 @@ class Genome:
         return self._data[at]
 
     def pair(self) -> int:
-        """The next two bytes, 0 … 65535. Small ones are rare: 1 in 256 is below 256, which makes room for codes that
-        only the shrinker should use."""
+        """The next two bytes, 0 … 65535. Small ones are rare: 1 in 256 is below 256, which makes room for
+        codes that only the shrinker should use.
+        """
         at = self._at
         self._at = at + 2
         return self._data[at] << 8 | self._data[at + 1]
@@ -56,7 +59,8 @@ def genomes(size: int, count: int = 1) -> st.SearchStrategy[bytes]:
 
 
 def table(weights: dict[str, int]) -> tuple[str, ...]:
-    """256 names, the simplest first, each as often as its weight asks: what a byte means as a choice of one of them.
+    """256 names, the simplest first, each as often as its weight asks: what a byte means as a choice of one
+    of them.
 
     Every name gets at least one place, so that none is unreachable.
     """

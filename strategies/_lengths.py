@@ -31,7 +31,8 @@ LENGTH_CLASSES = {
 
 _CLASS = table(LENGTH_CLASSES)
 
-#: So many rows have a byte of their own, with which the shrinker sets their length; later rows follow the class.
+#: So many rows have a byte of their own, with which the shrinker sets their length; later rows follow the
+#: class.
 _OWN_BYTES = 8
 
 #: A row's byte below this (and within the range) is that row's exact length, above the least.
@@ -44,7 +45,9 @@ def length_bytes(max_rows: int) -> int:
 
 
 def _mixed(seed: int, row: int) -> int:
-    """A number that looks random, the same on every platform (the finalizer of splitmix64, Steele et al. 2014)."""
+    """A number that looks random, the same on every platform (the finalizer of splitmix64, Steele et al.
+    2014).
+    """
     z = (seed * 0x9E3779B97F4A7C15 + row * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
@@ -68,7 +71,9 @@ def _of_class(name: str, seed: int, rows: int, low: int, high: int) -> list[int]
         free[chosen] = low
     elif name in ("ascending", "descending"):
         # Evenly spread ranks and not sorted random numbers: strictly monotone wherever there is room for it.
-        spread = [low + (row * (count - 1) + (seed % 2) * (rows - 1)) // max(rows - 1, 1) for row in range(rows)]
+        spread = [
+            low + (row * (count - 1) + (seed % 2) * (rows - 1)) // max(rows - 1, 1) for row in range(rows)
+        ]
         free = sorted(min(length, high) for length in spread)
         if name == "descending":
             free.reverse()
@@ -103,7 +108,7 @@ def draw_lengths(genome: Genome, rows: int, max_rows: int, low: int, high: int) 
     return lengths
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64, typed=True)
 def _checked(
     min_batch: Any, max_batch: Any, min_length: Any, max_length: Any, dtype: Any
 ) -> tuple[int, int, int, int, np.dtype[Any]]:
@@ -128,8 +133,9 @@ def lengths(
 ) -> np.ndarray[Any, Any]:
     """Vectors of lengths, `[batch]`, int32 or int64.
 
-    Drawn often: all equal, all full (`max_length`), one row, a length 0, all 1, one row far longer than the rest,
-    ascending, descending, two equal ones, none that reaches `max_length`. Shrinks to fewer, then to shorter ones.
+    Drawn often: all equal, all full (`max_length`), one row, a length 0, all 1, one row far longer than the
+    rest, ascending, descending, two equal ones, none that reaches `max_length`. Shrinks to fewer, then to
+    shorter ones.
 
     Args:
         min_batch, max_batch: limits for the number of rows.
@@ -137,12 +143,16 @@ def lengths(
         dtype: `np.int32` (what TensorFlow uses) or `np.int64`.
 
     Raises:
-        InvalidArgument: when first drawn from, for limits that are no integers, negative or the wrong way round.
+        InvalidArgument: when first drawn from, for limits that are no integers, negative or the wrong way
+        round.
     """
-    low_rows, high_rows, low, high, integer = _checked(min_batch, max_batch, min_length, max_length, dtype)
+    low_rows, high_rows, low, high, integer = _checked(
+        min_batch, max_batch, min_length, max_length, arguments.hashable(dtype)
+    )
     genome = Genome(draw(genomes(2 + length_bytes(high_rows))))
     code = genome.pair()
-    # Mostly a number of rows from the whole range; the smallest codes count up from the fewest, for the shrinker.
+    # Mostly a number of rows from the whole range; the smallest codes count up from the fewest, for the
+    # shrinker.
     rows = low_rows + code if code < 256 else low_rows + code % (high_rows - low_rows + 1)
     rows = min(rows, high_rows)
     return np.array(draw_lengths(genome, rows, high_rows, low, high), dtype=integer)

@@ -44,7 +44,9 @@ def number_code(number: Any) -> str:
     """One NumPy or Python scalar as code: the shortest text that gives the same number in the same dtype."""
     if isinstance(number, (complex, np.complexfloating)):
         real, imag = number_code(number.real), number_code(number.imag)
-        # `1 + -0j` and `0 + nan*1j` do not give back what was printed; `complex(...)` always does.
+        if all(math.isfinite(part) and math.copysign(1.0, part) > 0 for part in (number.real, number.imag)):
+            return f"{real}+{imag}j"
+        # `-1-0j` and `0+nan*1j` do not give back what was printed; `complex(...)` always does.
         return f"complex({real}, {imag})"
     if isinstance(number, (bool, np.bool_)):
         return str(bool(number))

@@ -1,8 +1,8 @@
 """The numbers that values are made of: generic ones away from kinks, and simple ones to shrink to.
 
-*Generic* numbers are short binary fractions k/2^q with k ≡ 1 (mod 4). So none is 0, ±½, ±1 or another multiple of ⅛
-where functions bend; no two of a tensor are equal; none is the opposite of another, and the sum of two is never 0.
-*Simple* numbers come in the order 0, 1, 0.5, -1, 2 …
+*Generic* numbers are short binary fractions k/2^q with k ≡ 1 (mod 4). So none is 0, ±½, ±1 or another
+multiple of ⅛ where functions bend; no two of a tensor are equal; none is the opposite of another, and the sum
+of two is never 0. *Simple* numbers come in the order 0, 1, 0.5, -1, 2 …
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ __all__ = ["generic_pool", "permutation", "simple_pool"]
 
 Array = np.ndarray[Any, Any]
 
-#: Generic numbers keep this distance from 0 where the range allows: as far as the longest usual difference step.
+#: Generic numbers keep this distance from 0 where the range allows: as far as the longest usual difference
+#: step.
 _MARGIN = 1 / 32
 
 #: More distinct numbers than this are not prepared; a larger tensor repeats some.
@@ -27,15 +28,17 @@ _SIMPLE = (0.0, 1.0, 0.5, -1.0, 2.0, -0.5, -2.0, 0.25, 1.5, -0.25, 0.75, -1.5, -
 
 
 def _exact(numbers: Array, dtype: np.dtype[Any]) -> Array:
-    """Those of the float64 `numbers` that `dtype` (a real one) holds exactly."""
+    """Those of the float64 `numbers` that `dtype` (its real part, for a complex one) holds exactly."""
     with np.errstate(all="ignore"):
-        rounded = numbers.astype(dtype).astype(np.float64)
+        rounded = numbers.astype(dtype).real.astype(np.float64)
     kept: Array = numbers[rounded == numbers]
     return kept
 
 
 def _lattice(low: float, high: float, exponent: int, residue: int, modulus: int, limit: int) -> Array:
-    """The multiples k · 2^-exponent strictly between `low` and `high` with k ≡ residue; at most about `limit`."""
+    """The multiples k · 2^-exponent strictly between `low` and `high` with k ≡ residue; at most about
+    `limit`.
+    """
     scale = 2.0**exponent
     first = math.floor(low * scale) + 1
     last = math.ceil(high * scale) - 1
@@ -50,10 +53,11 @@ def _lattice(low: float, high: float, exponent: int, residue: int, modulus: int,
 
 @lru_cache(maxsize=64)
 def generic_pool(low: float, high: float, dtype: np.dtype[Any], size: int) -> Array:
-    """At least `size` distinct generic numbers from `low` to `high` where the dtype has so many, else all there are.
+    """At least `size` distinct generic numbers from `low` to `high` where the dtype has so many, else all
+    there are.
 
-    The fewest binary digits that give enough are used, so small tensors print short. Read-only float64 (integers
-    for an integer dtype), sorted.
+    The fewest binary digits that give enough are used, so small tensors print short. Read-only float64
+    (integers for an integer dtype), sorted.
     """
     size = min(max(size, 12), _MOST)
     if dtype.kind in "iu":
@@ -79,8 +83,9 @@ def generic_pool(low: float, high: float, dtype: np.dtype[Any], size: int) -> Ar
 
 @lru_cache(maxsize=256)
 def simple_pool(low: float, high: float, dtype: np.dtype[Any]) -> tuple[float, ...]:
-    """Up to 32 numbers from `low` to `high`, the simplest first: 0, 1, 0.5, -1, 2 …, then those with the fewest
-    binary digits; `low` alone where the dtype has nothing else there."""
+    """Up to 32 numbers from `low` to `high`, the simplest first: 0, 1, 0.5, -1, 2 …, then those with the
+    fewest binary digits; `low` alone where the dtype has nothing else there.
+    """
     found = [number for number in _SIMPLE if low <= number <= high]
     if dtype.kind in "iu":
         found = [number for number in found if number == int(number)]
@@ -99,7 +104,8 @@ def simple_pool(low: float, high: float, dtype: np.dtype[Any]) -> tuple[float, .
 
 
 def permutation(seed: int, size: int) -> Array:
-    """0 … size-1 in an order that looks random, the same on every platform and NumPy (splitmix64 keys, sorted).
+    """0 … size-1 in an order that looks random, the same on every platform and NumPy (splitmix64 keys,
+    sorted).
 
     NumPy's own generators may change their streams between versions, and a drawn batch must not.
     """

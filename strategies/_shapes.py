@@ -1,9 +1,9 @@
 """Few shapes while searching, the smallest while shrinking.
 
-Every new `(batch, time)` costs a trace and an XLA compilation of 0.1-2 s for each mode, so a search draws from a menu of
-four and puts its variety into lengths, padding and values. The shrinker can leave the menu: it drops rows
-and shortens the time axis separately, each through a code of two bytes that means "as in the menu" except where it is tiny,
-which in generation happens for one in about ten thousand.
+Every new `(batch, time)` costs a trace and an XLA compilation of 0.1-2 s for each mode, so a search draws
+from a menu of four and puts its variety into lengths, padding and values. The shrinker can leave the menu: it
+drops rows and shortens the time axis separately, each through a code of two bytes that means "as in the menu"
+except where it is tiny, which in generation happens for one in about ten thousand.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class ShapeMenu:
     """The shapes that a search draws.
 
     Attributes:
-        by_code: `(rows, time)` for each remainder of the first byte, smallest shape first, the main one repeated.
+        by_code: `(rows, time)` for each remainder of the first byte, smallest shape first, the main one
+            repeated.
         min_rows, min_time: what the shrinker may go down to.
     """
 
@@ -37,14 +38,16 @@ class ShapeMenu:
         return list(dict.fromkeys(self.by_code))
 
     def draw(self, genome: Genome) -> tuple[int, list[int], int]:
-        """The rows of the menu's shape, which of them to keep (all but while shrinking), and the time axis."""
+        """The rows of the menu's shape, which of them to keep (all but while shrinking), and the time
+        axis.
+        """
         rows, time = self.by_code[genome.byte() % len(self.by_code)]
         return rows, kept_rows(genome.pair(), rows, self.min_rows), min(time, self.min_time + genome.pair())
 
 
 def kept_rows(code: int, rows: int, min_rows: int) -> list[int]:
-    """Which rows a code keeps: one row, from the first to the last, then two neighbours, and so on (the last row and
-    the first are neighbours, too); from the smallest code that means them all on, all.
+    """Which rows a code keeps: one row, from the first to the last, then two neighbours, and so on (the last
+    row and the first are neighbours, too); from the smallest code that means them all on, all.
 
     Keeping a number of first rows would not do: the row that fails may be the last.
     """
@@ -56,8 +59,9 @@ def kept_rows(code: int, rows: int, min_rows: int) -> list[int]:
 
 
 def shape_menu(min_rows: int, max_rows: int, min_time: int, full_time: int, max_time: int) -> ShapeMenu:
-    """The menu for these limits: the smallest shape, a small one, the fewest rows over the longest time axis (so that
-    there is extra padding for certain), and most of the time the most rows over a time axis that a row can fill.
+    """The menu for these limits: the smallest shape, a small one, the fewest rows over the longest time axis
+    (so that there is extra padding for certain), and most of the time the most rows over a time axis that a
+    row can fill.
 
     Args:
         full_time: the longest time axis that one row can fill: the greatest length.
@@ -69,6 +73,8 @@ def shape_menu(min_rows: int, max_rows: int, min_time: int, full_time: int, max_
     main = (max_rows, max(full_time, min_time))
     others = {smallest, small, wide} - {main}
     if min_time == 0 and max_time > 0:
-        others.add((min_rows, 1))  # a time axis of length 0 is real (every row empty) but has nothing to say on values
+        others.add(
+            (min_rows, 1)
+        )  # a time axis of length 0 is real (every row empty) but has nothing to say on values
     order = sorted(others, key=lambda shape: (shape[0] * shape[1], shape[0]))
     return ShapeMenu((*order, *[main] * (8 - len(order))), min_rows, min_time)

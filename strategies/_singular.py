@@ -1,4 +1,6 @@
-"""Singular values: what generic numbers never hit and layers trip over, put into a grid of numbers on purpose."""
+"""Singular values: what generic numbers never hit and layers trip over, put into a grid of numbers on
+purpose.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,14 @@ def _two(where: int, count: int) -> tuple[int, int]:
 
 
 def overlay(
-    kind: str, where: int, grid: Array, lengths: list[int], *, low: float, high: float, huge: tuple[float, float]
+    kind: str,
+    where: int,
+    grid: Array,
+    lengths: list[int],
+    *,
+    low: float,
+    high: float,
+    huge: tuple[float, float],
 ) -> None:
     """Write the singularity `kind` into `grid`, in place, and into `lengths` for equal rows.
 
@@ -132,7 +141,8 @@ def _one_entry(
         else:
             part[step, feature] = zero
     elif kind == "tiny" and low <= 0.0 <= high and part.dtype.kind in "fc":
-        # 2^-20 is 9.5e-7, where norms and divisions with an epsilon of 1e-6 bend; 2^-10 is where float16 ends.
+        # 2^-20 is 9.5e-7, where norms and divisions with an epsilon of 1e-6 bend; 2^-10 is where float16
+        # ends.
         scale = (2.0**-20, 2.0**-10, 2.0**-40)[(where // size // 2) % 3]
         if odd:
             part *= scale

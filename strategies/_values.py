@@ -78,15 +78,20 @@ def number_plan(dtype: Any, min_value: Any, max_value: Any, domain: Any, singula
     integers = numbers.kind in "iu"
     if domain in ("unit", "probabilities") and not (least is None and most is None):
         raise InvalidArgument(
-            f"domain={domain!r} goes from 0 to 1 by itself; got min_value={min_value!r}, max_value={max_value!r}. "
+            f"domain={domain!r} goes from 0 to 1 by itself; got min_value={min_value!r}, "
+            f"max_value={max_value!r}. "
             "Leave them out, or use domain='real'."
         )
     if domain != "real" and integers:
-        raise InvalidArgument(f"domain={domain!r} needs a float dtype; got {numbers.name}. Use domain='real'.")
+        raise InvalidArgument(
+            f"domain={domain!r} needs a float dtype; got {numbers.name}. Use domain='real'."
+        )
     if domain == "probabilities" and numbers.kind == "c":
         raise InvalidArgument(f"domain='probabilities' needs a real dtype; got {numbers.name}.")
     if domain == "positive" and least is not None and least <= 0:
-        raise InvalidArgument(f"min_value={min_value!r} is not positive. Use domain='real', or a greater one.")
+        raise InvalidArgument(
+            f"min_value={min_value!r} is not positive. Use domain='real', or a greater one."
+        )
     huge = _HUGE.get(numbers.name, _HUGE_ELSEWHERE)
     if integers:
         low = (0 if most is None or most >= 0 else most - 7) if least is None else least
@@ -103,10 +108,14 @@ def number_plan(dtype: Any, min_value: Any, max_value: Any, domain: Any, singula
     arguments.representable("min_value", low, numbers)
     arguments.representable("max_value", high, numbers)
     if not integers:
-        within = arguments.inward(float(low), numbers, up=True), arguments.inward(float(high), numbers, up=False)
+        within = (
+            arguments.inward(float(low), numbers, up=True),
+            arguments.inward(float(high), numbers, up=False),
+        )
         if within[0] > within[1]:
             raise InvalidArgument(
-                f"No {numbers.name} lies from min_value={low!r} to max_value={high!r}. Widen the range or the dtype."
+                f"No {numbers.name} lies from min_value={low!r} to max_value={high!r}. Widen the range or "
+                "the dtype."
             )
         low, high = within
     bounded = integers or domain in ("unit", "probabilities")
@@ -117,7 +126,12 @@ def number_plan(dtype: Any, min_value: Any, max_value: Any, domain: Any, singula
     elif most_huge == high and least_huge < low:
         most_huge = least_huge
     return NumberPlan(
-        numbers, float(low), float(high), (float(least_huge), float(most_huge)), singular, domain == "probabilities"
+        numbers,
+        float(low),
+        float(high),
+        (float(least_huge), float(most_huge)),
+        singular,
+        domain == "probabilities",
     )
 
 
@@ -126,17 +140,18 @@ def _generic(plan: NumberPlan, seed: int, size: int) -> Array:
     order = permutation(seed, len(pool))
     if size > len(order):
         order = np.resize(order, size)  # more numbers are asked for than there are: they repeat
-    return pool[order[:size]]
+    numbers: Array = pool[order[:size]]
+    return numbers
 
 
 def draw_numbers(
     genome: Genome, plan: NumberPlan, shape: tuple[int, int, int], lengths: list[int], gap: int = 0
 ) -> Array:
-    """Numbers of `shape` (rows, steps, features); row i is valid in its first `lengths[i]` steps, which equal rows may
-    change, in place.
+    """Numbers of `shape` (rows, steps, features); row i is valid in its first `lengths[i]` steps, which equal
+    rows may change, in place.
 
-    What lies behind the valid steps are generic numbers too: padding that looks like data. Reads `KIND_BYTES`, skips
-    `gap` bytes and reads `OWN_BYTES`.
+    What lies behind the valid steps are generic numbers too: padding that looks like data. Reads
+    `KIND_BYTES`, skips `gap` bytes and reads `OWN_BYTES`.
     """
     kind = SINGULAR_KIND[genome.byte()]
     where = genome.pair()
@@ -166,7 +181,9 @@ def draw_numbers(
 
 
 def _apply_codes(grid: Array, codes: Array, simple: Sequence[float], lengths: list[int]) -> None:
-    """Set the first numbers of their own that are valid: a code (0, n) means simple number n, any other no change."""
+    """Set the first numbers of their own that are valid: a code (0, n) means simple number n, any other no
+    change.
+    """
     rows, _, features = grid.shape
     kinds = min(len(simple), _SIMPLEST)
     at = 0
@@ -220,17 +237,19 @@ def values(
     """Arrays of numbers to differentiate at.
 
     Two thirds are *generic*: short binary fractions, all different, none of them 0, ±½, ±1 or the opposite of
-    another. One third is *singular* in one way: an exact 0, a row of zeros, all zeros, ties, equal or constant rows,
-    opposite, tiny or huge numbers. Shrinks to 0, then 1, then 0.5.
+    another. One third is *singular* in one way: an exact 0, a row of zeros, all zeros, ties, equal or
+    constant rows, opposite, tiny or huge numbers. Shrinks to 0, then 1, then 0.5.
 
     Args:
-        shape: axis lengths, as `hypothesis.extra.numpy.arrays` takes them: a tuple, or a strategy that draws one.
-            The first axis is taken for rows and the second for time steps where ties and equal rows are drawn.
+        shape: axis lengths, as `hypothesis.extra.numpy.arrays` takes them: a tuple, or a strategy that draws
+            one. The first axis is taken for rows and the second for time steps where ties and equal rows are
+            drawn.
         dtype: float16, bfloat16, float32, float64, complex64, complex128, or an integer dtype for ids.
-        min_value, max_value: limits, both included. Left out, they are -2 and 2 (0 and 7 for integers), except that
-            a *huge* number reaches ±96 (±16 in float16), beyond which exp overflows in float32. For a complex dtype
-            they hold for the real and the imaginary part.
-        domain: `"real"`; `"positive"` (from 1/16 on); `"unit"` (0 … 1); `"probabilities"` (the last axis sums to 1).
+        min_value, max_value: limits, both included. Left out, they are -2 and 2 (0 and 7 for integers),
+            except that a *huge* number reaches ±96 (±16 in float16), beyond which exp overflows in float32.
+            For a complex dtype they hold for the real and the imaginary part.
+        domain: `"real"`; `"positive"` (from 1/16 on); `"unit"` (0 … 1); `"probabilities"` (the last axis sums
+            to 1).
         singular: False for generic numbers only.
 
     Raises:

@@ -26,9 +26,10 @@ class Padding:
     """How a batch is padded.
 
     Attributes:
-        side: `"post"` (padding behind the valid steps, as `tf.sequence_mask` has it) or `"pre"` (before them, as
-            Keras's `pad_sequences` does unless told otherwise).
-        extra: padded columns (time steps) that even the longest row has, that is, time axis minus longest length.
+        side: `"post"` (padding behind the valid steps, as `tf.sequence_mask` has it) or `"pre"` (before them,
+            as Keras's `pad_sequences` does unless told otherwise).
+        extra: padded columns (time steps) that even the longest row has, that is, time axis minus longest
+            length.
         fill: the number in every padded cell; None where they differ from one another.
 
     Raises:
@@ -47,11 +48,12 @@ class Padding:
                 f"extra={self.extra!r} is not a number of padded columns. Use an integer from 0 on."
             )
         object.__setattr__(self, "extra", int(self.extra))
-        if self.fill is not None:
-            if isinstance(self.fill, (str, bytes)) or not np.isscalar(self.fill):
-                raise InputError(f"fill={self.fill!r} is not a number. Use a float, or None for mixed content.")
-            if not isinstance(self.fill, complex):
-                object.__setattr__(self, "fill", float(self.fill))
+        fill: Any = self.fill
+        if fill is None:
+            return
+        if not isinstance(fill, (bool, int, float, complex, np.number)):
+            raise InputError(f"fill={fill!r} is not a number. Use a float, or None for mixed content.")
+        object.__setattr__(self, "fill", complex(fill) if isinstance(fill, complex) else float(fill))
 
     def __repr__(self) -> str:
         parts = [] if self.side == "post" else [repr(self.side)]
@@ -119,16 +121,16 @@ class Batch:
     """A padded batch of sequences: what the strategies draw and what a subject is checked on.
 
     Attributes:
-        values: `[batch, time, features]` or `[batch, time]`, any float, complex, integer or boolean dtype. Padded
-            cells included; read-only.
-        lengths: `[batch]`, int32 or int64: how many steps of each row are valid. Read-only. Anything that is not
-            a NumPy array (a list) becomes int32, as TensorFlow makes it.
-        padding: where the padded steps are and what they hold. Only the side is free: `extra` and `fill` describe
-            what is in `values`, so defaults are replaced by what is found there.
+        values: `[batch, time, features]` or `[batch, time]`, any float, complex, integer or boolean dtype.
+            Padded cells included; read-only.
+        lengths: `[batch]`, int32 or int64: how many steps of each row are valid. Read-only. Anything that is
+            not a NumPy array (a list) becomes int32, as TensorFlow makes it.
+        padding: where the padded steps are and what they hold. Only the side is free: `extra` and `fill`
+            describe what is in `values`, so defaults are replaced by what is found there.
 
     Raises:
-        InputError: lengths that are not integers, are negative, are beyond the time axis or are not one a row; values
-            of another rank; a padding that contradicts the values.
+        InputError: lengths that are not integers, are negative, are beyond the time axis or are not one a
+            row; values of another rank; a padding that contradicts the values.
     """
 
     values: Array
@@ -139,11 +141,13 @@ class Batch:
         values = np.asarray(self.values)
         if values.dtype.kind not in "fciub" and values.dtype.name != "bfloat16":
             raise InputError(
-                f"values must be numbers; got dtype {values.dtype.name}. Use a float dtype such as np.float64."
+                f"values must be numbers; got dtype {values.dtype.name}. Use a float dtype such as "
+                "np.float64."
             )
         if values.ndim not in (2, 3):
             raise InputError(
-                f"values must be [batch, time, features] or [batch, time]; got an array of shape {values.shape}. "
+                "values must be [batch, time, features] or [batch, time]; got an array of shape "
+                f"{values.shape}. "
                 "Reshape them to rank 3 or 2."
             )
         lengths = _lengths(self.lengths)
@@ -168,7 +172,9 @@ class Batch:
                     f"(shape {values.shape}). Shorten the length or pad the values."
                 )
         if not isinstance(self.padding, Padding):
-            raise InputError(f"padding={self.padding!r} is not a Padding. Use Padding('post') or Padding('pre').")
+            raise InputError(
+                f"padding={self.padding!r} is not a Padding. Use Padding('post') or Padding('pre')."
+            )
         values, lengths = values.view(), lengths.view()
         values.flags.writeable = lengths.flags.writeable = False  # a subject must not change its own input
         object.__setattr__(self, "values", values)
@@ -180,7 +186,8 @@ class Batch:
         given = self.padding
         if given.extra not in (0, extra):
             raise InputError(
-                f"padding says extra={given.extra}, but the time axis has {self.time} steps and the longest row "
+                f"padding says extra={given.extra}, but the time axis has {self.time} steps and the longest "
+                "row "
                 f"{self.longest}, which leaves {extra}. Leave extra out: it is worked out from the values."
             )
         padded = self.values[~self.mask]
@@ -189,11 +196,14 @@ class Batch:
             with np.errstate(all="ignore"):
                 expected = np.asarray(given.fill).astype(self.values.dtype)
             if fill is None or not np.array_equal(
-                np.asarray(fill), expected.astype(np.asarray(fill).dtype), equal_nan=expected.dtype.kind in "fc"
+                np.asarray(fill),
+                expected.astype(np.asarray(fill).dtype),
+                equal_nan=expected.dtype.kind in "fc",
             ):
                 raise InputError(
                     f"padding says fill={number_code(given.fill)}, but the padded cells hold "
-                    f"{'different numbers' if fill is None else number_code(fill)}. Leave fill out (it is worked "
+                    f"{'different numbers' if fill is None else number_code(fill)}. Leave fill out (it is "
+                    "worked "
                     "out from the values), or write it into the values with batch.with_fill(...)."
                 )
         if (extra, fill) == (given.extra, given.fill):
@@ -249,7 +259,9 @@ class Batch:
         return f"Batch(values={array_code(self.values)}, lengths={array_code(self.lengths)}{padding})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What Hypothesis and IPython print: the same code. They would write out the arrays in NumPy's own way."""
+        """What Hypothesis and IPython print: the same code. They would write out the arrays in NumPy's own
+        way.
+        """
         printer.text(repr(self))
 
     # What can be made of it
@@ -341,7 +353,9 @@ class Batch:
     # Case files
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only; `Batch.from_dict` gives back the same shapes, dtypes and numbers, NaN and Inf included."""
+        """JSON types only; `Batch.from_dict` gives back the same shapes, dtypes and numbers, NaN and Inf
+        included.
+        """
         return {
             "values": array_to_dict(self.values),
             "lengths": array_to_dict(self.lengths),
@@ -357,6 +371,8 @@ class Batch:
         """
         for key in ("values", "lengths"):
             if key not in data:
-                raise InputError(f"This is not a batch that gradcheck wrote: it has no {key!r}, only {list(data)}.")
+                raise InputError(
+                    f"This is not a batch that gradcheck wrote: it has no {key!r}, only {list(data)}."
+                )
         side = data.get("padding", {}).get("side", "post")
         return cls(array_from_dict(data["values"]), array_from_dict(data["lengths"]), Padding(side))
