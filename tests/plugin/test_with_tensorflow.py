@@ -1,0 +1,108 @@
+"""The plugin around real checks: the fixture, the marker, @given, and TensorFlow's own test class."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorflow")
+
+SUBJECTS = """
+import tensorflow as tf
+
+def masked_mean(values, lengths):
+    mask = tf.sequence_mask(lengths, tf.shape(values)[1], dtype=values.dtype)[:, :, None]
+    return tf.math.divide_no_nan(tf.reduce_sum(values * mask, 1), tf.reduce_sum(mask, 1))
+
+def unmasked_mean(values, lengths):
+    return tf.reduce_sum(values, 1) / tf.cast(tf.maximum(lengths, 1), values.dtype)[:, None]
+
+@tf.custom_gradient
+def wrong_square(x):
+    return x * x, lambda upstream: upstream * 2.002 * x
+"""
+
+SUITE = """
+import gradcheck as gc
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from gradcheck import Batch, strategies as st
+from subjects import *
+
+BATCH = Batch(np.array([[[1.0], [2.0]], [[3.0], [0.0]]]), np.array([2, 1], np.int32))
+
+def test_fixture(gradcheck):
+    gradcheck(masked_mean, BATCH)
+
+@pytest.mark.gradcheck(modes="graph", expect="PADDING_LEAK")
+def test_expected(gradcheck):
+    gradcheck(unmasked_mean, BATCH)
+
+@pytest.mark.gradcheck(modes="graph", max_examples=20)
+def test_search(gradcheck):
+    gradcheck.search(unmasked_mean, st.batches(features=1, max_length=3))
+
+@pytest.mark.gradcheck(modes="graph")
+@settings(max_examples=10, deadline=None, database=None, derandomize=True)
+@given(batch=st.batches(features=1, max_length=3, min_length=1))
+def test_given(gradcheck, batch):
+    gradcheck(masked_mean, batch)
+
+class TestTensorFlowCase(tf.test.TestCase):
+    def test_wrong(self):
+        gc.assert_gradients(wrong_square, np.array([1.0, 3.0]), modes=["eager"])
+    def test_right(self):
+        gc.assert_gradients(tf.sin, np.array([1.0, 3.0]))
+"""
+
+
+@pytest.fixture
+def outcome(run, pytester: pytest.Pytester) -> tuple[pytest.RunResult, dict[str, dict]]:
+    """A suite of somebody else, run in a process of its own; and its JSON by test and subject."""
+    pytester.makepyfile(subjects=SUBJECTS)
+    result = run(SUITE, "--gradcheck-modes=eager,graph", "--gradcheck-json=out.json", subprocess=True)
+    rows = json.loads(Path(pytester.path, "out.json").read_text())["results"]
+    return result, {row["nodeid"].split("::", 1)[1]: row for row in rows}
+
+
+def test_a_suite_of_somebody_else(outcome: tuple[pytest.RunResult, dict[str, dict]], pytester) -> None:
+    result, rows = outcome
+    # tf.test.TestCase brings a test of its own, test_session, which is skipped.
+    result.assert_outcomes(passed=4, failed=2, skipped=1)
+    verdicts = {
+        name: {mode: cell["verdict"] for mode, cell in row["modes"].items()} for name, row in rows.items()
+    }
+    assert verdicts == {
+        "test_fixture": {"eager": "PASS", "graph": "PASS"},
+        "test_expected": {"graph": "PADDING_LEAK"},
+        "test_search": {"graph": "PADDING_LEAK"},
+        "test_given": {"graph": "PASS"},
+        "TestTensorFlowCase::test_wrong": {"eager": "MISMATCH"},
+        # The options are the defaults of plain calls too.
+        "TestTensorFlowCase::test_right": {"eager": "PASS", "graph": "PASS"},
+    }
+    assert rows["test_expected"]["modes"]["graph"]["ok"]
+    assert rows["test_given"]["modes"]["graph"]["counts"] == {"PASS": 10}
+    assert rows["test_search"]["arguments"].startswith("Batch(")
+    result.stdout.fnmatch_lines(
+        [
+            "*= gradcheck =*",
+            "*wrong_square*MISMATCH !*",
+            "*script (eager): *.py",
+            "*again: pytest *test_wrong*",
+        ]
+    )
+
+
+def test_the_scripts_it_names_show_the_failure_with_plain_tensorflow(outcome, pytester) -> None:
+    _, rows = outcome
+    for name in ("test_search", "TestTensorFlowCase::test_wrong"):
+        (script,) = rows[name]["scripts"].values()
+        done = pytester.runpython(script)
+        assert done.ret == 1
+        assert "FAILURE REPRODUCED" in done.stdout.str()
+        assert "gradcheck" not in Path(script).read_text().replace("tf-gradcheck", "").split("import", 1)[1]
