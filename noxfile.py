@@ -54,9 +54,7 @@ def _build_wheel(session: nox.Session) -> Path:
     else:
         # pip builds inside the checkout, where setuptools would pack what an earlier build left behind.
         shutil.rmtree(ROOT / "build", ignore_errors=True)
-        session.run(
-            "python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(out), str(ROOT), silent=True
-        )
+        session.run("python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(out), str(ROOT), silent=True)
     wheels = list(out.glob("*.whl"))
     if len(wheels) != 1:
         session.error(f"expected one wheel in {out}, found {len(wheels)}; the build's output is above")
@@ -103,9 +101,7 @@ def _own_suite_arguments(session: nox.Session) -> tuple[list[str], list[str]]:
             if not has_value:
                 value = next(rest, "")
             if not value:
-                session.error(
-                    f"{name} needs a value: a {'file' if name == '--requirements' else 'requirement'}"
-                )
+                session.error(f"{name} needs a value: a {'file' if name == '--requirements' else 'requirement'}")
             if name == "--requirements":
                 path = Path(session.invoked_from) / value
                 if not path.is_file():
@@ -142,9 +138,7 @@ def _version_session(release: versions.Release) -> None:
 
     what = f"TensorFlow {release.version}, Python {release.python}"
     session_for_release.__doc__ = f"{what}: the bundled variants, or pytest on the paths after `--`."
-    nox.session(
-        session_for_release, name=release.session, python=release.python, tags=["versions"], reuse_venv=True
-    )
+    nox.session(session_for_release, name=release.session, python=release.python, tags=["versions"], reuse_venv=True)
 
 
 for _release in versions.RELEASES:
@@ -222,8 +216,7 @@ def lock(session: nox.Session) -> None:
                 continue
             source = Path(folder) / f"{release.session}.in"
             source.write_text(
-                "\n".join([f"tensorflow-cpu=={release.version}", *release.requirements, *_group("test")])
-                + "\n"
+                "\n".join([f"tensorflow-cpu=={release.version}", *release.requirements, *_group("test")]) + "\n"
             )
             session.run(
                 *["uv", "pip", "compile", "pyproject.toml", str(source)],

@@ -91,9 +91,7 @@ def read_rows(path: Path) -> list[Row]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: is not JSON ({error}); give files that were written with --json"
-        ) from error
+        raise InputError(f"{path}: is not JSON ({error}); give files that were written with --json") from error
     try:
         return [
             Row(row.subject, row.tensorflow, row.modes, row.arguments, row.origin or str(path))
@@ -110,14 +108,10 @@ def rows_of(document: Any) -> list[Row]:
         InputError: where the document is not one of gradcheck's, or of a newer schema.
     """
     if not isinstance(document, dict) or "kind" not in document or "schema" not in document:
-        raise InputError(
-            "holds no results of gradcheck (no 'kind' and 'schema'); was it written with --json?"
-        )
+        raise InputError("holds no results of gradcheck (no 'kind' and 'schema'); was it written with --json?")
     schema = document["schema"]
     if not isinstance(schema, int) or schema > SCHEMA_VERSION:
-        raise InputError(
-            f"has schema {schema!r}, and this gradcheck reads up to {SCHEMA_VERSION}; update tf-gradcheck"
-        )
+        raise InputError(f"has schema {schema!r}, and this gradcheck reads up to {SCHEMA_VERSION}; update tf-gradcheck")
     parts = document.get("results")
     if parts is None:
         return [_row(document, {})]

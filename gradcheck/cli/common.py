@@ -74,11 +74,7 @@ def load_object(spec: str, what: str) -> Any:
         try:
             found = getattr(found, part)
         except AttributeError:
-            public = (
-                [entry for entry in vars(found) if not entry.startswith("_")]
-                if hasattr(found, "__dict__")
-                else []
-            )
+            public = [entry for entry in vars(found) if not entry.startswith("_")] if hasattr(found, "__dict__") else []
             hint = f"; it has {', '.join(public[:8])}{' …' if len(public) > 8 else ''}" if public else ""
             raise InputError(f"{what} {spec!r}: {where} has no {name!r}{hint}") from None
     return found
@@ -139,9 +135,7 @@ def parse_expect(texts: tuple[str, ...]) -> dict[str, tuple[Verdict, ...]]:
             raise InputError(f"--expect {text!r} is not MODE=VERDICT; the modes are {', '.join(MODES)}")
         for name in names.split("|"):
             if name not in Verdict.__members__:
-                raise InputError(
-                    f"--expect {text!r}: {name!r} is not one of {', '.join(Verdict.__members__)}"
-                )
+                raise InputError(f"--expect {text!r}: {name!r} is not one of {', '.join(Verdict.__members__)}")
         expected[mode] = tuple(Verdict[name] for name in names.split("|"))
     return expected
 

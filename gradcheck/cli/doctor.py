@@ -97,9 +97,7 @@ def _try_mode(tf: Any, mode: str) -> str:
         result = [float(value) for value in slope(point)]
     except Exception as error:  # whatever goes wrong here is the answer
         return f"fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    return (
-        "works" if result == [2.0, 4.0] else f"is wrong: the gradient of x*x at [1, 2] came out as {result}"
-    )
+    return "works" if result == [2.0, 4.0] else f"is wrong: the gradient of x*x at [1, 2] came out as {result}"
 
 
 def _text(found: dict[str, Any]) -> str:
@@ -108,9 +106,7 @@ def _text(found: dict[str, Any]) -> str:
     if found["tensorflow"] is None:
         return "\n".join([*lines, "TensorFlow   " + found["problem"]])
     lines.append(f"TensorFlow   {found['tensorflow']}")
-    lines.append(
-        f"Keras        {found['keras']}" + (f", tf_keras {found['tf_keras']}" if found["tf_keras"] else "")
-    )
+    lines.append(f"Keras        {found['keras']}" + (f", tf_keras {found['tf_keras']}" if found["tf_keras"] else ""))
     lines.append(f"devices      {', '.join(found['devices'])}")
     lines += [f"mode {mode:<7} {state}" for mode, state in found["modes"].items()]
     lines += [f"note: {note}" for note in found["notes"]]

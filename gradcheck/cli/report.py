@@ -16,12 +16,8 @@ __all__ = ["report"]
 
 
 @click.command()
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@click.option(
-    "--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables as Markdown."
-)
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables as Markdown.")
 @json_option
 def report(files: tuple[Path, ...], markdown: Path | None, json_file: Path | None) -> None:
     """Show the results in FILES, which were written with --json, as one matrix for each TensorFlow.
@@ -103,8 +99,7 @@ def _markdown(rows: list[Row]) -> str:
     if failures:
         lines += ["## Not as it should be", ""]
         lines += [
-            f"- {_code(row.subject)}, {mode}, {_title(row.tensorflow)}: {_plain(what)}"
-            for row, mode, what in failures
+            f"- {_code(row.subject)}, {mode}, {_title(row.tensorflow)}: {_plain(what)}" for row, mode, what in failures
         ]
         lines.append("")
     changed = differences(rows)

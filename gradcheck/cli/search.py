@@ -37,9 +37,7 @@ _FLOAT_DTYPES = ("float16", "float32", "float64", "complex64", "complex128")
 @click.command()
 @click.argument("subjects", metavar="SUBJECT...", nargs=-1, required=True)
 @modes_option
-@click.option(
-    "--max-examples", type=click.IntRange(min=1), default=100, show_default=True, help="Batches to try."
-)
+@click.option("--max-examples", type=click.IntRange(min=1), default=100, show_default=True, help="Batches to try.")
 @click.option("--seed", type=int, help="Makes the search repeatable.")
 @click.option(
     "--wrt",
@@ -48,18 +46,10 @@ _FLOAT_DTYPES = ("float16", "float32", "float64", "complex64", "complex128")
     show_default=True,
     help="What to differentiate by.",
 )
-@click.option(
-    "--engine", type=click.Choice(["compiled", "reference", "projected"]), help="How Jacobians are formed."
-)
-@click.option(
-    "--expect", multiple=True, metavar="MODE=VERDICT", help="A verdict that is right for a mode; repeatable."
-)
-@click.option(
-    "--strategy", metavar="MODULE:NAME", help="A Hypothesis strategy, or a function that makes one."
-)
-@click.option(
-    "--features", type=click.IntRange(min=0), help="Size of the last axis; 0: values are [batch, time].  [3]"
-)
+@click.option("--engine", type=click.Choice(["compiled", "reference", "projected"]), help="How Jacobians are formed.")
+@click.option("--expect", multiple=True, metavar="MODE=VERDICT", help="A verdict that is right for a mode; repeatable.")
+@click.option("--strategy", metavar="MODULE:NAME", help="A Hypothesis strategy, or a function that makes one.")
+@click.option("--features", type=click.IntRange(min=0), help="Size of the last axis; 0: values are [batch, time].  [3]")
 @click.option("--max-batch", type=click.IntRange(min=1), help="Most rows of a batch.")
 @click.option("--min-length", type=click.IntRange(min=0), help="Shortest length of a row.")
 @click.option("--max-length", type=click.IntRange(min=0), help="Longest length of a row.")
@@ -72,9 +62,7 @@ _FLOAT_DTYPES = ("float16", "float32", "float64", "complex64", "complex128")
     type=click.Path(file_okay=False, path_type=Path),
     help="Write a plain TensorFlow script for each failure to this folder.",
 )
-@click.option(
-    "-q", "--quiet", is_flag=True, help="No progress bar, and nothing printed where nothing failed."
-)
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar, and nothing printed where nothing failed.")
 @json_option
 def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | None, **options: Any) -> None:
     """Search for batches on which a gradient of SUBJECT is wrong, and print the smallest.
@@ -96,9 +84,7 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
     with progress(options["quiet"]) as bar:
         try:
             for number, (spec, subject) in enumerate(loaded):
-                for result in _search_modes(
-                    subject, strategy, modes, arguments, _Watch(bar, spec, number, loaded)
-                ):
+                for result in _search_modes(subject, strategy, modes, arguments, _Watch(bar, spec, number, loaded)):
                     # One more mode each time: what an interruption leaves is what was finished.
                     finished[number:] = [result]
                 if not (options["quiet"] and finished[number].ok):
@@ -154,9 +140,7 @@ def _search_modes(
         def on_example(mode: str, examples: int, phase: str) -> None:
             watch.show(mode, examples, phase, wanted, len(modes))
 
-        found: SearchResult = gradcheck.search(
-            subject, strategy, modes=(mode,), on_example=on_example, **arguments
-        )
+        found: SearchResult = gradcheck.search(subject, strategy, modes=(mode,), on_example=on_example, **arguments)
         so_far = {} if merged is None else merged.modes
         merged = dataclasses.replace(found, modes={**so_far, **found.modes})
         yield merged

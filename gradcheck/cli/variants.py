@@ -24,13 +24,9 @@ _WIDTH = 100
 @click.command()
 @modes_option
 @click.option("--max-examples", type=click.IntRange(min=1), help="Batches to try on each variant.")
-@click.option(
-    "--only", metavar="TEXT", multiple=True, help="Only variants with this in their name; repeatable."
-)
+@click.option("--only", metavar="TEXT", multiple=True, help="Only variants with this in their name; repeatable.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which batches are tried.")
-@click.option(
-    "--claims/--no-claims", default=True, show_default=True, help="Measure the three claims as well."
-)
+@click.option("--claims/--no-claims", default=True, show_default=True, help="Measure the three claims as well.")
 @click.option(
     "--scripts",
     type=click.Path(file_okay=False, path_type=Path),

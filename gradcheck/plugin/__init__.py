@@ -34,9 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     config.addinivalue_line("markers", settings.MARKER_HELP)
     settings.check_options(config)
-    if not hasattr(
-        config, "workerinput"
-    ):  # an xdist worker: its results travel to the controller on the reports
+    if not hasattr(config, "workerinput"):  # an xdist worker: its results travel to the controller on the reports
         from gradcheck.plugin.results import Results
 
         config.pluginmanager.register(Results(config), "gradcheck-results")

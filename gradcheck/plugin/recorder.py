@@ -87,9 +87,7 @@ class Recorder:
             if result.verdict is Verdict.UNRESOLVED and not result.expected
         ]
         if undecided:
-            pytest.fail(
-                "undecided, and --gradcheck-unresolved=fail:\n  " + "\n  ".join(undecided), pytrace=False
-            )
+            pytest.fail("undecided, and --gradcheck-unresolved=fail:\n  " + "\n  ".join(undecided), pytrace=False)
 
     def attach_to(self, report: pytest.TestReport, error: BaseException | None) -> None:
         """Put rows, sections and JUnit properties on ``report``."""

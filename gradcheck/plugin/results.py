@@ -59,9 +59,7 @@ class Results:
                     terminalreporter.write_line(line)
         if name := value_of(self.config, "json"):
             terminalreporter.write_line("")
-            terminalreporter.write_line(
-                f"Written to {name}; `gradcheck report {shlex.quote(name)}` shows it."
-            )
+            terminalreporter.write_line(f"Written to {name}; `gradcheck report {shlex.quote(name)}` shows it.")
 
 
 def _named_rows(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

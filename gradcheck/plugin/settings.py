@@ -172,10 +172,7 @@ def _checked_marker(marker: pytest.Mark) -> dict[str, Any]:
         raise pytest.UsageError(
             f"@pytest.mark.gradcheck has no argument {unknown[0]!r}; its arguments are {', '.join(_CHECKS)}"
         )
-    return {
-        name: _CHECKS[name](value, f"@pytest.mark.gradcheck({name}=...)")
-        for name, value in marker.kwargs.items()
-    }
+    return {name: _CHECKS[name](value, f"@pytest.mark.gradcheck({name}=...)") for name, value in marker.kwargs.items()}
 
 
 def _modes(value: Any, where: str) -> tuple[str, ...]:

@@ -99,9 +99,7 @@ def test_search_for_real(tmp_path: Path) -> None:
     assert "unmasked_mean: PADDING_LEAK in eager, graph" in done.stdout
     document = json.loads((tmp_path / "r.json").read_text())
     assert document["results"][0]["modes"]["graph"]["verdict"] == "PADDING_LEAK"
-    script = subprocess.run(
-        [sys.executable, str(tmp_path / "unmasked_mean-graph.py")], capture_output=True, text=True
-    )
+    script = subprocess.run([sys.executable, str(tmp_path / "unmasked_mean-graph.py")], capture_output=True, text=True)
     assert script.returncode == 1, script.stdout + script.stderr
     assert "FAILURE REPRODUCED" in script.stdout
 

@@ -44,9 +44,7 @@ def test_undecided_is_no_failure(run, searches, layers) -> None:
     assert "UNRESOLVED" in result.output
 
 
-def test_an_expected_failure_is_none_and_an_expected_failure_that_passes_is_one(
-    run, searches, layers
-) -> None:
+def test_an_expected_failure_is_none_and_an_expected_failure_that_passes_is_one(run, searches, layers) -> None:
     searches({"wrong": {"xla": "UNSUPPORTED"}})
     assert run("search", "layers_for_cli:wrong", "--expect", "xla=UNSUPPORTED|ERROR").exit_code == 0
     assert run("search", "layers_for_cli:right", "--expect", "xla=UNSUPPORTED").exit_code == 1
@@ -165,14 +163,11 @@ def test_strategy_options_reach_the_strategy(run, searches, layers) -> None:
 
 def test_a_strategy_of_one_s_own(run, searches, layers) -> None:
     layers.write_text(
-        layers.read_text()
-        + "from hypothesis import strategies as st\nmine = st.just(1)\ndef make(): return mine\n"
+        layers.read_text() + "from hypothesis import strategies as st\nmine = st.just(1)\ndef make(): return mine\n"
     )
     calls = searches({})
     for name in ("mine", "make"):
-        result = run(
-            "search", "layers_for_cli:right", "--strategy", f"layers_for_cli:{name}", "--modes", "xla"
-        )
+        result = run("search", "layers_for_cli:right", "--strategy", f"layers_for_cli:{name}", "--modes", "xla")
         assert result.exit_code == 0, result.output
     assert [repr(call["strategy"]) for call in calls] == ["just(1)", "just(1)"]
 
@@ -218,9 +213,7 @@ def test_dotted_names(run, searches, layers) -> None:
         ([], "Missing argument 'SUBJECT...'"),
     ],
 )
-def test_wrong_usage_exits_with_2(
-    run, searches, layers, tmp_path: Path, arguments: list[str], said: str
-) -> None:
+def test_wrong_usage_exits_with_2(run, searches, layers, tmp_path: Path, arguments: list[str], said: str) -> None:
     (tmp_path / "broken_for_cli.py").write_text("1 / 0\n")
     searches({})
     result = run("search", *arguments)

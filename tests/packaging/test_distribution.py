@@ -93,9 +93,7 @@ def test_an_installation_has_no_top_level_strategies(built: Path, tmp_path: Path
         "print(gradcheck.__file__); assert importlib.util.find_spec('strategies') is None"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().startswith(str(tmp_path / "site"))
 
@@ -104,9 +102,7 @@ def test_in_the_running_environment_strategies_is_nobody_s_name() -> None:
     assert importlib.util.find_spec("strategies") is None
 
 
-@pytest.mark.skipif(
-    "GRADCHECK_EXPECT_INSTALLED" not in os.environ, reason="only Nox's sessions install a wheel"
-)
+@pytest.mark.skipif("GRADCHECK_EXPECT_INSTALLED" not in os.environ, reason="only Nox's sessions install a wheel")
 def test_what_is_tested_is_the_installed_package() -> None:
     import gradcheck
 

@@ -54,9 +54,7 @@ def test_there_are_no_other_constraints() -> None:
 
 
 def test_the_oldest_gets_the_numpy_and_protobuf_it_can_load() -> None:
-    pins = dict(
-        re.findall(r"^(numpy|protobuf)==(\d+\.\d+)", (ROOT / oldest().constraints).read_text(), re.MULTILINE)
-    )
+    pins = dict(re.findall(r"^(numpy|protobuf)==(\d+\.\d+)", (ROOT / oldest().constraints).read_text(), re.MULTILINE))
     numpy, protobuf = (tuple(map(int, pins[name].split("."))) for name in ("numpy", "protobuf"))
     assert numpy < (1, 24)
     assert protobuf < (3, 20)
@@ -73,9 +71,7 @@ def ci_commands() -> list[str]:
     text = (ROOT / ".ci" / "run").read_text()
     body = re.search(r"^readme_tests\(\) \{\n(.*?)^\}", text, flags=re.MULTILINE | re.DOTALL)
     assert body is not None
-    return [
-        line.strip() for line in body[1].splitlines() if line.strip() and not line.strip().startswith("#")
-    ]
+    return [line.strip() for line in body[1].splitlines() if line.strip() and not line.strip().startswith("#")]
 
 
 def test_ci_runs_the_readme_s_test_command_word_for_word() -> None:

@@ -79,9 +79,7 @@ def test_a_wrong_ini_value_names_its_key(run, pytester: pytest.Pytester) -> None
     pytester.makeini("[pytest]\ngradcheck_modes = fast\n")
     result = run("def test(): pass")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        ["ERROR: ini key gradcheck_modes: 'fast' is not one of eager, graph, dynamic, xla"]
-    )
+    result.stderr.fnmatch_lines(["ERROR: ini key gradcheck_modes: 'fast' is not one of eager, graph, dynamic, xla"])
 
 
 def test_unresolved_is_shown_by_default_and_can_fail(run) -> None:

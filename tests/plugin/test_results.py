@@ -90,9 +90,7 @@ class Test(unittest.TestCase):
 """
     )
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(
-        ["right*PASS", "wrong*MISMATCH !", "*again: pytest test_it.py::Test::test_wrong*"]
-    )
+    result.stdout.fnmatch_lines(["right*PASS", "wrong*MISMATCH !", "*again: pytest test_it.py::Test::test_wrong*"])
 
 
 def test_under_given_only_the_shrunk_example_counts(run) -> None:

@@ -73,9 +73,7 @@ def test_a_suite_of_somebody_else(outcome: tuple[pytest.RunResult, dict[str, dic
     result, rows = outcome
     # tf.test.TestCase brings a test of its own, test_session, which is skipped.
     result.assert_outcomes(passed=4, failed=2, skipped=1)
-    verdicts = {
-        name: {mode: cell["verdict"] for mode, cell in row["modes"].items()} for name, row in rows.items()
-    }
+    verdicts = {name: {mode: cell["verdict"] for mode, cell in row["modes"].items()} for name, row in rows.items()}
     assert verdicts == {
         "test_fixture": {"eager": "PASS", "graph": "PASS"},
         "test_expected": {"graph": "PADDING_LEAK"},
