@@ -1,22 +1,25 @@
 """The whole method on one Jacobian, given a function that evaluates many points at once.
 
 ``evaluate(points [k, x_size]) -> outputs [k, y_size]`` is all that is asked of a subject; an engine makes it
-one compiled call. There are two rounds: noise and screen together, then the ladder for the directions that
+one compiled call. There are two rounds (a third where a corner
+needs a second look): noise and screen together, then the ladder for the directions that
 need it, each in pieces of at most `max_points` points.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
+from gradcheck.numerics.crossroads import reconsider
 from gradcheck.numerics.first_look import screen
-from gradcheck.numerics.judging import Judgement, judge, passes_screen
-from gradcheck.numerics.ladder import Refined, refine
+from gradcheck.numerics.judging import Judgement, Status, judge, passes_screen
+from gradcheck.numerics.ladder import Kind, Refined, refine
 from gradcheck.numerics.noise import measured_eps, noise_level, noise_points
 from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps, screen_steps
 
@@ -68,9 +71,7 @@ def compare(
     one_hot = directions is None
     ways = np.eye(point.size) if directions is None else np.asarray(directions, np.float64)
     if ways.ndim != 2 or ways.shape[1] != point.size:
-        raise InputError(
-            f"directions must be [n_directions, x_size] with x_size {point.size}, got {ways.shape}"
-        )
+        raise InputError(f"directions must be [n_directions, x_size] with x_size {point.size}, got {ways.shape}")
     # A direction moves every coordinate, so its steps are those of a coordinate of typical size.
     along = point if one_hot else np.full(ways.shape[0], np.median(np.abs(point)) if point.size else 0.0)
 
@@ -89,7 +90,8 @@ def compare(
     noise = noise_level(center, samples, eps=eps)
     plus, minus = rest.reshape(2, *steps.shape, center.size)
     estimate = screen(center, plus, minus, steps, noise)
-    real_eps = measured_eps(center, noise, eps=eps)
+    finite = np.where(np.isfinite(out), np.abs(out), 0.0)
+    real_eps = measured_eps(finite[: 1 + len(probes)].max(axis=0), noise, eps=eps)
 
     theory = np.asarray(theoretical, np.float64)
     todo = ~passes_screen(theory, estimate, eps=eps).all(axis=1)
@@ -104,10 +106,29 @@ def compare(
             wanted = theory[todo][start : start + group]
             parts.append(refine(center, plus, minus, rungs, noise, theoretical=wanted))
         refined = concatenate_refined(parts)
-    return judge(
+    found = judge(
         theory, estimate, refined, todo, eps=real_eps, scale=_typical_slope(point, center),
         rtol=rtol, atol=atol, resolution_limit=resolution_limit,
     )  # fmt: skip
+    outside = (found.kind == Kind.KINK) & (found.status == Status.MISMATCH)
+    corners = outside.any(axis=1)
+    if corners.any():
+        with np.errstate(over="ignore", invalid="ignore"):
+            inside, several = reconsider(
+                values,
+                point,
+                ways[corners],
+                theory[corners],
+                found.left[corners],
+                found.right[corners],
+                noise,
+                seed=seed,
+            )
+        status = found.status.copy()
+        status[corners] = np.where(outside[corners] & several, Status.UNRESOLVED, status[corners])
+        status[corners] = np.where(outside[corners] & inside, Status.KINK, status[corners])
+        found = replace(found, status=status)
+    return found
 
 
 def _typical_slope(point: Array, center: Array) -> Array:

@@ -47,21 +47,15 @@ def check_samples(center: Any, plus: Any, minus: Any, steps: Any, noise: Any) ->
     Raises:
         InputError: a shape is wrong, a step is not positive, or the steps do not fall.
     """
-    center, plus, minus, steps, noise = (
-        np.asarray(a, np.float64) for a in (center, plus, minus, steps, noise)
-    )
+    center, plus, minus, steps, noise = (np.asarray(a, np.float64) for a in (center, plus, minus, steps, noise))
     if center.ndim != 1 or steps.ndim != 2:
-        raise InputError(
-            f"center must be [y_size] and steps [n_steps, n], got {center.shape} and {steps.shape}"
-        )
+        raise InputError(f"center must be [y_size] and steps [n_steps, n], got {center.shape} and {steps.shape}")
     expected = (*steps.shape, center.shape[0])
     for name, array in (("plus", plus), ("minus", minus)):
         if array.shape != expected:
             raise InputError(f"{name} must be [n_steps, n, y_size] = {expected}, got {array.shape}")
     if noise.shape != center.shape:
-        raise InputError(
-            f"noise must be [y_size] = {center.shape}, as noise_level returns it, got {noise.shape}"
-        )
+        raise InputError(f"noise must be [y_size] = {center.shape}, as noise_level returns it, got {noise.shape}")
     if not (steps > 0).all() or not (np.diff(steps, axis=0) < 0).all():
         raise InputError("steps must be positive and strictly falling along the first axis")
     return center, plus, minus, steps, noise
@@ -91,11 +85,7 @@ def screen(center: Any, plus: Any, minus: Any, steps: Any, noise: Any) -> Estima
     with np.errstate(invalid="ignore", over="ignore"):
         slope = (plus - minus) / (2 * h)
         far, near = (slope[k + 1] + (slope[k + 1] - slope[k]) / ((h[k] / h[k + 1]) ** 2 - 1) for k in (0, 1))
-        grain = (
-            NOISE_FACTOR
-            * np.maximum(noise, 2.0**-54 * np.maximum(np.abs(plus), np.abs(minus)).max(axis=0))
-            / h[2]
-        )
+        grain = NOISE_FACTOR * np.maximum(noise, 2.0**-54 * np.maximum(np.abs(plus), np.abs(minus)).max(axis=0)) / h[2]
         error = np.abs(far - near) + grain
         bend = np.abs(plus + minus - 2 * center) / h
         corner = bend[2] > 4 * bend[1] * (h[2] / h[1]) + 4 * grain

@@ -186,9 +186,7 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     )
 
 
-def _limit(
-    slopes: Array, h: Array, grain: Array, *, power: int, depth: int
-) -> tuple[Array, Array, NDArray[np.intp]]:
+def _limit(slopes: Array, h: Array, grain: Array, *, power: int, depth: int) -> tuple[Array, Array, NDArray[np.intp]]:
     """Limit of ``slopes`` for ``h → 0``, its error, and the nearest rung that it was taken from.
 
     The error is infinite where no window counts.
@@ -199,7 +197,7 @@ def _limit(
     value, error, rung = _best_window(slopes, grain)
     sequence, noise = slopes, grain
     for level in range(1, depth + 1):
-        weight = 1 / ((h[:-level] / h[level:]) ** power - 1)
+        weight: Array = 1 / ((h[:-level] / h[level:]) ** power - 1)
         sequence = sequence[1:] + (sequence[1:] - sequence[:-1]) * weight
         noise = noise[1:] * (1 + weight) + noise[:-1] * weight
         candidate, candidate_error, nearest = _best_window(sequence, noise)
@@ -241,9 +239,7 @@ def _unbounded(value: Array, error: Array, slopes: Array, h: Array, grain: Array
     near, noise = slopes[-5:], grain[-5:]
     growth = np.abs(near[1:]) / np.abs(near[:-1])
     # As h^-q with q above 0.2, over five rungs, and far above noise.
-    grows = (growth > (h[-5:-1] / h[-4:]) ** 0.2).all(axis=0) & (np.abs(near) > SEPARATION * noise).all(
-        axis=0
-    )
+    grows = (growth > (h[-5:-1] / h[-4:]) ** 0.2).all(axis=0) & (np.abs(near) > SEPARATION * noise).all(axis=0)
     grows &= (np.sign(near) == np.sign(near[-1])).all(axis=0) & ~np.isfinite(error)
     return np.where(grows, np.sign(near[-1]) * np.inf, value), np.where(grows, 0.0, error)
 

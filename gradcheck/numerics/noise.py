@@ -52,11 +52,7 @@ _ONE_SIDED = 16.0
 
 def _spacings(eps: float) -> tuple[float, float, float, float]:
     """Two fine, a middle and a coarse distance between neighbouring samples, relative to the coordinates."""
-    return (
-        (2.0**-36, 2.0**-32, 2.0**-22, 2.0**-10)
-        if eps < 2.0**-40
-        else (2.0**-17, 2.0**-16, 2.0**-14, 2.0**-9)
-    )
+    return (2.0**-36, 2.0**-32, 2.0**-22, 2.0**-10) if eps < 2.0**-40 else (2.0**-17, 2.0**-16, 2.0**-14, 2.0**-9)
 
 
 def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
@@ -72,13 +68,9 @@ def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
     """
     values = np.asarray(x, np.float64)
     if values.ndim != 1:
-        raise InputError(
-            f"the point must be a flat vector [x_size], got shape {values.shape}; ravel it first"
-        )
+        raise InputError(f"the point must be a flat vector [x_size], got shape {values.shape}; ravel it first")
     random = np.random.default_rng(seed)
-    direction = random.uniform(0.5, 1.5, values.shape) * np.where(
-        random.random(values.shape) < 0.5, -1.0, 1.0
-    )
+    direction = random.uniform(0.5, 1.5, values.shape) * np.where(random.random(values.shape) < 0.5, -1.0, 1.0)
     # In proportion to the coordinate, so that samples stay inside the domain of log and sqrt. A zero has no
     # scale of its own; 2⁻¹⁰ keeps the samples well below the 1e-6 at which the usual epsilons bend a
     # function.
@@ -139,10 +131,9 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     result = np.where(still, np.fmax(result, less[1]), result)
     result = np.where(np.isfinite(result), np.maximum(_SAFETY * result, floor), 8 * floor)
     result = np.where(np.isfinite(middle), result, 0.0)
+    size = np.fmax(np.abs(middle), np.fmax.reduce(np.abs(np.where(np.isfinite(values), values, 0.0))))
     # Where the function computes in a lower precision, outputs that happened to stand still do so too.
-    inner = np.maximum(
-        _inner_eps(values, repeats[3].min(axis=0) < 0.7), measured_eps(middle, result, eps=eps)
-    )
+    inner = np.maximum(_inner_eps(values, repeats[3].min(axis=0) < 0.7), measured_eps(size, result, eps=eps))
     lower = np.isfinite(middle) & (inner > eps)
     result = np.where(lower, np.maximum(result, 0.25 * inner * np.abs(middle)), result)
     return np.asarray(result)
@@ -167,7 +158,7 @@ def _inner_eps(samples: Array, moves: NDArray[np.bool_]) -> Array:
     return np.asarray(result)
 
 
-def measured_eps(center: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
+def measured_eps(size: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
     """Relative rounding error at which the function really computes, from the noise of its outputs.
 
     A function may compute in float32 whatever it is given. Its noise then is some 1e-8 of its values, and no
@@ -176,11 +167,17 @@ def measured_eps(center: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
         outputs
     decides, so that one output with cancellation does not coarsen the check of all.
 
+    Args:
+        size: largest magnitude of every output near the point, ``[y_size]``. (At the point itself it may
+            happen to be next to nothing.)
+        noise: from `noise_level`, ``[y_size]``.
+        eps: machine epsilon of the dtype in which the function is evaluated.
+
     Returns:
         ``eps`` or, where the noise is more than a thousand times what ``eps`` explains, twice the relative
         noise, at most 2⁻⁷.
     """
-    values, noises = np.abs(np.asarray(center, np.float64)), np.asarray(noise, np.float64)
+    values, noises = np.abs(np.asarray(size, np.float64)), np.asarray(noise, np.float64)
     use = np.isfinite(values) & (values > 0) & np.isfinite(noises)
     if not use.any():
         return eps

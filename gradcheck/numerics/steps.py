@@ -36,9 +36,7 @@ _ZERO = 2.0**-100
 def _coordinates(x: Any) -> Array:
     values = np.asarray(x, np.float64)
     if values.ndim != 1:
-        raise InputError(
-            f"the point must be a flat vector [x_size], got shape {values.shape}; ravel it first"
-        )
+        raise InputError(f"the point must be a flat vector [x_size], got shape {values.shape}; ravel it first")
     return values
 
 

@@ -108,9 +108,7 @@ PAIRS = (
     Pair("floor at 1", np.floor, 1.0, 0.0, -1.0, Status.KINK, Status.UNRESOLVED),
     Pair("constant", lambda x: 0 * x + 5, 1.0, 0.0, 1e-9),
     Pair("zero", lambda x: 0 * x, 1.0, 0.0, 1e-9),
-    Pair(
-        "rounded to float16", in_float16(lambda x: x), 0.7, 1.0, np.nan, Status.UNRESOLVED, Status.NONFINITE
-    ),
+    Pair("rounded to float16", in_float16(lambda x: x), 0.7, 1.0, np.nan, Status.UNRESOLVED, Status.NONFINITE),
     # Edges of the domain.
     Pair("log at 1e-6", np.log, 1e-6, 1e6, 1e6 * (1 + 1e-5)),
     Pair("sqrt at 1e-9", np.sqrt, 1e-9, 0.5 / np.sqrt(1e-9), 0.51 / np.sqrt(1e-9)),
@@ -136,9 +134,7 @@ class Dual:
 
     def times_first(self) -> Dual:
         first, rate = self.value[:, :1], self.slope[:, :1]
-        return Dual(
-            self.value * first, self.slope * first[..., np.newaxis] + self.value[..., np.newaxis] * rate
-        )
+        return Dual(self.value * first, self.slope * first[..., np.newaxis] + self.value[..., np.newaxis] * rate)
 
 
 def _sigmoid(x: Array) -> Array:

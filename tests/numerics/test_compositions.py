@@ -54,9 +54,7 @@ def test_right_gradients_with_corners_are_never_a_mismatch(case: tuple[Compositi
 
 @given(compositions((*SMOOTH, "times")), st.data())
 @settings(max_examples=300, deadline=None)
-def test_one_wrong_entry_is_found_and_only_that(
-    case: tuple[Composition, np.ndarray], data: st.DataObject
-) -> None:
+def test_one_wrong_entry_is_found_and_only_that(case: tuple[Composition, np.ndarray], data: st.DataObject) -> None:
     function, x = case
     jacobian = function.jacobian(x)
     size = np.abs(jacobian).max()

@@ -21,9 +21,7 @@ def sample(function: Any, x: float, steps: np.ndarray) -> tuple[np.ndarray, np.n
         return function(point), function(x + steps)[..., np.newaxis], function(x - steps)[..., np.newaxis]
 
 
-def refined(
-    function: Any, x: float, noise: float | None = None, rungs: slice = slice(None), **more: Any
-) -> Any:
+def refined(function: Any, x: float, noise: float | None = None, rungs: slice = slice(None), **more: Any) -> Any:
     steps = numerics.refine_steps(np.array([x]))[rungs]
     center, plus, minus = sample(function, x, steps)
     with np.errstate(all="ignore"):
@@ -103,10 +101,7 @@ def test_noise_of_a_function_in_float32() -> None:
     assert (level > 1e-9).all()
     assert (level < 1e-6).all()
     assert numerics.measured_eps(function(x), level) > 1e-8
-    assert (
-        numerics.measured_eps(np.sin(x), numerics.noise_level(np.sin(x), np.sin(numerics.noise_points(x))))
-        == EPS
-    )
+    assert numerics.measured_eps(np.sin(x), numerics.noise_level(np.sin(x), np.sin(numerics.noise_points(x)))) == EPS
 
 
 def test_noise_of_coarse_intermediate_results() -> None:
@@ -238,6 +233,35 @@ def test_too_large_a_noise_does_not_convict() -> None:
     told = refined(wavy, 0.3, noise=0.5, theoretical=np.array([[slope]]))
     nothing = numerics.Estimate(np.zeros((1, 1)), np.full((1, 1), np.inf), np.ones((1, 1), bool))
     assert numerics.judge(np.array([[slope]]), nothing, told).status[0, 0] != Status.MISMATCH
+
+
+# Corners upon corners
+
+
+def relu_layer(points: np.ndarray) -> np.ndarray:
+    """A residual block with relu units, without biases: at a row of zeros all its corners meet."""
+    inner = np.array([[0.5, 1.0], [1.0, -0.25], [-0.5, 0.75], [-1.5, 0.5]])
+    outer = np.array([[-0.5, 0.25, -0.5, 0.5], [0.25, -0.75, -0.5, 1.0]])
+    return 3 * points + relu(points @ inner.T) @ outer.T
+
+
+def test_where_several_corners_meet_the_convention_is_no_mismatch() -> None:
+    # What TensorFlow returns: every relu' at 0 is 0.
+    convention = 3 * np.eye(2)
+    found = numerics.compare(relu_layer, np.zeros(2), convention)
+    assert found.count(Status.MISMATCH) == 0
+    assert found.count(Status.PASS) < convention.size
+    # Away from the corners the same function is judged as any other.
+    x = np.array([1.0, 0.5])
+    assert numerics.compare(relu_layer, x, convention).count(Status.MISMATCH) > 0
+
+
+def test_one_corner_among_many_inputs_is_still_a_mismatch_outside_its_slopes() -> None:
+    x = np.array([0.0, 0.3, -0.4])
+    right = np.diag([0.0, 1.0, -1.0])
+    assert numerics.compare(np.abs, x, right).status[0, 0] == Status.KINK
+    right[0, 0] = 1.5
+    assert np.argwhere(numerics.compare(np.abs, x, right).status == Status.MISMATCH).tolist() == [[0, 0]]
 
 
 # Judge
