@@ -13,7 +13,7 @@ _SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 @pytest.fixture
 def snapshot() -> Callable[[str, str], None]:
-    """Compare a text with ``tests/snapshots/NAME.txt``; ``UPDATE_SNAPSHOTS=1`` writes it, to be read before a commit."""
+    """Compare a text with ``tests/snapshots/NAME.txt``; ``UPDATE_SNAPSHOTS=1`` writes it, to be read by a person."""
 
     def compare(name: str, text: str) -> None:
         path = _SNAPSHOTS / f"{name}.txt"

@@ -177,9 +177,9 @@ _RULES = (
     _rule(
         r"(Cannot infer argument `num` from shape \([^)]*\)|[^.\n]*with unknown inner matrix shape"
         r"|[^.\n]*should be defined\. Found:? `?None`?|[^.\n]*must be fully-defined \(no `None` dimensions\)"
-        r"|Cannot iterate over a (?:tensor|shape) with unknown [\w ]+|as_list\(\) is not defined on an unknown TensorShape"
-        r"|[^.\n]*(?:unknown|undefined) (?:rank|shape|dimension)[^.\n]*|[^.\n]*(?:must|has to|should) be (?:statically )?"
-        r"(?:known|static|fully defined)[^.\n]*)",
+        r"|Cannot iterate over a (?:tensor|shape) with unknown [\w ]+|as_list\(\) is not defined on an unknown"
+        r"|[^.\n]*(?:unknown|undefined) (?:rank|shape|dimension)[^.\n]*"
+        r"|[^.\n]*(?:must|has to|should) be (?:statically )?(?:known|static|fully defined)[^.\n]*)",
         r"\1",
         _DYNAMIC,
     ),
@@ -187,7 +187,10 @@ _RULES = (
     _rule(r"PartialTensorShape: Incompatible shapes during merge: (\[[^\]]*\]) vs\. (\[[^\]]*\])", _unequal(1, 2)),
     _rule(r"Incompatible shape for value \((\([^)]*\))\), expected \((\([^)]*\))\)", _unequal(1, 2)),
     _rule(r"Inconsistent shapes: saw (\([^)]*\)) but expected (\([^)]*\))", _unequal(1, 2)),
-    _rule(r"[Tt]ried to stack elements (?:with|from .*? with) different shapes: (\[[^\]]*\]) vs\.? (\[[^\]]*\])", _unequal(1, 2)),
+    _rule(
+        r"[Tt]ried to stack elements (?:with|from .*? with) different shapes: (\[[^\]]*\]) vs\.? (\[[^\]]*\])",
+        _unequal(1, 2),
+    ),
     _rule(
         r"Dimensions must be equal, but are .*? for '[^']*? = (?P<operation>\w+)\[.*?' with input shapes: "
         r"(?P<shapes>\[.*\])",
@@ -201,8 +204,8 @@ _RULES = (
         ),
     ),
     _rule(
-        r"cannot compute (?P<operation>\w+) as input #\d+\(zero-based\) was expected to be an? (?P<one>\w+) tensor but is "
-        r"an? (?P<other>\w+) tensor",
+        r"cannot compute (?P<operation>\w+) as input #\d+\(zero-based\) was expected to be an? (?P<one>\w+) tensor "
+        r"but is an? (?P<other>\w+) tensor",
         _dtypes,
     ),
     _rule(
@@ -220,7 +223,9 @@ _RULES = (
         r"TensorFlow has no gradient for the operation \1",
     ),
     _rule(r"assertion failed: \[([^\]]+)\]", r"assertion failed: \1"),
-    _rule(r"(?:OOM when allocating|Out of memory while trying to allocate)[^.\[]*(?:\[[^\]]*\])?", r"out of memory: \g<0>"),
+    _rule(
+        r"(?:OOM when allocating|Out of memory while trying to allocate)[^.\[]*(?:\[[^\]]*\])?", r"out of memory: \g<0>"
+    ),
 )
 
 # A frame in a message, as Python, as AutoGraph and as XLA write it.
@@ -230,7 +235,9 @@ _LIBRARIES = re.compile(
     r"|[/\\](?:tensorflow|keras)[/\\](?:python|src|engine|layers|utils)[/\\]"
     r"|__autograph_generated_file|^<|[/\\]lib[/\\]python\d[\d.]*[/\\][\w]+\.py$"
 )
-_PYTHON_ERROR = re.compile(r"^\s+(?P<type>[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Iteration|Exit|Warning)): ", re.MULTILINE)
+_PYTHON_ERROR = re.compile(
+    r"^\s+(?P<type>[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Iteration|Exit|Warning)): ", re.MULTILINE
+)
 # Keras 2 and Keras 3.
 _IN_LAYER = re.compile(
     r'Exception encountered when calling (?:layer "?[\w.]+"? \(type (\w+)\)|(\w+)\.(?:call|build)\(\))\.\s*'
@@ -250,9 +257,7 @@ def _type_and_text(exception: BaseException) -> tuple[str, str]:
         # raise ValueError("expected", 1, "gradients"): meant as a sentence, shown as a tuple.
         text = " ".join(str(part) for part in exception.args)
     if "in user code:" in text:
-        found = None
-        for found in _PYTHON_ERROR.finditer(text):
-            pass
+        found = next(reversed(list(_PYTHON_ERROR.finditer(text))), None)
         if found:
             if name in _WRAPPERS:
                 name = found["type"].rpartition(".")[2]

@@ -13,7 +13,7 @@ WIDTH = 100
 def paragraph(text: str, indent: int = 2) -> list[str]:
     """The text as lines of at most `WIDTH` columns, all indented alike. Words longer than a line stay whole."""
     space = " " * indent
-    lines = textwrap.wrap(
+    return textwrap.wrap(
         " ".join(text.split()),
         WIDTH,
         initial_indent=space,
@@ -21,7 +21,6 @@ def paragraph(text: str, indent: int = 2) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return lines
 
 
 def columns(rows: Iterable[tuple[str, str]], indent: int = 2, between: int = 2) -> list[str]:

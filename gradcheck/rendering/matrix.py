@@ -51,14 +51,12 @@ def render_matrix(rows: Mapping[str, Mapping[str, Verdict | ModeResult]]) -> str
         return ""
     modes = list(dict.fromkeys(mode for results in rows.values() for mode in results))
     cells = {subject: [_cell(results.get(mode)) for mode in modes] for subject, results in rows.items()}
-    widths = [
-        max(len(mode), *(len(line[column]) for line in cells.values())) for column, mode in enumerate(modes)
-    ]
+    widths = [max(len(mode), *(len(line[column]) for line in cells.values())) for column, mode in enumerate(modes)]
     room = WIDTH - sum(width + len(_GAP) for width in widths)
     name_width = min(max(len("subject"), *map(len, rows)), max(room, _SHORTEST_NAME))
 
     def line(name: str, entries: list[str]) -> str:
-        padded = (entry.ljust(width) for entry, width in zip(entries, widths))
+        padded = (entry.ljust(width) for entry, width in zip(entries, widths, strict=False))
         return _GAP.join([_shortened(name, name_width).ljust(name_width), *padded]).rstrip()
 
     table = [line("subject", modes), _GAP.join(["-" * name_width, *("-" * width for width in widths)])]

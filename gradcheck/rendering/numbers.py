@@ -50,9 +50,13 @@ def pair(first: float | None, second: float | None) -> tuple[str, str]:
 def times(difference: float, bound: float) -> str:
     """How far a difference lies outside its bound, in words."""
     if bound == 0:
-        return "the two should be equal"
+        return "and the two should be equal"
     ratio = difference / bound
     if not math.isfinite(ratio):
-        return "far outside"
-    shown = f"{ratio:.2g}" if ratio < 1e4 else f"{ratio:.0e}".replace("e+0", "e").replace("e+", "e")
-    return f"{shown} times as large"
+        return f"far beyond the {number(bound, 2)} that is allowed"
+    if ratio >= 1e4:
+        mantissa, exponent = f"{ratio:.0e}".split("e")
+        shown = f"{mantissa}e{int(exponent)}"
+    else:
+        shown = f"{ratio:.2g}" if ratio < 100 else f"{ratio:.0f}"
+    return f"{shown} times the {number(bound, 2)} that is allowed"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gradcheck.rendering.layout import paragraph
-from gradcheck.rendering.text import headline, render_report
+from gradcheck.rendering.text import Access, failing, headline, passing
 from gradcheck.report import ModeResult, Report
 from gradcheck.verdicts import Verdict
 
@@ -35,6 +35,14 @@ class Search(Protocol):
     def modes(self) -> Mapping[str, Outcome]: ...
 
 
+_ACCESS = Access(
+    script='result["MODE"].script',
+    detail='result["MODE"].report["MODE"].detail',
+    arguments='result["MODE"].report.arguments',
+    origin="what gradcheck.search returned",
+)
+
+
 def _results(search: Search) -> dict[str, ModeResult]:
     """The worst result of each mode; a mode whose batches all passed may have no report."""
     results = {}
@@ -55,9 +63,9 @@ def _examples(search: Search) -> str:
 
 
 def render_search(search: Search) -> str:
-    """The text of a search for a terminal: verdicts by mode, then one report for each smallest failing batch.
+    """The text of a search for a terminal: verdicts by mode, then a section for each smallest failing batch.
 
-    Modes that fail on the same smallest batch share its report.
+    Modes that fail on the same smallest batch share it.
 
     Args:
         search: what `gradcheck.search` returned.
@@ -67,32 +75,20 @@ def render_search(search: Search) -> str:
     """
     results = _results(search)
     lines = [f"{search.subject}: {headline(results.values()) or 'no mode was run'}", *paragraph(_examples(search))]
-    by_batch: dict[str, dict[str, ModeResult]] = {}
-    reports: dict[str, Report] = {}
+    lines += passing(Report(search.subject, {mode: result for mode, result in results.items() if result.ok}))
+    by_batch: dict[str, list[str]] = {}
     for mode, outcome in search.modes.items():
-        if outcome.ok:
-            continue
-        report = outcome.report
-        batch = "" if report is None else report.arguments
-        by_batch.setdefault(batch, {})[mode] = results[mode]
-        if report is not None:
-            reports.setdefault(batch, report)
-    for batch, failing in by_batch.items():
-        report = reports.get(batch) or Report(search.subject, failing)
-        scripts = {
-            mode: script
-            for mode, outcome in search.modes.items()
-            if mode in failing and outcome.report is not None
-            for name, script in outcome.report.scripts.items()
-            if name == mode
-        }
+        if not outcome.ok:
+            by_batch.setdefault(outcome.report.arguments if outcome.report is not None else "", []).append(mode)
+    for batch, modes in by_batch.items():
+        reports = {mode: report for mode in modes if (report := search.modes[mode].report) is not None}
         shared = Report(
-            subject=f"smallest failing batch of {search.subject}",
-            modes=failing,
+            subject=search.subject,
+            modes={mode: results[mode] for mode in modes},
             arguments=batch,
-            versions=report.versions,
-            wrt=report.wrt,
-            scripts=scripts,
+            versions=next((report.versions for report in reports.values()), {}),
+            # Only which there are: a script is written when it is looked up, which takes time.
+            scripts={mode: "" for mode, report in reports.items() if mode in list(report.scripts)},
         )
-        lines += ["", render_report(shared)]
+        lines += failing(shared, _ACCESS)
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from gradcheck.rendering.hints import hint
 from gradcheck.rendering.layout import WIDTH, clipped, columns, paragraph
@@ -11,7 +12,7 @@ from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
 from gradcheck.verdicts import Verdict
 
-__all__ = ["headline", "render_report"]
+__all__ = ["Access", "failing", "headline", "passing", "render_report"]
 
 # Longer batches are cut here: a shrunk one is far below it, and the whole text stays at hand in the report.
 _MOST_ARGUMENT_LINES = 14
@@ -101,10 +102,10 @@ def _entry_rows(entry: Entry, verdict: Verdict) -> list[tuple[str, str]]:
         difference = abs(theoretical - entry.numerical)
         if math.isfinite(difference):
             text = number(difference)
-            if entry.bound is not None:
-                text += f"; allowed {number(entry.bound, 2)}"
-                if difference > entry.bound:
-                    text += f" ({times(difference, entry.bound)})"
+            if entry.bound is not None and difference > entry.bound:
+                text += f", {times(difference, entry.bound)}"
+            elif entry.bound is not None:
+                text += f"; {number(entry.bound, 2)} is allowed"
             rows.append(("difference", text))
     if entry.reference is not None:
         theoretical_text, numerical_text = pair(*entry.reference)
@@ -164,41 +165,54 @@ def _resolution(results: Iterable[ModeResult]) -> str:
         return ""
     worst = max(resolutions)
     if not math.isfinite(worst):
-        return "how small an error could have been seen is not known"
-    return f"an error of {number(worst, 2)} of the gradient's size would have been seen"
+        return "smallest error that would have been seen: not known"
+    return f"smallest error that would have been seen: {number(worst, 2)} of the gradient's size"
 
 
-def _passing(report: Report) -> list[str]:
+def passing(report: Report) -> list[str]:
     """What needs no attention: resolution, kinks, what could not be decided, expected failures, notes."""
     fine = [result for result in report.modes.values() if result.ok]
     rows = []
     for verdict in (Verdict.UNRESOLVED, Verdict.KINK):
         group = [result for result in fine if result.verdict is verdict]
         if group:
-            rows.append((f"{verdict.value} in {_and(result.mode for result in group)}", verdict.meaning))
+            causes = dict.fromkeys(result.cause for result in group if result.cause)
+            text = ". ".join([*causes, verdict.meaning])
+            rows.append((f"{verdict.value} in {_and(result.mode for result in group)}", text))
     for group in _groups([result for result in fine if result.verdict.fails]):
         rows.append((f"{group[0].verdict.value} in {_and(result.mode for result in group)}", group[0].cause))
     lines = [line for label, text in rows for line in paragraph(f"{label}: {text}" if text else label)]
     passed = [result for result in fine if result.verdict in (Verdict.PASS, Verdict.KINK)]
     resolution = _resolution(passed)
     if resolution:
-        where = "" if len(passed) == len(report.modes) else f"{_and(result.mode for result in passed)}: "
-        lines += paragraph(f"{where}{resolution}")
+        where = "" if len(passed) == len(report.modes) else f" ({_and(result.mode for result in passed)})"
+        lines += paragraph(f"{resolution}{where}")
     return lines + _notes(fine)
 
 
-def _footer(report: Report) -> list[str]:
+@dataclass(frozen=True)
+class Access:
+    """How a reader gets at what is not printed, as code with ``MODE`` for a mode."""
+
+    script: str = 'report.scripts["MODE"]'
+    detail: str = 'report["MODE"].detail'
+    arguments: str = "report.arguments"
+    origin: str = "what gradcheck.check returned, or the .report of a gradcheck.GradientError"
+
+
+def _footer(report: Report, access: Access) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     failed = [result for result in report.failures if result.verdict.fails]
     rows = [("checked with", versions)]
+    # By iteration only: a script is written when it is looked up, which takes time.
     scripts = [mode for mode in report.scripts if mode in {result.mode for result in failed}]
     if scripts:
-        rows.append(("script", f'plain TensorFlow, runs as it is: print(report.scripts["{scripts[0]}"])'))
+        rows.append(("script", f"plain TensorFlow, runs as it is: print({access.script.replace('MODE', scripts[0])})"))
     detailed = [result.mode for result in failed if result.detail]
     if detailed:
-        rows.append(("whole error", f'print(report["{detailed[0]}"].detail)'))
-    if scripts or detailed:
-        rows.append(("report", "what gradcheck.check returned, or the .report of a gradcheck.GradientError"))
+        rows.append(("whole error", f"print({access.detail.replace('MODE', detailed[0])})"))
+    if (scripts or detailed) and access.origin:
+        rows.append((access.script.split("[")[0].split(".")[0], access.origin))
     return columns(rows, indent=0)
 
 
@@ -215,16 +229,25 @@ def render_report(report: Report) -> str:
         The text without a final line break.
     """
     heading = f"{report.subject}: {headline(report.modes.values()) or 'no mode was run'}"
-    lines = [heading] if len(heading) <= WIDTH else [f"{report.subject}:", *paragraph(heading[len(report.subject) + 2 :])]
-    lines += _passing(report)
+    lines = (
+        [heading] if len(heading) <= WIDTH else [f"{report.subject}:", *paragraph(heading[len(report.subject) + 2 :])]
+    )
+    lines += passing(report)
+    if not report.ok:
+        lines += failing(report, Access())
+    return "\n".join(lines)
+
+
+def failing(report: Report, access: Access) -> list[str]:
+    """The lines on what is not as it should be: a section for each failure, the batch, and where to read on."""
+    lines: list[str] = []
     explained: set[Verdict] = set()
     for group in _groups(report.failures):
         verdict = group[0].verdict
         lines += _failure(group, explain=verdict not in explained)
         explained.add(verdict)
-    if not report.ok:
-        if report.arguments:
-            lines += ["", "on this batch:"]
-            lines += clipped(report.arguments, _MOST_ARGUMENT_LINES, 2, "print(report.arguments)")
-        lines += ["", *_footer(report)]
-    return "\n".join(lines)
+    if report.arguments:
+        mode = report.failures[0].mode
+        rest = f"print({access.arguments.replace('MODE', mode)})"
+        lines += ["", "on this batch:", *clipped(report.arguments, _MOST_ARGUMENT_LINES, 2, rest)]
+    return [*lines, "", *_footer(report, access)]

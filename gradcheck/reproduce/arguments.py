@@ -42,7 +42,9 @@ class Arguments:
         return next((leaf for leaf in self.leaves if leaf.number == number and leaf.main), None)
 
 
-def flattened(script: Script, args: tuple[Any, ...], kwargs: Mapping[str, Any], names: list[str], moved: int | None) -> Arguments:
+def flattened(
+    script: Script, args: tuple[Any, ...], kwargs: Mapping[str, Any], names: list[str], moved: int | None
+) -> Arguments:
     """Take nested arguments apart.
 
     Args:

@@ -31,16 +31,17 @@ class Failure:
         output_position: place of the output element in it; None where the failure is not one of an entry.
         output_part: ``"real"`` or ``"imag"`` where the output is complex.
         input_kind: ``"argument"`` or ``"variable"``.
-        input_leaf: which of ``tf.nest.flatten((args, kwargs))`` is differentiated (of a ragged or sparse tensor its flat
-            values), or which of the subject's ``trainable_variables``.
+        input_leaf: which of ``tf.nest.flatten((args, kwargs))`` is differentiated (of a ragged or sparse tensor its
+            flat values), or which of the subject's ``trainable_variables``.
         input_position: place of the input element in it; None where only outputs count.
         input_part: ``"real"`` or ``"imag"`` where the input is complex.
         variable: the variable that is differentiated, where the number ``input_leaf`` does not say it.
         step: half the distance of the central difference; None for one that suits the dtype.
         bound: how far two results may lie apart, for verdicts that compare results.
-        changed: for ``PADDING_LEAK`` the ``(args, kwargs)`` of the second call.
+        changed: for ``PADDING_LEAK`` the ``(args, kwargs)`` of the second call. Without it, or with an input element
+            and no ``changed_input_position``, the leak is that the gradient at that element, a padded one, is not zero.
         changed_output_position: where the output element is in the second call, if not in the same place.
-        changed_input_position: where the input element is in the second call, if not in the same place.
+        changed_input_position: where the input element is in the second call, where its gradient is compared.
         dynamic_axes: for each leaf of ``tf.nest.flatten((args, kwargs))`` the axes that are unknown in dynamic mode.
         versions: versions of the packages with which the failure was found.
     """

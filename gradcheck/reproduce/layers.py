@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck.reproduce.literals import Unwritable
+from gradcheck.reproduce.literals import UnwritableError
 
 if TYPE_CHECKING:
     from gradcheck.reproduce.sources import Script
@@ -32,7 +32,7 @@ def write_layer(script: Script, layer: Any, wish: str) -> str | None:
     and whatever else has a Keras configuration are written likewise.
 
     Raises:
-        Unwritable: where neither its configuration nor its attributes say how the layer is made.
+        UnwritableError: where neither its configuration nor its attributes say how the layer is made.
     """
     if not _is_layer(layer):
         if not (hasattr(layer, "get_config") and hasattr(type(layer), "from_config")):
@@ -62,7 +62,7 @@ def _from_config(script: Script, layer: Any, kind: str) -> str | None:
             return f"{kind}({', '.join(f'{key}={script.expression(value, key)}' for key, value in short.items())})"
         objects = f", custom_objects={custom}" if custom else ""
         return f"{kind}.from_config({script.expression(config, 'config')}{objects})"
-    except Exception:  # noqa: BLE001 - whatever a layer's own code raises, it has no usable configuration
+    except Exception:
         return None
 
 
@@ -71,7 +71,11 @@ def _classes(layer: Any) -> dict[str, Any]:
     inner = getattr(layer, "layers", None)
     inner = inner if isinstance(inner, (list, tuple)) else []
     own = {type(part).__name__: type(part) for part in inner}
-    return {name: cls for name, cls in own.items() if cls.__module__.split(".")[0] not in ("keras", "tf_keras", "tensorflow")}
+    return {
+        name: cls
+        for name, cls in own.items()
+        if cls.__module__.split(".")[0] not in ("keras", "tf_keras", "tensorflow")
+    }
 
 
 def _own_classes(script: Script, layer: Any) -> str:
@@ -105,7 +109,7 @@ def _shortened(layer: Any, config: Mapping[str, Any]) -> dict[str, Any] | None:
     def enough(arguments: dict[str, Any]) -> bool:
         try:
             return _same(layer, type(layer)(**arguments))
-        except Exception:  # noqa: BLE001 - a missing argument, or one that the constructor cannot take
+        except Exception:
             return False
 
     arguments = {key: _plain_dtype(value) if key == "dtype" else value for key, value in config.items()}
@@ -137,8 +141,8 @@ def _from_attributes(script: Script, layer: Any, kind: str) -> str:
                 break
         else:
             if parameter.default is parameter.empty:
-                raise Unwritable(
-                    f"the argument {name} of {type(layer).__name__}, which the layer keeps in no attribute of that name; "
+                raise UnwritableError(
+                    f"the argument {name} of {type(layer).__name__}, which is kept in no attribute of that name; "
                     "a get_config that returns it would say how the layer is made"
                 )
     parameters = inspect.signature(type(layer).__init__).parameters
@@ -161,11 +165,11 @@ def restored_weights(script: Script, layer: Any, name: str) -> list[str]:
     attribute = "variables" if getattr(layer, "variables", None) else "weights"
     try:
         codes = [script.expression(value, "weight") for value in values]
-    except Unwritable:
+    except UnwritableError:
         count = sum(value.size for value in values)
         script.remarks.append(
-            f"The {count} weights of {type(layer).__name__} are too many to be written here: the script draws others of "
-            "ordinary size, so the numbers differ, and the failure may not show."
+            f"The {count} weights of {type(layer).__name__} are too many to be written here: the script draws others "
+            "of ordinary size, so the numbers differ, and the failure may not show."
         )
         return [
             "rng = np.random.default_rng(0)",

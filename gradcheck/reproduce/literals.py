@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Unwritable", "array_code", "plain_code"]
+__all__ = ["UnwritableError", "array_code", "plain_code"]
 
 _WIDTH = 92
 # Beyond this many numbers nobody reads an array, and it is written compressed.
@@ -19,7 +19,7 @@ _READABLE = 2_000
 _WRITABLE = 200_000
 
 
-class Unwritable(Exception):
+class UnwritableError(Exception):
     """Something cannot be written as code; the message says what."""
 
 
@@ -68,13 +68,13 @@ def array_code(array: Any) -> str:
     """A NumPy array or scalar as an expression with the same dtype, shape and bits (the payload of a NaN excepted).
 
     Raises:
-        Unwritable: for arrays of objects other than text, and for very large ones.
+        UnwritableError: for arrays of objects other than text, and for very large ones.
     """
     array = np.asarray(array)
     if array.dtype.kind in "SUO":
         items = array.ravel().tolist()
         if not all(isinstance(item, (str, bytes)) for item in items):
-            raise Unwritable("an array of Python objects")
+            raise UnwritableError("an array of Python objects")
         flat = f"np.array({items!r}, dtype=object)"
         return flat if array.ndim == 1 else f"{flat}.reshape({array.shape!r})"
     dtype = _dtype_code(array.dtype)
@@ -83,7 +83,7 @@ def array_code(array: Any) -> str:
     if array.size == 0:
         return f"np.zeros({array.shape!r}, {dtype})"
     if array.size > _WRITABLE:
-        raise Unwritable(f"an array of {array.size} numbers")
+        raise UnwritableError(f"an array of {array.size} numbers")
     first = array.flat[0]
     if array.size > 8 and array.tobytes() == np.full_like(array, first).tobytes():
         if not dtype.startswith("np."):
@@ -92,9 +92,7 @@ def array_code(array: Any) -> str:
     if array.size > _READABLE:
         packed = base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
         lines = "\n".join(f'    "{line}"' for line in textwrap.wrap(packed, _WIDTH))
-        return (
-            f"np.frombuffer(zlib.decompress(base64.b64decode(\n{lines}\n)), {dtype}).reshape({array.shape!r}).copy()"
-        )
+        return f"np.frombuffer(zlib.decompress(base64.b64decode(\n{lines}\n)), {dtype}).reshape({array.shape!r}).copy()"
     if not dtype.startswith("np."):
         return f"np.array({_elements(array.astype(np.float32))}, np.float32).astype({dtype})"
     elements = _elements(array)
@@ -105,7 +103,7 @@ def array_code(array: Any) -> str:
 
 def plain_code(value: Any) -> str | None:
     """A Python value whose ``repr`` is code, or None for any other. Containers of such values count."""
-    if value is None or value is Ellipsis or isinstance(value, (bool, int, str, bytes)) and type(value) in _EXACT:
+    if value is None or value is Ellipsis or (isinstance(value, (bool, int, str, bytes)) and type(value) in _EXACT):
         return repr(value)
     if type(value) is float:
         return _float_code(value)

@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.reproduce.arguments import Arguments, Leaf, flattened
 from gradcheck.reproduce.failure import Failure
 from gradcheck.reproduce.layers import restored_weights
-from gradcheck.reproduce.literals import Unwritable
+from gradcheck.reproduce.literals import UnwritableError
 from gradcheck.reproduce.sources import Script, identifier
 from gradcheck.verdicts import Verdict
 
@@ -45,7 +45,7 @@ _OWN_NAMES = (
 def build_script(failure: Failure) -> str:
     """A Python script that shows a failure with TensorFlow and NumPy alone.
 
-    Run as it is, it prints what counts (for a wrong gradient the theoretical value and the numerical one beside it), then
+    Run as it is, it prints what counts (for a wrong gradient the theoretical value beside the numerical one), then
     either a line that begins with ``FAILURE REPRODUCED:`` and exits with status 1, or one that begins with
     ``not reproduced`` and exits with status 0.
 
@@ -60,7 +60,7 @@ def build_script(failure: Failure) -> str:
     """
     try:
         text = _Builder(failure).text()
-    except Unwritable as obstacle:
+    except UnwritableError as obstacle:
         text = _Builder(failure, obstacle=str(obstacle)).text()
     try:
         compile(text, "<script>", "exec")
@@ -110,8 +110,8 @@ class _Builder:
         """A place to paste what could not be written."""
         name = self.script.reserve(wish)
         self.script.definitions.append(
-            f"# PASTE HERE the definition of {_one_line(self.failure.name) or name}. It could not be written out because of\n"
-            f"# {_one_line(self.obstacle)}.\n"
+            f"# PASTE HERE the definition of {_one_line(self.failure.name) or name}. "
+            f"It could not be written\n# because of {_one_line(self.obstacle)}.\n"
             f"{name} = None\n"
             f"if {name} is None:\n"
             '    print("paste the definition of the subject into this script first")\n'
@@ -215,10 +215,10 @@ class _Builder:
         failure = self.failure
         if failure.verdict in (Verdict.ERROR, Verdict.UNSUPPORTED, Verdict.CRASH):
             return self._raises()
-        if failure.verdict is Verdict.PADDING_LEAK and self.changed is not None:
-            return self._leaks()
-        if failure.verdict is Verdict.PADDING_LEAK and self.source:
-            return self._wrong_entry()
+        if failure.verdict is Verdict.PADDING_LEAK:
+            # An entry of the gradient that is only named once is one at a padded input.
+            twice = failure.input_position is None or failure.changed_input_position is not None
+            return self._leaks() if self.changed is not None and twice else self._wrong_entry()
         if failure.verdict is Verdict.NONDETERMINISTIC:
             return self._differs("first call", "second call", "run")
         if failure.verdict is Verdict.DISAGREEMENT:
@@ -243,7 +243,9 @@ class _Builder:
             if failure.output_leaf is not None:
                 call = f"tf.nest.flatten({call}, expand_composites=True)[{failure.output_leaf}]"
             call += _place(position)
-            output = f"    return tf.math.{failure.output_part}({call})" if failure.output_part else f"    return {call}"
+            output = (
+                f"    return tf.math.{failure.output_part}({call})" if failure.output_part else f"    return {call}"
+            )
         source, watch = self.source, not self._variable()
         if source and watch and failure.input_leaf is not None:
             leaf = arguments.leaf(failure.input_leaf)
@@ -295,7 +297,9 @@ class _Builder:
         if not lines or (failure.mode == "eager" and failure.verdict in (Verdict.ERROR, Verdict.CRASH)):
             # The call that would make the weights is the one that fails.
             return ""
-        return "\n".join([f"output({self._tensors(self.arguments)})  # a layer makes its weights when it is called", *lines])
+        return "\n".join(
+            [f"output({self._tensors(self.arguments)})  # a layer makes its weights when it is called", *lines]
+        )
 
     def _start(self, position: tuple[int, ...] | None) -> list[str]:
         run = f"\nrun = {self._in_mode('output_and_gradient', self.arguments)}"
@@ -424,10 +428,7 @@ class _Builder:
             words = "The output element and the entry of its gradient."
             part = f".{self.failure.input_part}" if self.failure.input_part else ""
             place = f"np.array(tf.convert_to_tensor(gradient)){_place(position)}{part}"
-            code = (
-                "    value, gradient = result\n"
-                f"    return np.array([value, 0.0 if gradient is None else {place}])"
-            )
+            code = f"    value, gradient = result\n    return np.array([value, 0.0 if gradient is None else {place}])"
         return f'\ndef numbers_of(result):\n    """{words}"""\n{code}\n'
 
     def _compared(self, one: str, other: str) -> str:
@@ -438,7 +439,9 @@ class _Builder:
         elif bound is not None and math.isfinite(bound):
             allowed = repr(float(bound))
         else:
-            exact = all(leaf.value.dtype.itemsize >= 8 for leaf in self.arguments.leaves if leaf.value.dtype.kind in "fc")
+            exact = all(
+                leaf.value.dtype.itemsize >= 8 for leaf in self.arguments.leaves if leaf.value.dtype.kind in "fc"
+            )
             allowed = f"{'1e-9' if exact else '1e-3'} * np.max(np.abs(first), initial=1.0)"
         sizes = (
             "if first.size != second.size:\n"
@@ -480,7 +483,9 @@ class _Builder:
         ]
         second = "numbers_of"
         if failure.changed_input_position is not None and failure.changed_input_position != failure.input_position:
-            pieces.append(self._numbers_of(failure.changed_input_position).replace("numbers_of(", "changed_numbers_of("))
+            pieces.append(
+                self._numbers_of(failure.changed_input_position).replace("numbers_of(", "changed_numbers_of(")
+            )
             second = "changed_numbers_of"
         compared = self._compared("before", "after the padding was changed")
         return [

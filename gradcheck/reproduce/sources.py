@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.reproduce.literals import Unwritable, array_code, plain_code
+from gradcheck.reproduce.literals import UnwritableError, array_code, plain_code
 from gradcheck.reproduce.names import attributes_used, needed, renamed, without_nonlocal
 
 __all__ = ["Script", "identifier"]
@@ -43,7 +43,9 @@ _SITE = tuple(
     if Path(path).name in ("site-packages", "dist-packages", f"python{sys.version_info[0]}.{sys.version_info[1]}")
 )
 _CUSTOM_GRADIENT = "tensorflow.python.ops.custom_gradient"
-_TRACKING = re.compile(r"^(_self_|_tf_api|_obj_reference|_keras_api|_name_based|_unconditional|_captured)|^_name_scope$")
+_TRACKING = re.compile(
+    r"^(_self_|_tf_api|_obj_reference|_keras_api|_name_based|_unconditional|_captured)|^_name_scope$"
+)
 
 
 def identifier(text: str, otherwise: str) -> str:
@@ -113,7 +115,7 @@ class Script:
         """An expression for an object.
 
         Raises:
-            Unwritable: where there is none; the message says for what.
+            UnwritableError: where there is none; the message says for what.
         """
         known = self.name_of(thing)
         if known is not None:
@@ -135,7 +137,7 @@ class Script:
             code = write(thing, wish)
             if code is not None:
                 return code
-        raise Unwritable(f"{wish} = {_short(thing)}")
+        raise UnwritableError(f"{wish} = {_short(thing)}")
 
     def _container(self, thing: Any, wish: str) -> str | None:
         # TensorFlow wraps the containers that a module holds; a module wraps them again when it is given plain ones.
@@ -171,7 +173,7 @@ class Script:
         if isinstance(thing, np.dtype):
             return f"np.dtype({thing.name!r})"
         if isinstance(thing, np.random.RandomState):
-            raise Unwritable(f"{wish}, a random generator in the middle of its sequence")
+            raise UnwritableError(f"{wish}, a random generator in the middle of its sequence")
         return None
 
     def _tensor(self, thing: Any, wish: str) -> str | None:
@@ -194,7 +196,7 @@ class Script:
             return f"tf.sparse.SparseTensor({', '.join(parts)})"
         if isinstance(thing, tf.Tensor):
             if not hasattr(thing, "numpy"):
-                raise Unwritable(f"{wish}, a tensor without a value ({thing})")
+                raise UnwritableError(f"{wish}, a tensor without a value ({thing})")
             return f"tf.constant({self.expression(np.asarray(thing.numpy()), wish)})"
         return None
 
@@ -234,7 +236,7 @@ class Script:
         if name.startswith("tf."):
             return name
         if not _is_installed(name):
-            raise Unwritable(f"the module {name} as a whole")
+            raise UnwritableError(f"the module {name} as a whole")
         self.imports[f"import {name}"] = None
         return name
 
@@ -260,8 +262,7 @@ class Script:
         if inner is not thing:
             if _decorated(inner):
                 # The decorators stand in the source, so that the source is the decorated function.
-                name = self._written_function(inner, wish, also=thing)
-                return name
+                return self._written_function(inner, wish, also=thing)
             if not inspect.isfunction(thing) and type(thing).__module__ == _CUSTOM_GRADIENT:
                 target = self._written_function(inner, wish)
                 return self.define(f"{target}_with_gradient", f"tf.custom_gradient({target})", thing)
@@ -271,11 +272,12 @@ class Script:
         """A `tf.function`, by decorator or by call."""
         inner = inspect.unwrap(python_function)
         if _decorated(inner, "function"):
-            name = self._written_function(inner, wish, also=thing)
-            return name
+            return self._written_function(inner, wish, also=thing)
         target = self.expression(python_function, wish)
         settings = ["jit_compile=True"] if getattr(thing, "_jit_compile", None) else []
-        return self.define(f"{identifier(target, 'subject')}_traced", f"tf.function({', '.join([target, *settings])})", thing)
+        return self.define(
+            f"{identifier(target, 'subject')}_traced", f"tf.function({', '.join([target, *settings])})", thing
+        )
 
     def _written_function(self, function: Any, wish: str, also: Any = None) -> str:
         source = _source_of(function)
@@ -300,7 +302,7 @@ class Script:
         try:
             source = textwrap.dedent(inspect.getsource(thing)).rstrip()
         except (OSError, TypeError):
-            raise Unwritable(f"the class {thing.__qualname__}, which has no source file") from None
+            raise UnwritableError(f"the class {thing.__qualname__}, which has no source file") from None
         name = self.reserve(thing.__name__, thing)
         mine = {} if name == thing.__name__ else {thing.__name__: name}
         self.definitions.append(self._with_names(source, _Scope.of_class(thing), mine))
@@ -316,7 +318,7 @@ class Script:
             if not found:
                 if hasattr(builtins, name) or name in ("__class__", "__file__", "__name__"):
                     continue
-                raise Unwritable(f"the name {name}, which could not be found")
+                raise UnwritableError(f"the name {name}, which could not be found")
             given = self._bound(name, value, source)
             if given != name:
                 other[name] = given
@@ -407,7 +409,7 @@ class _Scope:
     def of_function(cls, function: Any) -> _Scope:
         code = function.__code__
         closure = {}
-        for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
             try:
                 closure[name] = cell.cell_contents
             except ValueError:  # not bound yet, as in a function that names itself
@@ -441,7 +443,7 @@ def _named_defaults(function: Any) -> dict[str, Any]:
     try:
         parameters = inspect.signature(function, follow_wrapped=False).parameters
         node = ast.parse(_source_of(function)).body[0]
-    except (Unwritable, SyntaxError, ValueError, TypeError, IndexError):
+    except (UnwritableError, SyntaxError, ValueError, TypeError, IndexError):
         return {}
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Lambda):
         arguments = node.value.args
@@ -451,8 +453,8 @@ def _named_defaults(function: Any) -> dict[str, Any]:
         return {}
     positional = [*arguments.posonlyargs, *arguments.args]
     pairs = [
-        *zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults),
-        *zip(arguments.kwonlyargs, arguments.kw_defaults),
+        *zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=False),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=False),
     ]
     return {
         default.id: parameters[argument.arg].default
@@ -468,9 +470,9 @@ def _source_of(function: Any) -> str:
     try:
         source = textwrap.dedent(inspect.getsource(function)).rstrip()
     except (OSError, TypeError):
-        raise Unwritable(f"the function {function.__qualname__}, which has no source file") from None
+        raise UnwritableError(f"the function {function.__qualname__}, which has no source file") from None
     if not _parses(source):
-        raise Unwritable(f"the function {function.__qualname__}, whose source could not be taken out of its file")
+        raise UnwritableError(f"the function {function.__qualname__}, whose source could not be taken out of its file")
     return source
 
 
@@ -495,13 +497,15 @@ def _lambda_source(function: Any) -> str:
             return source
     if len(candidates) == 1:
         return candidates[0]
-    raise Unwritable("a lambda whose source could not be found")
+    raise UnwritableError("a lambda whose source could not be found")
 
 
 def _same_code(first: types.CodeType, second: types.CodeType) -> bool:
     # A closed-over name is compiled as a global one when the lambda stands alone.
     names = [set(code.co_names) | set(code.co_freevars) for code in (first, second)]
-    constants = [[c for c in code.co_consts if not inspect.iscode(c) and "<locals>" not in str(c)] for code in (first, second)]
+    constants = [
+        [c for c in code.co_consts if not inspect.iscode(c) and "<locals>" not in str(c)] for code in (first, second)
+    ]
     return first.co_varnames == second.co_varnames and names[0] == names[1] and repr(constants[0]) == repr(constants[1])
 
 
@@ -509,7 +513,7 @@ def _decorated(function: Any, by: str = "") -> bool:
     """Whether the source of the function begins with a decorator (whose text contains ``by``)."""
     try:
         node = ast.parse(_source_of(function)).body[0]
-    except (Unwritable, AttributeError, IndexError):
+    except (UnwritableError, AttributeError, IndexError):
         return False
     return isinstance(node, ast.FunctionDef) and any(by in ast.unparse(decorator) for decorator in node.decorator_list)
 
@@ -518,7 +522,7 @@ def _decorated(function: Any, by: str = "") -> bool:
 
 
 def _is_installed(module: str) -> bool:
-    """Whether a module comes with Python or an installed package. gradcheck does not count: a script must not need it."""
+    """Whether a module comes with Python or an installed package. gradcheck does not count: no script may need it."""
     top = module.split(".")[0]
     if top in ("gradcheck", "__main__", "strategies"):
         return False
@@ -526,15 +530,20 @@ def _is_installed(module: str) -> bool:
         return True
     found = sys.modules.get(module) or sys.modules.get(top)
     file = getattr(found, "__file__", None)
-    return bool(file) and str(Path(file).resolve()).startswith(_SITE)
+    return isinstance(file, str) and str(Path(file).resolve()).startswith(_SITE)
+
+
+_PUBLIC_MODULES = (
+    *("tf.keras", "tf.keras.backend", "tf.keras.layers", "tf.nn", "tf.math", "tf.linalg", "tf.ragged", "tf.sparse"),
+    *("tf.random", "tf.signal", "tf.strings", "tf.experimental.numpy", "tf.image", "tf.raw_ops", "tf.compat.v1"),
+)
 
 
 def _module_name(module: Any) -> str:
     """How a script names a module: ``tf.keras`` and its like by their public names."""
     name = str(module.__name__)
     # Lazily loaded modules go by other names inside TensorFlow.
-    for public in ("tf.keras", "tf.keras.backend", "tf.keras.layers", "tf.nn", "tf.math", "tf.linalg", "tf.ragged", "tf.sparse",
-                   "tf.random", "tf.signal", "tf.strings", "tf.experimental.numpy", "tf.image", "tf.raw_ops", "tf.compat.v1"):  # fmt: skip
+    for public in _PUBLIC_MODULES:
         found = _resolve(public)
         if found is module or (name == getattr(found, "__name__", None)):
             return public
@@ -563,14 +572,17 @@ def _follow(thing: Any, path: str) -> Any:
     for part in path.split("."):
         try:
             thing = getattr(thing, part)
-        except Exception:  # noqa: BLE001 - lazily loaded modules raise whatever their import raises
+        except Exception:
             return None
     return thing
 
 
 def _is_wrapper(thing: Any) -> bool:
     """Whether it is one of the containers in which TensorFlow and Keras track what they hold."""
-    return type(thing).__module__.startswith(("tensorflow.", "keras.")) or type(thing).__name__ in ("_DictWrapper", "ListWrapper")
+    return type(thing).__module__.startswith(("tensorflow.", "keras.")) or type(thing).__name__ in (
+        "_DictWrapper",
+        "ListWrapper",
+    )
 
 
 def _has_identity(value: Any) -> bool:
