@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import textwrap
 from collections.abc import Iterable, Sequence
 
-__all__ = ["WIDTH", "clipped", "columns", "paragraph"]
+__all__ = ["WIDTH", "broken", "clipped", "columns", "paragraph"]
 
 WIDTH = 100
 
@@ -41,3 +42,20 @@ def clipped(text: str, most: int, indent: int, rest: str) -> list[str]:
     if len(lines) > most:
         lines = [*lines[: most - 1], f"... {len(lines) - most + 1} more lines: {rest}"]
     return [(" " * indent + line).rstrip() for line in lines]
+
+
+def broken(code: str) -> str:
+    """A call that is too long for a line with a line for each argument; anything else as it is."""
+    if "\n" in code or len(code) <= WIDTH - 2:
+        return code
+    try:
+        call = ast.parse(code, mode="eval").body
+    except SyntaxError:
+        return code
+    if not isinstance(call, ast.Call):
+        return code
+    name = ast.get_source_segment(code, call.func)
+    values = [(f"{argument.arg}=" if argument.arg else "**", argument.value) for argument in call.keywords]
+    parts = [("", argument) for argument in call.args] + values
+    lines = [f"    {prefix}{ast.get_source_segment(code, value)}," for prefix, value in parts]
+    return "\n".join([f"{name}(", *lines, ")"])

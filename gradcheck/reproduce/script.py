@@ -340,7 +340,7 @@ class _Builder:
                 f"    moved{_place(position) or '[()]'} += {move}\n"
                 f"    return run({self._tensors(self.arguments, 'moved')})\n"
             )
-        step = float(failure.step) if failure.step else 2.0**-10 if self._exact() else 2.0**-7
+        step = float(failure.step) if failure.step else 2.0**-12 if self._exact() else 2.0**-7
         step_code = f"2.0**{int(math.log2(step))}" if math.log2(step).is_integer() else repr(step)
         place = _place(position) + (f".{failure.input_part}" if failure.input_part else "")
         eps = f"np.finfo(np.{'float64' if self._exact() else 'float32'}).eps"

@@ -179,6 +179,27 @@ def test_modes_that_fail_alike_share_a_section() -> None:
     assert render_report(REPORTS["mismatch_of_two_kinds"]).count("Worst entry") == 2
 
 
+def test_numbers_in_the_cause_do_not_part_modes_but_lines_of_code_do() -> None:
+    counts = replace(MISMATCH, mode="xla", cause=MISMATCH.cause.replace("3 of 48", "1 of 2"))
+    assert "graph, xla: MISMATCH" in render_report(report(results(graph=MISMATCH, xla=counts)))
+    raised = ModeResult("graph", Verdict.ERROR, "ValueError: no (layer.py:9, in f)")
+    elsewhere = replace(raised, mode="xla", cause="ValueError: no (layer.py:30, in f)")
+    text = render_report(report(results(graph=raised, xla=elsewhere)))
+    assert "layer.py:9" in text
+    assert "layer.py:30" in text
+
+
+def test_a_long_call_gets_a_line_for_each_argument() -> None:
+    from gradcheck.rendering.layout import broken
+
+    code = "Batch(values=np.array([[" + "0.5, " * 30 + "1.0]]), lengths=np.array([1], dtype=np.int32))"
+    lines = broken(code).splitlines()
+    assert lines[0] == "Batch("
+    assert lines[2:] == ["    lengths=np.array([1], dtype=np.int32),", ")"]
+    assert broken("x" * 300) == "x" * 300
+    assert broken("f(1)") == "f(1)"
+
+
 def test_a_long_batch_is_cut_and_says_where_the_rest_is() -> None:
     made = replace(REPORTS["mismatch"], arguments="\n".join(f"line {i}" for i in range(50)))
     text = render_report(made)

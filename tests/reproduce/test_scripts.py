@@ -432,3 +432,49 @@ def test_two_things_of_one_name_stay_apart(tmp_path: Path) -> None:
     )
     check_twins({"names": wrong}, {"names": right}, tmp_path)
     assert "output: 4.60526" in run_scripts({"names": build_script(wrong)}, tmp_path)["names"]["output"]
+
+
+# -- how a script reads ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    {
+        "mismatch-graph": Failure(
+            subject=subjects.plain_wrong,
+            mode="graph",
+            verdict=Verdict.MISMATCH,
+            name="plain_wrong",
+            cause="the gradient is 1.001 times the slope (10 of 144 entries)",
+            where="output[row 1, time 0, feature 1] w.r.t. values[row 1, time 0, feature 1]",
+            versions={"python": "3.10.13", "tensorflow": "2.8.4", "numpy": "1.23.5"},
+            **BATCH,
+            **ENTRY,
+        ),
+        "padding_leak-dynamic": Failure(
+            subject=mean_over_time,
+            mode="dynamic",
+            verdict=Verdict.PADDING_LEAK,
+            name="mean_over_time",
+            changed=_more_padding(),
+            output_position=(0, 0),
+            **BATCH,
+        ),
+        "disagreement-xla": Failure(
+            subject=different_when_traced, mode="xla", verdict=Verdict.DISAGREEMENT, bound=1e-12, **BATCH, **ENTRY
+        ),
+        "error-eager": Failure(subject=refuses_short_rows, mode="eager", verdict=Verdict.ERROR, **BATCH),
+        "weight-xla": Failure(
+            subject=subjects.Pooling(1, subjects.wrong_sine),
+            mode="xla",
+            verdict=Verdict.MISMATCH,
+            output_position=(1, 0, 0),
+            input_kind="variable",
+            input_leaf=1,
+            input_position=(1, 0),
+            **BATCH,
+        ),
+    }.items(),
+)
+def test_scripts_read_as_kept(name: str, made: Failure, snapshot: Callable[[str, str], None]) -> None:
+    snapshot(f"script-{name}", build_script(made).rstrip("\n"))
