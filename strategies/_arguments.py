@@ -63,9 +63,7 @@ def ordered(low_name: str, low: Any, high_name: str, high: Any) -> None:
 def choices(name: str, value: Any, allowed: Sequence[str]) -> tuple[str, ...]:
     """`value` as a tuple of one or more distinct names out of `allowed`, in the order of `allowed`."""
     if isinstance(value, str) or not isinstance(value, (tuple, list, set, frozenset)):
-        raise InvalidArgument(
-            f"{name}={value!r} must be a tuple of names. Use one or more of {tuple(allowed)}."
-        )
+        raise InvalidArgument(f"{name}={value!r} must be a tuple of names. Use one or more of {tuple(allowed)}.")
     for item in value:
         if item not in allowed:
             raise InvalidArgument(f"{name} has {item!r}, which is none of {tuple(allowed)}.")
@@ -95,15 +93,10 @@ def dtype_of(name: str, value: Any, *, kinds: str = "fci") -> np.dtype[Any]:
         raise InvalidArgument(f"{name}={value!r} is not a dtype: {error}") from None
     words = {"f": "float", "c": "complex", "i": "signed integer", "u": "unsigned integer", "b": "boolean"}
     kind = "f" if dtype.name == "bfloat16" else dtype.kind
-    if (
-        value is None
-        or kind not in kinds
-        or dtype.name in {"float128", "complex256", "longdouble", "clongdouble"}
-    ):
+    if value is None or kind not in kinds or dtype.name in {"float128", "complex256", "longdouble", "clongdouble"}:
         allowed = ", ".join(words[kind] for kind in kinds)
         raise InvalidArgument(
-            f"{name}={value!r} ({dtype.name}) cannot be drawn. Use a dtype that TensorFlow has, of kind: "
-            f"{allowed}."
+            f"{name}={value!r} ({dtype.name}) cannot be drawn. Use a dtype that TensorFlow has, of kind: {allowed}."
         )
     return dtype
 
@@ -141,8 +134,7 @@ def length_dtype(name: str, value: Any) -> np.dtype[Any]:
     dtype = dtype_of(name, value, kinds="fciub")
     if dtype not in (np.int32, np.int64):
         raise InvalidArgument(
-            f"{name}={value!r} ({dtype.name}) cannot hold lengths. Use np.int32 (what TensorFlow uses) or "
-            "np.int64."
+            f"{name}={value!r} ({dtype.name}) cannot hold lengths. Use np.int32 (what TensorFlow uses) or np.int64."
         )
     return dtype
 

@@ -57,7 +57,9 @@ class BatchPlan:
         side = self.sides[genome.byte() % len(self.sides)]
         fill = self.fills.draw(genome.byte())
         features = 1 if self.features is None else self.features
-        grid = draw_numbers(genome, self.numbers, (len(kept), time, features), lengths, self.gap)
+        grid = draw_numbers(
+            genome, self.numbers, (len(kept), time, features), lengths, kept=kept, of=rows, gap=self.gap
+        )
         vector = np.array(lengths, dtype=self.integer)
         mask = np.arange(time) < vector[:, None]
         if bool(mask.all()):

@@ -40,9 +40,7 @@ class FillMenu:
 
 
 @lru_cache(maxsize=64)
-def fill_menu(
-    kinds: tuple[str, ...], poison: bool, low: float, high: float, dtype: np.dtype[Any]
-) -> FillMenu:
+def fill_menu(kinds: tuple[str, ...], poison: bool, low: float, high: float, dtype: np.dtype[Any]) -> FillMenu:
     """The menu for values from `low` to `high` of this dtype. Fills that an integer dtype cannot hold, or
     that are no id (outside `low` … `high`, other than 0), are left out for it.
     """

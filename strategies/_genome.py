@@ -38,12 +38,21 @@ class Genome:
         return self._data[at]
 
     def pair(self) -> int:
-        """The next two bytes, 0 … 65535. Small ones are rare: 1 in 256 is below 256, which makes room for
-        codes that only the shrinker should use.
-        """
+        """The next two bytes as a number, 0 … 65535."""
         at = self._at
         self._at = at + 2
         return self._data[at] << 8 | self._data[at + 1]
+
+    def rare(self) -> int:
+        """The greater of the next two bytes: below 7, say, in one of 1300 draws.
+
+        For codes that only the shrinker should use. It lowers one byte to 0 without effect and then has the whole
+        range in the other. (A gate, "if the first byte is 0 the second counts", would not do: while the gate is shut, the
+        second byte is lowered for nothing, and what it then says when the gate opens may no longer fail.)
+        """
+        at = self._at
+        self._at = at + 2
+        return max(self._data[at], self._data[at + 1])
 
     def bytes(self, count: int) -> bytes:
         """The next `count` bytes."""

@@ -71,9 +71,7 @@ def _of_class(name: str, seed: int, rows: int, low: int, high: int) -> list[int]
         free[chosen] = low
     elif name in ("ascending", "descending"):
         # Evenly spread ranks and not sorted random numbers: strictly monotone wherever there is room for it.
-        spread = [
-            low + (row * (count - 1) + (seed % 2) * (rows - 1)) // max(rows - 1, 1) for row in range(rows)
-        ]
+        spread = [low + (row * (count - 1) + (seed % 2) * (rows - 1)) // max(rows - 1, 1) for row in range(rows)]
         free = sorted(min(length, high) for length in spread)
         if name == "descending":
             free.reverse()

@@ -45,9 +45,7 @@ class Ragged:
     def __post_init__(self) -> None:
         values, splits = np.asarray(self.values), np.asarray(self.row_splits)
         if values.ndim < 1:
-            raise InputError(
-                f"values must have an axis of steps; got the number {values!r}. Use shape [steps, …]."
-            )
+            raise InputError(f"values must have an axis of steps; got the number {values!r}. Use shape [steps, …].")
         if splits.ndim != 1 or splits.dtype.kind not in "iu" or not len(splits):
             raise InputError(
                 f"row_splits must be a vector of integers, one more than rows; got {splits.dtype.name} of "
@@ -74,10 +72,7 @@ class Ragged:
 
     def rows(self) -> Sequence[Array]:
         """The rows, each `[length, features]` or `[length]`."""
-        return [
-            self.values[start:end]
-            for start, end in zip(self.row_splits[:-1], self.row_splits[1:], strict=True)
-        ]
+        return [self.values[start:end] for start, end in zip(self.row_splits[:-1], self.row_splits[1:], strict=True)]
 
     def to_batch(self) -> Batch:
         """The same rows padded behind with zeros to the longest."""

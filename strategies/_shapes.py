@@ -42,7 +42,7 @@ class ShapeMenu:
         axis.
         """
         rows, time = self.by_code[genome.byte() % len(self.by_code)]
-        return rows, kept_rows(genome.pair(), rows, self.min_rows), min(time, self.min_time + genome.pair())
+        return rows, kept_rows(genome.rare(), rows, self.min_rows), min(time, self.min_time + genome.rare())
 
 
 def kept_rows(code: int, rows: int, min_rows: int) -> list[int]:
@@ -73,8 +73,6 @@ def shape_menu(min_rows: int, max_rows: int, min_time: int, full_time: int, max_
     main = (max_rows, max(full_time, min_time))
     others = {smallest, small, wide} - {main}
     if min_time == 0 and max_time > 0:
-        others.add(
-            (min_rows, 1)
-        )  # a time axis of length 0 is real (every row empty) but has nothing to say on values
+        others.add((min_rows, 1))  # a time axis of length 0 is real (every row empty) but has nothing to say on values
     order = sorted(others, key=lambda shape: (shape[0] * shape[1], shape[0]))
     return ShapeMenu((*order, *[main] * (8 - len(order))), min_rows, min_time)

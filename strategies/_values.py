@@ -83,15 +83,11 @@ def number_plan(dtype: Any, min_value: Any, max_value: Any, domain: Any, singula
             "Leave them out, or use domain='real'."
         )
     if domain != "real" and integers:
-        raise InvalidArgument(
-            f"domain={domain!r} needs a float dtype; got {numbers.name}. Use domain='real'."
-        )
+        raise InvalidArgument(f"domain={domain!r} needs a float dtype; got {numbers.name}. Use domain='real'.")
     if domain == "probabilities" and numbers.kind == "c":
         raise InvalidArgument(f"domain='probabilities' needs a real dtype; got {numbers.name}.")
     if domain == "positive" and least is not None and least <= 0:
-        raise InvalidArgument(
-            f"min_value={min_value!r} is not positive. Use domain='real', or a greater one."
-        )
+        raise InvalidArgument(f"min_value={min_value!r} is not positive. Use domain='real', or a greater one.")
     huge = _HUGE.get(numbers.name, _HUGE_ELSEWHERE)
     if integers:
         low = (0 if most is None or most >= 0 else most - 7) if least is None else least
@@ -114,8 +110,7 @@ def number_plan(dtype: Any, min_value: Any, max_value: Any, domain: Any, singula
         )
         if within[0] > within[1]:
             raise InvalidArgument(
-                f"No {numbers.name} lies from min_value={low!r} to max_value={high!r}. Widen the range or "
-                "the dtype."
+                f"No {numbers.name} lies from min_value={low!r} to max_value={high!r}. Widen the range or the dtype."
             )
         low, high = within
     bounded = integers or domain in ("unit", "probabilities")
@@ -145,20 +140,31 @@ def _generic(plan: NumberPlan, seed: int, size: int) -> Array:
 
 
 def draw_numbers(
-    genome: Genome, plan: NumberPlan, shape: tuple[int, int, int], lengths: list[int], gap: int = 0
+    genome: Genome,
+    plan: NumberPlan,
+    shape: tuple[int, int, int],
+    lengths: list[int],
+    *,
+    kept: list[int] | None = None,
+    of: int = 0,
+    gap: int = 0,
 ) -> Array:
     """Numbers of `shape` (rows, steps, features); row i is valid in its first `lengths[i]` steps, which equal
     rows may change, in place.
 
-    What lies behind the valid steps are generic numbers too: padding that looks like data. Reads
-    `KIND_BYTES`, skips `gap` bytes and reads `OWN_BYTES`.
+    What lies behind the valid steps are generic numbers too: padding that looks like data. Reads `KIND_BYTES`,
+    skips `gap` bytes and reads `OWN_BYTES`.
+
+    Args:
+        kept, of: which rows these are, of how many, where the shrinker has dropped some: a number keeps its own code
+            when other rows go.
     """
     kind = SINGULAR_KIND[genome.byte()]
     where = genome.pair()
     base = genome.byte()
     seed = genome.pair()
     genome.bytes(gap)
-    codes = np.frombuffer(genome.bytes(2 * _OWN_CODES), dtype=np.uint8).reshape(_OWN_CODES, 2)
+    codes = np.frombuffer(genome.bytes(OWN_BYTES), dtype=np.uint8).reshape(_OWN_CODES, 2).max(axis=1)
     size = math.prod(shape)
     simple = simple_pool(plan.low, plan.high, plan.dtype)
     grid: Array
@@ -169,8 +175,9 @@ def draw_numbers(
     if plan.dtype.kind == "c":
         imaginary = _generic(plan, seed + 1, size).reshape(shape) if base >= _SAME else 0.0
         grid = grid + 1j * imaginary
-    if not bool(codes[:, 0].all()):
-        _apply_codes(grid, codes, simple, lengths)
+    if int(codes.min()) < _SIMPLEST:
+        rows = np.arange(shape[0]) if kept is None else np.array(kept)
+        _apply_codes(grid, codes, simple[:_SIMPLEST], rows, of or shape[0])
     if plan.singular:
         # After the codes, so that the shrinker can simplify both of two equal numbers through the one.
         overlay(kind, where, grid, lengths, low=plan.low, high=plan.high, huge=plan.huge)
@@ -180,21 +187,17 @@ def draw_numbers(
         return grid.astype(plan.dtype)
 
 
-def _apply_codes(grid: Array, codes: Array, simple: Sequence[float], lengths: list[int]) -> None:
-    """Set the first numbers of their own that are valid: a code (0, n) means simple number n, any other no
-    change.
+def _apply_codes(grid: Array, codes: Array, simple: Sequence[float], rows: Array, of: int) -> None:
+    """Set numbers whose code n is below the number of simple ones to simple number n.
+
+    Codes are dealt out feature by feature, then row by row, then step by step, and again from the first when they are
+    used up: the smallest batches have one for each number, and no number of a large one is out of their reach.
     """
-    rows, _, features = grid.shape
-    kinds = min(len(simple), _SIMPLEST)
-    at = 0
-    for row in range(rows):
-        for step in range(lengths[row]):
-            for feature in range(features):
-                if at == len(codes):
-                    return
-                if not codes[at, 0]:
-                    grid[row, step, feature] = simple[codes[at, 1] % kinds]
-                at += 1
+    _, steps, features = grid.shape
+    cells = rows[:, None, None] + of * np.arange(steps)[:, None]
+    own = codes[(cells * features + np.arange(features)) % len(codes)]
+    chosen = own < len(simple)
+    grid[chosen] = np.array(simple)[own[chosen]]
 
 
 def _sum_to_one(grid: Array) -> Array:

@@ -44,9 +44,7 @@ class Padding:
         if self.side not in SIDES:
             raise InputError(f"side={self.side!r} is not a side to pad on. Use 'post' or 'pre'.")
         if isinstance(self.extra, bool) or not isinstance(self.extra, (int, np.integer)) or self.extra < 0:
-            raise InputError(
-                f"extra={self.extra!r} is not a number of padded columns. Use an integer from 0 on."
-            )
+            raise InputError(f"extra={self.extra!r} is not a number of padded columns. Use an integer from 0 on.")
         object.__setattr__(self, "extra", int(self.extra))
         fill: Any = self.fill
         if fill is None:
@@ -141,8 +139,7 @@ class Batch:
         values = np.asarray(self.values)
         if values.dtype.kind not in "fciub" and values.dtype.name != "bfloat16":
             raise InputError(
-                f"values must be numbers; got dtype {values.dtype.name}. Use a float dtype such as "
-                "np.float64."
+                f"values must be numbers; got dtype {values.dtype.name}. Use a float dtype such as np.float64."
             )
         if values.ndim not in (2, 3):
             raise InputError(
@@ -172,9 +169,7 @@ class Batch:
                     f"(shape {values.shape}). Shorten the length or pad the values."
                 )
         if not isinstance(self.padding, Padding):
-            raise InputError(
-                f"padding={self.padding!r} is not a Padding. Use Padding('post') or Padding('pre')."
-            )
+            raise InputError(f"padding={self.padding!r} is not a Padding. Use Padding('post') or Padding('pre').")
         values, lengths = values.view(), lengths.view()
         values.flags.writeable = lengths.flags.writeable = False  # a subject must not change its own input
         object.__setattr__(self, "values", values)
@@ -371,8 +366,6 @@ class Batch:
         """
         for key in ("values", "lengths"):
             if key not in data:
-                raise InputError(
-                    f"This is not a batch that gradcheck wrote: it has no {key!r}, only {list(data)}."
-                )
+                raise InputError(f"This is not a batch that gradcheck wrote: it has no {key!r}, only {list(data)}.")
         side = data.get("padding", {}).get("side", "post")
         return cls(array_from_dict(data["values"]), array_from_dict(data["lengths"]), Padding(side))
