@@ -8,6 +8,7 @@ from gradcheck.numerics.driver import compare as compare
 from gradcheck.numerics.driver import concatenate_refined as concatenate_refined
 from gradcheck.numerics.first_look import Estimate as Estimate
 from gradcheck.numerics.first_look import screen as screen
+from gradcheck.numerics.judging import SAFETY as SAFETY
 from gradcheck.numerics.judging import Judgement as Judgement
 from gradcheck.numerics.judging import Status as Status
 from gradcheck.numerics.judging import default_resolution_limit as default_resolution_limit

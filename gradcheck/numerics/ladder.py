@@ -34,6 +34,9 @@ Kinds = NDArray[np.int8]
 # Two slopes are different when they are further apart than this many of their errors.
 SEPARATION = 10.0
 
+# Noise as part of the output beyond which a measured slope is no evidence against another.
+_ILLEGIBLE = 2.0**-10
+
 # Height of a step that the rounding of an intermediate result of size 1 explains.
 _TREAD = 2.0**-46
 
@@ -71,8 +74,8 @@ class Refined:
             large, as where the function bends between the samples.
         supported: the rungs nearer than those that ``value`` was taken from speak for the theoretical value
             and against ``value``. Only a noise estimate that is much too large brings that about.
-        staircase: the function stands still nearby, yet climbs over longer steps as the theoretical value
-            says: it rounds its argument, and the slope 0 that was measured says nothing about the gradient.
+        staircase: a slope that is no evidence: the output is mostly noise, or the function stands still nearby yet
+            climbs over longer steps as the theoretical value says, because it rounds its argument.
     """
 
     value: Array
@@ -168,6 +171,8 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     lone = kind == Kind.ONE_SIDED
     value = np.where(lone, np.where(only_right, right, left), value)
     error = np.where(lone, np.where(only_right, right_error, left_error), error)
+    # Not three digits of the output come out the same twice: whatever that is, it convicts nobody.
+    illegible = noise > _ILLEGIBLE * np.fmax.reduce(np.fmax(np.abs(plus), np.abs(minus)))
     slopes = np.where(lone, np.where(only_right, right_slopes, left_slopes), slopes)
     rung = np.where(lone, np.where(only_right, right_rung, left_rung), rung)
     value = np.where(kind == Kind.UNRESOLVED, 0.0, value)
@@ -182,7 +187,7 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
         calm_value=np.where(np.isfinite(calm_error), calm, 0.0),
         calm_error=calm_error,
         supported=_supported(slopes, theory, value, plus != minus, rung),
-        staircase=_staircase(plus, minus, center, h, theory, value, rung),
+        staircase=_staircase(plus, minus, center, h, theory, value, rung) | illegible,
     )
 
 
