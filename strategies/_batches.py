@@ -16,7 +16,7 @@ from gradcheck.strategies._fills import FILLS, FillMenu, fill_menu
 from gradcheck.strategies._genome import Genome, genomes
 from gradcheck.strategies._lengths import draw_lengths, length_bytes
 from gradcheck.strategies._shapes import SHAPE_BYTES, ShapeMenu, shape_menu
-from gradcheck.strategies._values import KIND_BYTES, OWN_BYTES, NumberPlan, draw_numbers, number_plan
+from gradcheck.strategies._values import KIND_BYTES, OWN_BYTES, NumberPlan, draw_numbers, garbage, number_plan
 from gradcheck.strategies.batch import SIDES, Batch, Padding
 
 __all__ = ["BatchPlan", "batch_plan", "batches"]
@@ -52,12 +52,12 @@ class BatchPlan:
         """The batch that these bytes stand for."""
         genome = Genome(data)
         rows, kept, time = self.menu.draw(genome)
-        drawn = draw_lengths(genome, rows, self.max_rows, self.min_length, min(self.max_length, time))
+        drawn = draw_lengths(genome, rows, self.max_rows, self.min_length, self.max_length, time)
         lengths = [drawn[row] for row in kept]
         side = self.sides[genome.byte() % len(self.sides)]
         fill = self.fills.draw(genome.byte())
         features = 1 if self.features is None else self.features
-        grid = draw_numbers(
+        grid, seed = draw_numbers(
             genome, self.numbers, (len(kept), time, features), lengths, kept=kept, of=rows, gap=self.gap
         )
         vector = np.array(lengths, dtype=self.integer)
@@ -66,6 +66,9 @@ class BatchPlan:
             side = self.sides[0]  # without padding the side means nothing, and the plainer one reads better
         elif fill is not None:
             grid[~mask] = fill
+        else:
+            count = time * len(kept) - int(vector.sum())
+            grid[~mask] = garbage(self.numbers, seed, count * features).reshape(count, features)
         if side == "pre":
             # Roll each row to the right: its valid steps, which are first, become its last.
             columns = (np.arange(time) + vector[:, None]) % max(time, 1)

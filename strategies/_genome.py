@@ -47,8 +47,8 @@ class Genome:
         """The greater of the next two bytes: below 7, say, in one of 1300 draws.
 
         For codes that only the shrinker should use. It lowers one byte to 0 without effect and then has the whole
-        range in the other. (A gate, "if the first byte is 0 the second counts", would not do: while the gate is shut, the
-        second byte is lowered for nothing, and what it then says when the gate opens may no longer fail.)
+        range in the other. (A gate, "if the first byte is 0 the second counts", would not do: while it is shut,
+        the second byte is lowered for nothing, and what it says when the gate opens may no longer fail.)
         """
         at = self._at
         self._at = at + 2

@@ -88,8 +88,8 @@ def _of_class(name: str, seed: int, rows: int, low: int, high: int) -> list[int]
     return free
 
 
-def draw_lengths(genome: Genome, rows: int, max_rows: int, low: int, high: int) -> list[int]:
-    """The lengths of `rows` rows, each from `low` to `high`, as the genome asks.
+def draw_lengths(genome: Genome, rows: int, max_rows: int, low: int, high: int, time: int) -> list[int]:
+    """The lengths of `rows` rows, each from `low` to `high` and none beyond `time`, as the genome asks.
 
     Reads `length_bytes(max_rows)` bytes however many rows there are, so that what follows keeps its place.
     """
@@ -98,11 +98,13 @@ def draw_lengths(genome: Genome, rows: int, max_rows: int, low: int, high: int) 
     own = genome.bytes(min(max_rows, _OWN_BYTES))
     if not rows:
         return []
-    lengths = _of_class(name, seed, rows, low, high)
+    most = min(high, time)
+    lengths = _of_class(name, seed, rows, low, most)
     exact = min(high - low + 1, _EXACT)
     for row, code in enumerate(own[:rows]):
         if code < exact:
-            lengths[row] = low + code
+            # Cut off and not refused: equal lengths stay equal while the shrinker shortens the time axis.
+            lengths[row] = min(low + code, most)
     return lengths
 
 
@@ -153,4 +155,4 @@ def lengths(
     # shrinker.
     rows = low_rows + code if code < 256 else low_rows + code % (high_rows - low_rows + 1)
     rows = min(rows, high_rows)
-    return np.array(draw_lengths(genome, rows, high_rows, low, high), dtype=integer)
+    return np.array(draw_lengths(genome, rows, high_rows, low, high, high), dtype=integer)

@@ -118,7 +118,7 @@ def masks(
     menu = shape_menu(least, most, shortest, high, longest)
     genome = Genome(draw(genomes(SHAPE_BYTES + length_bytes(most) + 2 + _HOLES)))
     rows, kept, time = menu.draw(genome)
-    drawn = draw_lengths(genome, rows, most, low, min(high, time))
+    drawn = draw_lengths(genome, rows, most, low, high, time)
     lengths = np.array([drawn[row] for row in kept], dtype=np.int64)
     columns = np.arange(time)
     pre = some_sides[genome.byte() % len(some_sides)] == "pre"

@@ -18,7 +18,7 @@ from gradcheck.strategies._genome import Genome, genomes
 from gradcheck.strategies._numbers import generic_pool, permutation, simple_pool
 from gradcheck.strategies._singular import SINGULAR_KIND, overlay
 
-__all__ = ["DOMAINS", "KIND_BYTES", "OWN_BYTES", "NumberPlan", "draw_numbers", "number_plan", "values"]
+__all__ = ["DOMAINS", "KIND_BYTES", "OWN_BYTES", "NumberPlan", "draw_numbers", "garbage", "number_plan", "values"]
 
 Array = np.ndarray[Any, Any]
 
@@ -148,12 +148,10 @@ def draw_numbers(
     kept: list[int] | None = None,
     of: int = 0,
     gap: int = 0,
-) -> Array:
+) -> tuple[Array, int]:
     """Numbers of `shape` (rows, steps, features); row i is valid in its first `lengths[i]` steps, which equal
-    rows may change, in place.
-
-    What lies behind the valid steps are generic numbers too: padding that looks like data. Reads `KIND_BYTES`,
-    skips `gap` bytes and reads `OWN_BYTES`.
+    rows may change, in place. And a seed for other numbers. Reads `KIND_BYTES`, skips `gap` bytes and reads
+    `OWN_BYTES`.
 
     Args:
         kept, of: which rows these are, of how many, where the shrinker has dropped some: a number keeps its own code
@@ -184,7 +182,18 @@ def draw_numbers(
     if plan.probabilities:
         grid = _sum_to_one(grid)
     with np.errstate(all="ignore"):
-        return grid.astype(plan.dtype)
+        return grid.astype(plan.dtype), seed
+
+
+def garbage(plan: NumberPlan, seed: int, size: int) -> Array:
+    """A vector of `size` generic numbers: padding that looks like data, and that stays so when the values shrink
+    to 0.
+    """
+    numbers = _generic(plan, seed ^ 0x5EED, size)
+    if plan.dtype.kind == "c":
+        numbers = numbers + 1j * _generic(plan, seed ^ 0xD1CE, size)
+    result: Array = numbers.astype(plan.dtype)
+    return result
 
 
 def _apply_codes(grid: Array, codes: Array, simple: Sequence[float], rows: Array, of: int) -> None:
@@ -264,4 +273,4 @@ def values(
         raise InvalidArgument("shape=() has no axis along which domain='probabilities' could sum to 1.")
     rows, steps, features = (math.prod(axes[:-1]), 1, axes[-1]) if plan.probabilities else as_grid(axes)
     genome = Genome(draw(genomes(KIND_BYTES + OWN_BYTES)))
-    return draw_numbers(genome, plan, (rows, steps, features), [steps] * rows).reshape(axes)
+    return draw_numbers(genome, plan, (rows, steps, features), [steps] * rows)[0].reshape(axes)
