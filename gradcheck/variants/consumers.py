@@ -73,7 +73,7 @@ def masked_recurrence(values: Any, lengths: Any, positions: Any) -> Any:
     """
     values = tf.pad(values, [[0, 0], [0, 1], [0, 0]])
     batch, time, features = tf.unstack(tf.shape(values))
-    # A range out of a loop may not know its number of rows, and a loop must not change the shape of its state.
+    # A range from a loop may not know its number of rows, and a loop must not change the shape of its state.
     valid = tf.ensure_shape(valid_steps(widen(positions, time), lengths), values.shape[:2])
     values = tf.where(valid[..., tf.newaxis], values, tf.zeros_like(values))
 
