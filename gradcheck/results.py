@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,17 @@ from gradcheck.errors import InputError
 from gradcheck.report import SCHEMA_VERSION, ModeResult
 from gradcheck.verdicts import Verdict
 
-__all__ = ["Row", "by_version", "differences", "merged_document", "mode_result", "read_rows", "rows_of"]
+__all__ = [
+    "Row",
+    "aligned",
+    "by_version",
+    "differences",
+    "merged_document",
+    "mode_order",
+    "mode_result",
+    "read_rows",
+    "rows_of",
+]
 
 
 @dataclass(frozen=True)
@@ -29,14 +39,14 @@ class Row:
         subject: its name.
         tensorflow: the version, ``""`` where the file does not say.
         modes: results by mode.
-        arguments: the smallest failing batch as code, ``""`` where nothing failed.
+        cases: for failing modes, the smallest failing batch as code.
         origin: the file, or the test, that the row is from.
     """
 
     subject: str
     tensorflow: str
     modes: Mapping[str, ModeResult]
-    arguments: str = ""
+    cases: Mapping[str, str] = field(default_factory=dict)
     origin: str = field(default="", compare=False)
 
     @property
@@ -50,8 +60,9 @@ class Row:
             "subject": self.subject,
             "ok": self.ok,
             "versions": {"tensorflow": self.tensorflow},
-            "modes": {mode: result.to_dict() for mode, result in self.modes.items()},
-            "arguments": self.arguments,
+            "modes": {
+                mode: {**result.to_dict(), "arguments": self.cases.get(mode, "")} for mode, result in self.modes.items()
+            },
             "origin": self.origin,
         }
 
@@ -93,10 +104,7 @@ def read_rows(path: Path) -> list[Row]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not JSON ({error}); give files that were written with --json") from error
     try:
-        return [
-            Row(row.subject, row.tensorflow, row.modes, row.arguments, row.origin or str(path))
-            for row in rows_of(document)
-        ]
+        return [replace(row, origin=row.origin or str(path)) for row in rows_of(document)]
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -124,24 +132,37 @@ def _row(part: Any, versions: Mapping[str, Any]) -> Row:
     if not isinstance(part, dict) or "subject" not in part or not isinstance(part.get("modes"), dict):
         raise InputError("holds a result without 'subject' and 'modes'; the file is damaged")
     versions = part.get("versions") or versions
+    modes = sorted(part["modes"], key=mode_order)
+    cases = {mode: _case(part, mode) for mode in modes}
     return Row(
         subject=str(part["subject"]),
         tensorflow=str(versions.get("tensorflow", "")),
-        modes={mode: mode_result(mode, found) for mode, found in part["modes"].items()},
-        arguments=_arguments(part),
+        modes={mode: mode_result(mode, part["modes"][mode]) for mode in modes},
+        cases={mode: case for mode, case in cases.items() if case},
         origin=str(part.get("nodeid") or part.get("origin") or ""),
     )
 
 
-def _arguments(part: Mapping[str, Any]) -> str:
-    if part.get("arguments"):
-        return str(part["arguments"])
-    # A search keeps one report for each mode, with the batch of that mode.
-    for found in part["modes"].values():
-        report = found.get("report") if isinstance(found, dict) else None
-        if isinstance(report, dict) and not found.get("ok", True) and report.get("arguments"):
-            return str(report["arguments"])
-    return ""
+def mode_order(mode: str) -> tuple[int, str]:
+    """Sorts modes as they are always shown, with unknown ones last."""
+    known = ("eager", "graph", "dynamic", "xla")
+    return (known.index(mode) if mode in known else len(known), mode)
+
+
+def _case(part: Mapping[str, Any], mode: str) -> str:
+    """The batch on which a mode fails: a search has one for each mode, a check one for all."""
+    found = part["modes"][mode]
+    if not isinstance(found, dict) or found.get("ok", True):
+        return ""
+    report = found.get("report")
+    own = found.get("arguments") or (report.get("arguments") if isinstance(report, dict) else "")
+    return str(own or part.get("arguments") or "")
+
+
+def aligned(rows: Mapping[str, Mapping[str, ModeResult]]) -> dict[str, dict[str, Any]]:
+    """Every row with every mode, in the order in which modes are always shown; None where one did not run."""
+    modes = sorted({mode for results in rows.values() for mode in results}, key=mode_order)
+    return {subject: {mode: results.get(mode) for mode in modes} for subject, results in rows.items()}
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ import click
 
 from gradcheck.cli.common import json_option, say, write_json
 from gradcheck.cli.exits import FOUND, OK
-from gradcheck.results import Row, by_version, differences, merged_document, read_rows
+from gradcheck.report import ModeResult
+from gradcheck.results import Row, aligned, by_version, differences, merged_document, read_rows
 from gradcheck.verdicts import Verdict
 
 __all__ = ["report"]
@@ -37,13 +38,21 @@ def _title(version: str) -> str:
     return f"TensorFlow {version}" if version else "TensorFlow (version not recorded)"
 
 
-def _failures(rows: list[Row]) -> list[tuple[Row, str, str]]:
-    return [
-        (row, mode, f"{result.verdict.value}: {result.cause or result.verdict.meaning}")
-        for row in rows
-        for mode, result in row.modes.items()
-        if not result.ok
-    ]
+def _failures(rows: list[Row]) -> list[tuple[Row, list[str], str]]:
+    """What is not as it should be: row, the modes that share it, and verdict with cause; a line each."""
+    grouped: dict[tuple[int, str, str], tuple[Row, list[str], str]] = {}
+    for number, row in enumerate(rows):
+        for mode, result in row.modes.items():
+            if not result.ok:
+                what = f"{_verdict(result)}: {result.cause or result.verdict.meaning}"
+                grouped.setdefault((number, what, row.cases.get(mode, "")), (row, [], what))[1].append(mode)
+    return list(grouped.values())
+
+
+def _verdict(result: ModeResult) -> str:
+    if not result.expected:
+        return result.verdict.value
+    return f"{result.verdict.value}, expected {' or '.join(verdict.value for verdict in result.expected)}"
 
 
 def _text(rows: list[Row]) -> str:
@@ -53,21 +62,21 @@ def _text(rows: list[Row]) -> str:
         return "The files hold no results."
     lines: list[str] = []
     for version, subjects in by_version(rows).items():
-        lines += [_title(version), "", render_matrix(subjects), ""]
+        lines += [_title(version), "", render_matrix(aligned(subjects)), ""]
     failures = _failures(rows)
     if failures:
         lines += ["Not as it should be:"]
-        for row, mode, what in failures:
-            lines.append(f"  {row.subject}, {mode}, {_title(row.tensorflow)}: {what}")
-            if row.arguments:
-                lines.append("    smallest case: " + " ".join(row.arguments.split()))
+        for row, modes, what in failures:
+            lines.append(f"  {row.subject}, {', '.join(modes)}, {_title(row.tensorflow)}: {what}")
+            if case := row.cases.get(modes[0]):
+                lines.append("    smallest case: " + " ".join(case.split()))
         lines.append("")
     changed = differences(rows)
     if changed:
         lines += ["Changed between versions:"]
         lines += [f"  {subject}, {mode}: {_history(history)}" for subject, mode, history in changed]
         lines.append("")
-    count = len(failures)
+    count = sum(len(modes) for _, modes, _ in failures)
     lines.append(
         f"{len(rows)} subject{'s' * (len(rows) != 1)}: "
         + (f"{count} verdict{'s' * (count != 1)} not as it should be" if count else "all as it should be")
@@ -82,12 +91,13 @@ def _history(history: list[tuple[str, Verdict]]) -> str:
 def _markdown(rows: list[Row]) -> str:
     lines = ["# Gradient checks", ""]
     for version, subjects in by_version(rows).items():
-        modes = list(dict.fromkeys(mode for results in subjects.values() for mode in results))
+        subjects = aligned(subjects)
+        modes = list(next(iter(subjects.values())))
         lines += [f"## {_title(version)}", "", _row(["subject", *modes]), _row(["---"] * (len(modes) + 1))]
         for subject, results in subjects.items():
             cells = [
                 ""
-                if mode not in results
+                if results[mode] is None
                 else results[mode].verdict.value
                 if results[mode].ok
                 else f"**{results[mode].verdict.value}**"
@@ -99,7 +109,8 @@ def _markdown(rows: list[Row]) -> str:
     if failures:
         lines += ["## Not as it should be", ""]
         lines += [
-            f"- {_code(row.subject)}, {mode}, {_title(row.tensorflow)}: {_plain(what)}" for row, mode, what in failures
+            f"- {_code(row.subject)}, {', '.join(modes)}, {_title(row.tensorflow)}: {_plain(what)}"
+            for row, modes, what in failures
         ]
         lines.append("")
     changed = differences(rows)

@@ -14,7 +14,7 @@ import pytest
 
 from gradcheck.plugin.settings import value_of
 from gradcheck.report import SCHEMA_VERSION
-from gradcheck.results import mode_result
+from gradcheck.results import aligned, mode_result
 
 __all__ = ["Results"]
 
@@ -51,7 +51,7 @@ class Results:
         from gradcheck.rendering import render_matrix
 
         terminalreporter.section("gradcheck", sep="=")
-        terminalreporter.write_line(render_matrix(_named_rows(self.rows)))
+        terminalreporter.write_line(render_matrix(aligned(_named_rows(self.rows))))
         for row in self.rows:
             if row["outcome"] == "failed" and row["report"] is not None:
                 terminalreporter.write_line("")

@@ -47,6 +47,25 @@ def test_one_matrix_for_each_version_oldest_first(run, two: list[Path]) -> None:
     assert "2 subjects: 1 verdict not as it should be" in result.output
 
 
+def test_columns_stand_in_the_usual_order_whoever_comes_first(run, tmp_path: Path) -> None:
+    first = write(tmp_path / "a.json", report("a", "2.8.4", xla="PASS"))
+    second = write(tmp_path / "b.json", report("b", "2.8.4", eager="PASS", graph="KINK"))
+    lines = [line.split() for line in run("report", first, second).output.splitlines()]
+    assert ["subject", "eager", "graph", "xla"] in lines
+    assert ["a", "-", "-", "PASS"] in lines
+    assert ["b", "PASS", "KINK", "-"] in lines
+
+
+def test_a_case_belongs_to_its_mode_and_shared_failures_share_a_line(run, tmp_path: Path) -> None:
+    document = report("gru", "2.8.4", eager="MISMATCH", graph="MISMATCH", xla="MISMATCH")
+    for mode, case in (("eager", "small"), ("graph", "small"), ("xla", "large")):
+        document["modes"][mode]["report"] = {"arguments": f"Batch({case})"}
+    output = run("report", write(tmp_path / "r.json", document)).output
+    assert "gru, eager, graph, TensorFlow 2.8.4: MISMATCH: off by 2\n    smallest case: Batch(small)\n" in output
+    assert "gru, xla, TensorFlow 2.8.4: MISMATCH: off by 2\n    smallest case: Batch(large)\n" in output
+    assert "1 subject: 3 verdicts not as it should be" in output
+
+
 def test_all_well_exits_with_0(run, tmp_path: Path) -> None:
     result = run("report", write(tmp_path / "r.json", report("gru", "2.8.4", eager="PASS", xla="KINK")))
     assert result.exit_code == 0

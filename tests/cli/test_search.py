@@ -63,10 +63,10 @@ def test_several_subjects_one_failing(run, searches, layers, tmp_path: Path) -> 
     assert result.exit_code == 1
     rows = read_rows(tmp_path / "out" / "r.json")
     assert [(row.subject, row.ok, list(row.modes)) for row in rows] == [
-        ("right", True, ["graph", "eager"]),
-        ("wrong", False, ["graph", "eager"]),
+        ("right", True, ["eager", "graph"]),
+        ("wrong", False, ["eager", "graph"]),
     ]
-    assert rows[1].arguments == "Batch(…)"
+    assert rows[1].cases == {"graph": "Batch(…)"}
 
 
 def test_json_on_standard_output_is_nothing_but_json(run, searches, layers) -> None:
