@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["UnwritableError", "array_code", "plain_code"]
+__all__ = ["UnwritableError", "array_code", "plain_code", "scalar_code"]
 
 _WIDTH = 92
 # Beyond this many numbers nobody reads an array, and it is written compressed.
@@ -38,10 +38,10 @@ def _dtype_code(dtype: np.dtype[Any]) -> str:
     return f"np.{dtype.name}" if dtype.kind in "iufc" else f"tf.{dtype.name}.as_numpy_dtype"
 
 
-def _number(value: Any) -> str:
+def scalar_code(value: Any) -> str:
     """One element, in the fewest digits that give it back in its own dtype."""
     if isinstance(value, np.complexfloating):
-        return f"complex({_number(value.real)}, {_number(value.imag)})"
+        return f"complex({scalar_code(value.real)}, {scalar_code(value.imag)})"
     if isinstance(value, np.floating):
         return _float_code(float(value)) if not np.isfinite(value) else str(value)
     return repr(value.item())
@@ -50,9 +50,9 @@ def _number(value: Any) -> str:
 def _elements(array: np.ndarray[Any, Any], indent: int = 0) -> str:
     """Nested brackets: on one line where they fit, else a line for each part, indented as Python code is."""
     if array.ndim == 0:
-        return _number(array[()])
+        return scalar_code(array[()])
     inner = indent + 4
-    parts = [_elements(part, inner) for part in array] if array.ndim > 1 else [_number(item) for item in array]
+    parts = [_elements(part, inner) for part in array] if array.ndim > 1 else [scalar_code(item) for item in array]
     line = "[" + ", ".join(parts) + "]"
     # The room that ``name = np.array(..., np.float32)`` takes around it.
     if "\n" not in line and len(line) + max(indent, 36) <= _WIDTH + 8:

@@ -202,11 +202,30 @@ class _Builder:
         return "\n".join(f"# {piece}" for line in lines for piece in textwrap.wrap(line, 100, break_long_words=False))
 
     def _inputs(self) -> str:
-        leaves = [*self.arguments.leaves, *(self.changed.leaves if self.changed is not None else ())]
+        leaves = list(self.arguments.leaves)
+        if self._second_call():
+            assert self.changed is not None
+            leaves += [leaf for leaf in self.changed.leaves if self._original(leaf) is None]
         lines = [f"{leaf.name} = {self.script.expression(leaf.value)}" for leaf in leaves]
         if self.failure.mode == "eager" and self._traces_itself():
             lines.append("tf.config.run_functions_eagerly(True)  # also where the subject has a tf.function of its own")
         return "\n".join(lines)
+
+    def _second_call(self) -> bool:
+        """Whether the failure is the difference of two calls."""
+        failure = self.failure
+        # An entry of the gradient that is named for one call only is one at a padded input.
+        twice = failure.input_position is None or failure.changed_input_position is not None
+        return failure.verdict is Verdict.PADDING_LEAK and self.changed is not None and twice
+
+    def _original(self, leaf: Leaf) -> Leaf | None:
+        """The array of the first call that one of the second call is equal to."""
+        for other in self.arguments.leaves:
+            if (leaf.number, leaf.main, leaf.value.dtype) == (other.number, other.main, other.value.dtype):
+                same = leaf.value.shape == other.value.shape and leaf.value.tobytes() == other.value.tobytes()
+                if same and leaf is not other:
+                    return other
+        return None
 
     def _traces_itself(self) -> bool:
         return any("tf.function" in text for text in self.script.definitions)
@@ -216,9 +235,7 @@ class _Builder:
         if failure.verdict in (Verdict.ERROR, Verdict.UNSUPPORTED, Verdict.CRASH):
             return self._raises()
         if failure.verdict is Verdict.PADDING_LEAK:
-            # An entry of the gradient that is only named once is one at a padded input.
-            twice = failure.input_position is None or failure.changed_input_position is not None
-            return self._leaks() if self.changed is not None and twice else self._wrong_entry()
+            return self._leaks() if self._second_call() else self._wrong_entry()
         if failure.verdict is Verdict.NONDETERMINISTIC:
             return self._differs("first call", "second call", "run")
         if failure.verdict is Verdict.DISAGREEMENT:
@@ -286,9 +303,10 @@ class _Builder:
         return f"tf.TensorSpec({shape}, tf.{dtype})"
 
     def _tensors(self, arguments: Arguments, moved: str = "") -> str:
-        return ", ".join(
-            f"tf.constant({moved if moved and leaf is self.moved else leaf.name})" for leaf in arguments.leaves
-        )
+        names = [
+            moved if moved and leaf is self.moved else (self._original(leaf) or leaf).name for leaf in arguments.leaves
+        ]
+        return ", ".join(f"tf.constant({name})" for name in names)
 
     def _weights(self) -> str:
         """Call layers once, so that they have weights, and give them those of the failure."""
@@ -310,9 +328,16 @@ class _Builder:
         if self.moved is not None:
             name = self.moved.value.dtype.name
         else:
-            dtype = getattr(self.failure.variable, "dtype", "float32")
+            dtype = getattr(self._differentiated(), "dtype", "float32")
             name = str(getattr(dtype, "name", dtype))
         return name in ("float64", "complex128")
+
+    def _differentiated(self) -> Any:
+        failure = self.failure
+        if failure.variable is not None:
+            return failure.variable
+        variables = list(getattr(failure.subject, "trainable_variables", None) or ())
+        return variables[failure.input_leaf] if failure.input_leaf is not None and variables else None
 
     # -- what is shown ---------------------------------------------------------------------------------------
 
@@ -388,10 +413,13 @@ class _Builder:
 
     def _raises(self) -> list[str]:
         """Whether it raises at all, forward or backward."""
+        # A name that this script lacks is not the failure that it is to show.
+        missing = "" if "NameError" in self.failure.cause else "except NameError:\n    raise\n"
         says = "this mode cannot run it" if self.failure.verdict is Verdict.UNSUPPORTED else "it raises"
         lines = (
             "\ntry:\n"
             f"    run({self._tensors(self.arguments)})\n"
+            f"{missing}"
             "except Exception as error:\n"
             "    print(error)\n"
             f'    print(f"FAILURE REPRODUCED: {says}: {{type(error).__name__}} (TensorFlow {{tf.__version__}})")\n'
@@ -415,7 +443,12 @@ class _Builder:
 
     def _numbers_of(self, position: tuple[int, ...] | None) -> str:
         """A function of the script: what two runs are compared by."""
-        if self.failure.output_position is None:
+        floats = [leaf for leaf in self.arguments.leaves if leaf.main and leaf.value.dtype.kind in "fcV"]
+        if self._second_call() and self.failure.output_position is None and len(floats) == 1:
+            words = "The gradient, as far as both calls have it."
+            trimmed = ", ".join(f":{size}" for size in floats[0].value.shape)
+            code = f"    return np.ravel(np.array(tf.convert_to_tensor(result[1]))[{trimmed}])"
+        elif self.failure.output_position is None:
             words = "All outputs and gradients in a row."
             code = (
                 "    tensors = [tf.convert_to_tensor(t) for t in tf.nest.flatten(result) if t is not None]\n"
@@ -454,7 +487,7 @@ class _Builder:
             f"{sizes if self.failure.output_position is None else ''}"
             "same = (first == second) | (np.isnan(first) & np.isnan(second))\n"
             "difference = np.max(np.abs(first - second), where=~same, initial=0.0)\n"
-        ) + _ending(f"not difference <= {allowed}", f'f"{one} and {other} differ by {{difference}}"')
+        ) + _ending(f"not difference <= {allowed}", f'f"{one} and {other}: results differ by {{difference}}"')
 
     def _differs(self, one: str, other: str, run: str) -> list[str]:
         """Two ways of running the same call."""
@@ -472,27 +505,31 @@ class _Builder:
         """Two calls that differ in the padding only."""
         failure, changed = self.failure, self.changed
         assert changed is not None
-        output_position = failure.output_position
-        moved_output = failure.changed_output_position
-        other = output_position if moved_output is None else moved_output
-        pieces = [
-            *self._start(output_position),
-            self._output(changed, other, "changed_"),
-            f"\nrun_changed = {self._in_mode('changed_output_and_gradient', changed)}",
-            self._numbers_of(failure.input_position),
-        ]
+        pieces = self._start(failure.output_position)
+        run = "run"
+        if failure.changed_output_position not in (None, failure.output_position):
+            run = "run_changed"
+            pieces += [
+                self._output(changed, failure.changed_output_position, "changed_"),
+                f"\nrun_changed = {self._in_mode('changed_output_and_gradient', changed)}",
+            ]
+        pieces.append(self._numbers_of(failure.input_position))
         second = "numbers_of"
         if failure.changed_input_position is not None and failure.changed_input_position != failure.input_position:
             pieces.append(
                 self._numbers_of(failure.changed_input_position).replace("numbers_of(", "changed_numbers_of(")
             )
             second = "changed_numbers_of"
-        compared = self._compared("before", "after the padding was changed")
-        return [
-            *pieces,
-            f"\nfirst = numbers_of(run({self._tensors(self.arguments)}))\n"
-            f"second = {second}(run_changed({self._tensors(changed)}))\n{compared}",
-        ]
+        first = f"first = numbers_of(run({self._tensors(self.arguments)}))\n"
+        other = f"second = {second}({run}({self._tensors(changed)}))\n"
+        if failure.output_position is None:
+            # Nothing says where the results differ: the second call may not even have any.
+            other = (
+                f"try:\n    {other}except Exception as error:\n    print(error)\n"
+                '    print("FAILURE REPRODUCED: with another padding it raises", type(error).__name__)\n'
+                "    sys.exit(1)\n"
+            )
+        return [*pieces, f"\n{first}{other}" + self._compared("one padding", "another padding")]
 
 
 def _empty_script() -> Script:

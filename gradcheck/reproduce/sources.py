@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.reproduce.literals import UnwritableError, array_code, plain_code
+from gradcheck.reproduce.literals import UnwritableError, array_code, plain_code, scalar_code
 from gradcheck.reproduce.names import attributes_used, needed, renamed, without_nonlocal
 
 __all__ = ["Script", "identifier"]
@@ -166,6 +166,8 @@ class Script:
         if isinstance(thing, (np.ndarray, np.generic)):
             self.imports["import numpy as np"] = None
             code = array_code(thing)
+            if isinstance(thing, np.generic) and code.startswith("np.array("):
+                return f"np.{thing.dtype.name if thing.dtype.kind != 'b' else 'bool_'}({scalar_code(thing)})"
             if "zlib." in code:
                 self.imports["import base64"] = self.imports["import zlib"] = None
             # NumPy scalars must not become arrays of no dimension: Python treats them differently.

@@ -204,9 +204,19 @@ def needs_a_size(values, lengths):
     return values[:, : tf.shape(positions)[1]] * positions[:, :, None]
 
 
+def refuses_much_padding(values, lengths):
+    tf.debugging.assert_less(tf.shape(values)[1], 4, message="too many steps")
+    return mean_of_rows(values, lengths)
+
+
 def _other_fill() -> tuple[Any, ...]:
     changed = VALUES.copy()
     changed[0, 2] = 99.0
+    return ((changed, LENGTHS), {})
+
+
+def _more_fill() -> tuple[Any, ...]:
+    changed = np.concatenate([VALUES, np.ones((2, 2, 2))], axis=1)
     return ((changed, LENGTHS), {})
 
 
@@ -265,6 +275,13 @@ OTHERS: dict[str, tuple[Any, Any, str, Verdict, dict[str, Any]]] = {
         "graph",
         Verdict.PADDING_LEAK,
         BATCH | POOLED | {"input_position": (0, 2, 1)},
+    ),
+    "leak_raises": (
+        refuses_much_padding,
+        lambda values, lengths: mean_of_rows(values[:, :3], lengths) * tf.ones_like(values[0, 0]),
+        "eager",
+        Verdict.PADDING_LEAK,
+        BATCH | {"changed": _more_fill()},
     ),
     "random": (Counter(1.0), Counter(0.0), "graph", Verdict.NONDETERMINISTIC, BATCH | {"output_position": (1, 0, 1)}),
     "random_somewhere": (Counter(1.0), Counter(0.0), "eager", Verdict.NONDETERMINISTIC, BATCH),
