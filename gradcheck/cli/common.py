@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import importlib.util
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,6 +153,11 @@ def write_json(path: Path | None, document: Any) -> None:
     partial = path.with_name(path.name + ".part")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+def hush_tensorflow() -> None:
+    """Keep TensorFlow's Python warnings out of the output: a search traces many functions, as TensorFlow remarks."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def say(text: str, json_file: Path | None) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck.cli.common import (
+    hush_tensorflow,
     json_option,
     load_object,
     modes_option,
@@ -79,6 +80,7 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         "engine": options["engine"],
         "expect": parse_expect(options["expect"]) or None,
     }
+    hush_tensorflow()
     finished: list[SearchResult] = []
     interrupted = ""
     with progress(options["quiet"]) as bar:

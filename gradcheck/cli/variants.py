@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck.cli.common import json_option, modes_option, progress, say, write_json
+from gradcheck.cli.common import hush_tensorflow, json_option, modes_option, progress, say, write_json
 from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def variants(
     """
     from gradcheck.variants import run_variants
 
+    hush_tensorflow()
     with progress(quiet) as bar:
         result = run_variants(
             modes=modes, max_examples=max_examples, only=only, seed=seed, claims=claims, progress=bar.update
