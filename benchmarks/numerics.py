@@ -128,7 +128,8 @@ def calibrate(directions: int, seed: int) -> int:
             # The derivative that it is compared with is rounded, too.
             claimed = found.error[0] + 4 * numerics.FLOAT64_EPS * np.abs(theory)
             ratio = np.where(error == 0, 0.0, error / np.maximum(claimed, 1e-300))[smooth].tolist()
-            rel = (found.error[0] / np.abs(theory))[smooth & (theory != 0)].tolist()
+            sloped = smooth & (theory != 0)
+            rel = (found.error[0][sloped] / np.abs(theory[sloped])).tolist()
             counts = [status.count(s) for s in (Status.MISMATCH, Status.KINK, Status.UNRESOLVED)]
             worst, mismatches = max(worst, *ratio, 0.0), mismatches + counts[0]
             print(

@@ -122,6 +122,8 @@ def _slopes(theoretical: Any, shape: tuple[int, ...]) -> Array:
 
 def _rounding(theoretical: Array, numerical: Array, scale: Any, eps: float) -> Array:
     """Bound on rounding errors of the theoretical values; those of an output share their largest terms."""
+    # A forward pass that loses more digits than float32 has is no reason to forgive the gradient as much.
+    eps = min(eps, 2.0**-23)
     size = np.fmax(np.abs(np.where(np.isfinite(theoretical), theoretical, 0.0)), np.abs(numerical))
     if not size.size:
         return np.zeros_like(size)
@@ -314,7 +316,7 @@ def _judge(
 def _row_scale(theory: Array, value: Array, bound: Array, rounding: Array, scale: Any, eps: float) -> Array:
     """Size of the derivatives of each output, ``[1, y_size]``, by which a resolution is relative.
 
-    That of its largest entry, unless that is a mere `_NEGLIGIBLE` of the largest entry of all, or of the
+    That of its largest entry, unless that is a mere `_NEGLIGIBLE` of those of other outputs, or of the
     output by
     the input: the last digits of a saturated unit are beyond measuring, and beyond caring. An output that
         does not
@@ -325,7 +327,7 @@ def _row_scale(theory: Array, value: Array, bound: Array, rounding: Array, scale
         return np.ones((1, theory.shape[1]))
     row = size.max(axis=0)
     typical = np.broadcast_to(np.asarray(1.0 if scale is None else scale, np.float64), row.shape)
-    ordinary = np.maximum(size.max(), typical)
+    ordinary = np.maximum(np.median(row[row > 0]) if (row > 0).any() else 0.0, typical)
     independent = ((np.abs(theory) <= rounding) & (np.abs(value) <= bound)).all(axis=0)
-    negligible = max(_NEGLIGIBLE, _NEGLIGIBLE_ROOTS * float(np.sqrt(eps)))
+    negligible = min(max(_NEGLIGIBLE, _NEGLIGIBLE_ROOTS * float(np.sqrt(eps))), 0.05)
     return np.asarray(np.where(independent, ordinary, np.maximum(row, negligible * ordinary)))[np.newaxis]
