@@ -1,14 +1,17 @@
 """One check: a subject on one batch in every mode that was asked for. Screen, refine, confirm.
 
 Eager mode runs first: it shows the outputs, the variables that the subject reads, and what the other modes must
-agree with. Every compiled mode then gets both Jacobians entry by entry. Eager execution is dear (a millisecond an
-operation), so its gradient and its values around the point are compared with those of a compiled mode that was
-verified; where they differ by more than rounding, or there is no such mode, eager mode is measured for itself.
+agree with. Then one mode, the one that evaluates the fastest (XLA where it can), gets both Jacobians entry by entry; it
+is the *witness*. The other modes run the subject and its gradient themselves, and where their outputs around the point and
+random combinations of their gradient rows equal the witness's up to rounding, its comparison holds for them too. Where
+they differ, they are measured entry by entry themselves. So a bug in one mode only is found in that mode, at the cost of
+few executions in the others; eager execution, dear as it is, above all.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 import traceback
 import zlib
@@ -40,9 +43,16 @@ from gradcheck.strategies._literals import array_code
 from gradcheck.subject import Subject, subject_of
 from gradcheck.verdicts import Verdict
 
-__all__ = ["ENGINES", "assert_gradients", "check"]
+__all__ = ["ENGINES", "ORDER", "assert_gradients", "check"]
 
 ENGINES = ("compiled", "reference", "projected")
+
+# The first that runs the subject becomes the witness: XLA evaluates many points the fastest by far. Eager goes last.
+ORDER = ("xla", "graph", "dynamic", "eager")
+
+# How many verified examples a subject keeps, and how large a Jacobian is worth keeping.
+_MOST_WITNESSES = 512
+_MOST_REMEMBERED = 1 << 16
 
 
 def check(
@@ -160,6 +170,23 @@ class _Baseline:
     deterministic: bool = True
 
 
+@dataclass(frozen=True)
+class _Witness:
+    """A mode that was measured entry by entry, and neither failed nor was projected.
+
+    Attributes:
+        finding: what it came to.
+        found: its examination.
+        nearby: its outputs at the point that `_Check.nearby` gives.
+        none_gradients: numbers of the input blocks whose gradient is None.
+    """
+
+    finding: Finding
+    found: Examination
+    nearby: np.ndarray
+    none_gradients: frozenset[int]
+
+
 @dataclass
 class _Mode:
     """What is known of one mode while a check runs."""
@@ -191,6 +218,7 @@ class _Check:
         self.problem: Problem
         self.eager: EagerExecution
         self.places: dict[str, Finding] = {}
+        self.witness: _Witness | None = None
 
     # -- the whole ---------------------------------------------------------------------------------------------
 
@@ -204,11 +232,13 @@ class _Check:
             stack.enter_context(preserved([v for v in self.subject.variables() if id(v) not in known]))
             for variable, value in zip(self.problem.plan.state, self.problem.state_values):
                 variable.assign(value)
-            states: dict[str, _Mode] = {}
+            self.witness = self.subject.witnesses.get(self._digest()) if self.engine is None else None
+            if tuple(self.modes) == ("eager",) and self.witness is None:
+                self._call_witness()
             results = {}
-            for mode in sorted(self.modes, key=lambda mode: mode == "eager"):  # eager last: it needs a witness
+            for mode in sorted(self.modes, key=ORDER.index):
                 start = time.perf_counter()
-                states[mode] = state = self._mode(mode, states)
+                state = self._mode(mode)
                 results[mode] = _result(mode, state, time.perf_counter() - start)
                 self.places[mode] = state.finding
             return results
@@ -296,14 +326,12 @@ class _Check:
 
     # -- one mode ----------------------------------------------------------------------------------------------
 
-    def _mode(self, mode: str, states: Mapping[str, _Mode]) -> _Mode:
+    def _mode(self, mode: str) -> _Mode:
         run: Execution = execution(self.problem, mode)
         try:
-            if mode == "eager":
-                if self.baseline.error is not None:
-                    raise self.baseline.error
-                return self._eager(run, states)
-            return self._compiled(run)
+            if mode == "eager" and self.baseline.error is not None:
+                raise self.baseline.error
+            return self._checked(run)
         except InputError:
             raise
         except Exception as error:
@@ -315,48 +343,60 @@ class _Check:
         detail = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         return Finding(verdict, cause_of(error, mode), detail=detail)
 
-    def _compiled(self, run: Execution) -> _Mode:
-        """A compiled mode: both Jacobians, then the rules."""
+    def _checked(self, run: Execution) -> _Mode:
+        """One mode: beside the witness, or measured for itself."""
         state = _Mode(run, Finding(Verdict.PASS), engine=self.engine or "compiled")
         if self.baseline.outputs is None:
             # Eager mode raises on this batch and this mode may not: its own forward pass shows the outputs.
             size = run.forward(self.problem.x).size
             self.problem.outputs = Layout.of([Block("output", (size,), "float64")])
             state.notes.append("eager mode raises an error on this batch; this mode does not")
+        elif run.mode == "eager" and not self.baseline.deterministic:
+            state.finding = self._nondeterministic(run, "the outputs", self.baseline.outputs, None)
+            return state
         if self.engine == "reference":
             state.run = OneByOne(run)
         try:
+            if self.witness is not None and self.engine is None and self._agrees(run, self.witness):
+                return self._beside(state, self.witness)
+            if run.mode == "eager" and self.engine is None and self._too_slow(run):
+                state.engine = "projected"
             return self._measured(state)
         except InputError:
             raise
         except Exception:
-            if isinstance(state.run, OneByOne):
+            if run.mode == "eager" or isinstance(state.run, OneByOne):
                 raise
             # Some subjects run in the mode but not inside a loop in it. If they fail one by one too, they fail.
             state.run, state.engine = OneByOne(run), "reference"
             state.notes = [*state.notes, "the subject does not run inside a loop, so every point took its own call"]
             return self._measured(state)
 
-    def _eager(self, run: Execution, states: Mapping[str, _Mode]) -> _Mode:
-        """Eager mode: against a verified compiled mode, or measured for itself."""
-        state = _Mode(run, Finding(Verdict.PASS), engine=self.engine or "compiled")
-        if not self.baseline.deterministic:
-            state.finding = self._nondeterministic(run, "the outputs", self.baseline.outputs, None)
-            return state
-        witness = self._witness(states)
-        if witness is not None and self.engine in (None, "compiled"):
-            assert witness.found is not None
-            if self._agrees_with(run, witness):
-                # Eager's gradient and values are the witness's, so its entries are too; the rule about padding is
-                # held in eager mode itself, where changing the amount costs no compilation.
-                finding = replace(witness.finding, notes=())
-                state.found = witness.found
-                leak = self._leak(state, witness.found)
-                state.finding = leak or finding
-                return state
-        if witness is None and self.engine is None and self._too_slow(run):
-            state.engine = "projected"
-        return self._measured(state)
+    def _beside(self, state: _Mode, witness: _Witness) -> _Mode:
+        """The mode does what the witness does: its entries hold; the rule about padding is held in the mode itself."""
+        state.found = witness.found
+        state.finding = self._leak(state, witness.found) or replace(witness.finding, notes=())
+        self._compare_engines(state, witness.found)
+        self._note_silent_zeros(state)
+        return state
+
+    def _call_witness(self) -> None:
+        """Measure a compiled mode that nobody asked for, so that eager mode need not be measured entry by entry.
+
+        Dynamic mode is traced just once, whatever is drawn. A subject that it cannot run has no witness.
+        """
+        if self.engine is None and self.baseline.error is None:
+            state = _Mode(execution(self.problem, "dynamic"), Finding(Verdict.ERROR), engine="compiled")
+            with contextlib.suppress(Exception):
+                self._measured(state, rules=False)
+
+    def _digest(self) -> bytes:
+        """Identifies the numbers of a problem: examples that one mode verified are met again in the others."""
+        digest = hashlib.blake2b(repr((self.wrt, self.options, self.problem.plan.inputs.signature())).encode())
+        digest.update(self.problem.x.tobytes())
+        for constant in self.problem.constants:
+            digest.update(constant.numpy().tobytes())
+        return digest.digest()
 
     def _too_slow(self, run: Execution) -> bool:
         start = time.perf_counter()
@@ -364,46 +404,50 @@ class _Check:
         once = time.perf_counter() - start
         return once * (40 + 6 * self.problem.x.size) > 2.0
 
-    @staticmethod
-    def _witness(states: Mapping[str, _Mode]) -> _Mode | None:
-        for state in states.values():
-            decided = state.finding.verdict in (Verdict.PASS, Verdict.KINK, Verdict.UNRESOLVED)
-            if decided and state.found is not None and not state.found.projected:
-                return state
-        return None
-
-    def _agrees_with(self, run: Execution, witness: _Mode) -> bool:
-        """Whether outputs around the point and random combinations of gradient rows equal the witness's."""
-        found = witness.found
-        assert found is not None
-        x, rows, columns = self.problem.x, self._rows(), self._columns()
+    def nearby(self) -> np.ndarray:
+        """A point close to the batch, every input that counts moved a little: always the same for the same batch."""
+        x, columns = self.problem.x.copy(), self._columns()
         random = np.random.default_rng(self._seed())
-        points = np.repeat(x[None], 2, axis=0)
-        points[1, columns] += 2.0**-7 * np.maximum(1.0, np.abs(x[columns])) * random.uniform(-1, 1, columns.size)
-        ours, theirs = run.evaluate(points[1:]), witness.run.evaluate(points)
-        bound = output_bound(found.center, found.noise, self._eps())
-        assert self.baseline.outputs is not None
-        for mine, other in ((self.baseline.outputs, theirs[0]), (ours[0], theirs[1])):
-            if not _close(mine[rows], other[rows], bound[rows]):
+        x[columns] += 2.0**-7 * np.maximum(1.0, np.abs(x[columns])) * random.uniform(-1, 1, columns.size)
+        return x
+
+    def _agrees(self, run: Execution, witness: _Witness) -> bool:
+        """Whether outputs here and nearby, and random combinations of gradient rows, equal the witness's.
+
+        Every weight of a combination has size 0.5 … 1.5 and a random sign, so that a single wrong entry shows in all
+        three of them with at least half its error.
+        """
+        found, rows, columns, eps = witness.found, self._rows(), self._columns(), self._eps()
+        if found.center.size != self.problem.outputs.size:
+            return False
+        x = self.problem.x
+        if run.mode == "eager":
+            assert self.baseline.outputs is not None
+            ours = np.stack([self.baseline.outputs, run.forward(self.nearby())])
+        else:
+            ours = run.evaluate(np.stack([x, self.nearby()]))
+        bound = output_bound(found.center, found.noise, eps)[rows]
+        for mine, other in zip(ours, (found.center, witness.nearby)):
+            if mine.size != other.size or not _close(mine[rows], other[rows], bound):
                 return False
+        jacobian = found.jacobian[np.ix_(rows, columns)]
+        if not np.isfinite(jacobian).all():
+            return False
+        random = np.random.default_rng(self._seed())
+        weights = random.uniform(0.5, 1.5, (3, rows.size)) * np.where(random.random((3, rows.size)) < 0.5, -1.0, 1.0)
         cotangents = np.zeros((3, self.problem.outputs.size))
-        cotangents[:, rows] = random.uniform(0.5, 1.5, (3, rows.size)) * np.sign(random.uniform(-1, 1, (3, rows.size)))
-        pulled = run.pullback(x, cotangents)
-        if run.none_gradients != witness.run.none_gradients:
+        cotangents[:, rows] = weights
+        pulled = run.pullback(x, cotangents)[:, columns]
+        if run.none_gradients != witness.none_gradients:
             return False
-        jacobian = found.jacobian
-        if not np.isfinite(jacobian[np.ix_(rows, columns)]).all():
-            return False
-        wanted = cotangents[:, rows] @ jacobian[rows]
-        terms = np.abs(cotangents[:, rows]) @ np.abs(jacobian[rows])
-        ratio = noise_ratio(found.center, found.noise, self._eps())
-        allowed = gradient_bound(terms[:, columns], ratio, float(self._eps().max(initial=2.0**-52)))
-        return bool((np.abs(pulled - wanted)[:, columns] <= allowed).all())
+        ratio = noise_ratio(found.center, found.noise, eps)
+        allowed = gradient_bound(np.abs(weights) @ np.abs(jacobian), ratio, float(eps.max(initial=2.0**-52)))
+        return bool((np.abs(pulled - weights @ jacobian) <= allowed).all())
 
     def _seed(self) -> int:
         return zlib.crc32(self.problem.x.tobytes())
 
-    def _measured(self, state: _Mode) -> _Mode:
+    def _measured(self, state: _Mode, *, rules: bool = True) -> _Mode:
         """Theoretical against numerical in the mode itself, then determinism, eager's word, and the padding."""
         run, x = state.run, self.problem.x
         rows, columns, eps = self._rows(), self._columns(), self._eps()
@@ -438,12 +482,27 @@ class _Check:
             or self._differs_from_eager(state, found)
         )
         finding = finding or judged(run, found)
+        if finding.verdict in (Verdict.PASS, Verdict.KINK, Verdict.UNRESOLVED) and run.mode != "eager":
+            self._remember(_Witness(finding, found, run.evaluate(self.nearby()[None])[0], run.none_gradients))
+        if not rules:
+            state.finding = finding
+            return state
         if finding.verdict in (Verdict.PASS, Verdict.KINK, Verdict.UNRESOLVED):
             finding = self._leak(state, found) or finding
         state.finding = self._confirmed(state, finding)
         self._compare_engines(state, found)
-        self._note_silent_zeros(state, found)
+        self._note_silent_zeros(state)
         return state
+
+    def _remember(self, witness: _Witness) -> None:
+        if self.engine is not None:
+            return
+        self.witness = witness
+        kept = self.subject.witnesses
+        if witness.found.jacobian.size <= _MOST_REMEMBERED:
+            kept[self._digest()] = witness
+            while len(kept) > _MOST_WITNESSES:
+                kept.pop(next(iter(kept)))
 
     def _projected(self, state: _Mode, rows: np.ndarray, columns: np.ndarray, eps: np.ndarray) -> _Mode:
         run, x = state.run, self.problem.x
@@ -561,10 +620,18 @@ class _Check:
             eps=self._eps(),
             refill=refilled(self.batch, mask),
             extend=extended(self.batch, side) if state.run.mode in ("eager", "dynamic") else None,
-            rebind=lambda batch: Problem.bind(
-                self.subject, [batch], wrt=self.wrt, variables=self.problem.plan.variables, state=self.problem.plan.state
-            ),
+            rebind=self._rebound,
         )
+
+    def _rebound(self, batch: Batch) -> Problem:
+        """The same subject, weights and state on another batch."""
+        plan, problem = self.problem.plan, self.problem
+        other = Problem.bind(self.subject, [batch], wrt=self.wrt, variables=plan.variables, state=plan.state)
+        # The variables hold the last point that was evaluated; the weights of this check are those of its own point.
+        weights = problem.x[problem.x.size - sum(b.size for b in plan.inputs.blocks[plan.input_count :]) :]
+        other.x[other.x.size - weights.size :] = weights
+        other.state_values = problem.state_values
+        return other
 
     # -- confirmation ------------------------------------------------------------------------------------------
 
@@ -614,7 +681,7 @@ class _Check:
                 "and use engine='reference' meanwhile"
             )
 
-    def _note_silent_zeros(self, state: _Mode, found: Examination) -> None:
+    def _note_silent_zeros(self, state: _Mode) -> None:
         if state.finding.verdict is Verdict.DISCONNECTED:
             return
         for number in sorted(state.run.none_gradients):

@@ -15,13 +15,14 @@ from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
 from gradcheck import recording
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
 from gradcheck.expectations import expected_verdicts
-from gradcheck.harness import check
+from gradcheck.harness import ORDER, check
 from gradcheck.modes import parse_modes
 from gradcheck.report import SCHEMA_VERSION, ModeResult, Report
 from gradcheck.strategies import Batch
@@ -196,13 +197,14 @@ def search(
     expect = expect if expect is not None else defaults.get("expect")
     adapter = subject_of(subject, options.pop("call", None))
     results: dict[str, ModeSearch] = {}
-    for mode in chosen:
+    # The examples that one mode verifies serve the others as they meet them: see `gradcheck.harness`.
+    for mode in sorted(chosen, key=ORDER.index):
         expected = expected_verdicts(expect, mode, tf.__version__)
         one = _OneMode(adapter, mode, options, expected, on_example)
         results[mode] = one.search(strategy, examples, seed)
     from gradcheck._tensorflow import versions
 
-    result = SearchResult(adapter.name, results, seed, versions())
+    result = SearchResult(adapter.name, {mode: results[mode] for mode in chosen}, seed, versions())
     recording.publish(_as_report(result))
     return result
 
@@ -245,6 +247,7 @@ class _OneMode:
         self.smallest: Any = None
         self.report: Report | None = None
         self.undecided: tuple[Any, Report] | None = None
+        self.flaky = False
 
     def search(self, strategy: SearchStrategy[Any], max_examples: int, seed: int | None) -> ModeSearch:
         def example(drawn: Any) -> None:
@@ -267,6 +270,9 @@ class _OneMode:
             wrapped()
         except _Failure:
             pass
+        except Flaky:
+            # Hypothesis met the failing example again and it passed: what decides is not in the example.
+            self.flaky = True
         return self._result()
 
     def _digest(self, strategy: SearchStrategy[Any]) -> bytes:
@@ -302,6 +308,13 @@ class _OneMode:
         report = self.report
         if verdict is Verdict.UNRESOLVED and self.undecided is not None:
             self.smallest, report = self.undecided
+        if self.flaky and report is not None:
+            note = (
+                "this failure did not show every time the same batch was checked: something beside the batch decides, "
+                "such as state that the subject keeps between calls"
+            )
+            noted = {mode: replace(result, notes=(*result.notes, note)) for mode, result in report.modes.items()}
+            report = replace(report, modes=noted)
         if report is not None:
             expected = {mode: replace(result, expected=self.expected) for mode, result in report.modes.items()}
             report = replace(report, modes=expected)
