@@ -1,9 +1,8 @@
 """The whole method on one Jacobian, given a function that evaluates many points at once.
 
 ``evaluate(points [k, x_size]) -> outputs [k, y_size]`` is all that is asked of a subject; an engine makes it
-one compiled call. There are two rounds (a third where a corner
-needs a second look): noise and screen together, then the ladder for the directions that
-need it, each in pieces of at most `max_points` points.
+one compiled call. There are two rounds (a third where a corner needs a second look): noise and screen
+together, then the ladder for the directions that need it, each in pieces of at most `max_points` points.
 """
 
 from __future__ import annotations

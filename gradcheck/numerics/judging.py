@@ -316,11 +316,9 @@ def _judge(
 def _row_scale(theory: Array, value: Array, bound: Array, rounding: Array, scale: Any, eps: float) -> Array:
     """Size of the derivatives of each output, ``[1, y_size]``, by which a resolution is relative.
 
-    That of its largest entry, unless that is a mere `_NEGLIGIBLE` of those of other outputs, or of the
-    output by
-    the input: the last digits of a saturated unit are beyond measuring, and beyond caring. An output that
-        does not
-    depend on the input at all has no scale of its own and gets the ordinary one.
+    That of its largest entry, unless that is a mere `_NEGLIGIBLE` of those of other outputs, or of the output by the
+    input: the last digits of a saturated unit are beyond measuring, and beyond caring. An output that does not depend
+    on the input at all has no scale of its own and gets the ordinary one.
     """
     size = np.fmax(np.where(np.isfinite(theory), np.abs(theory), 0.0), np.abs(value))
     if not size.size:

@@ -162,8 +162,8 @@ def measured_eps(size: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
     """Relative rounding error at which the function really computes, from the noise of its outputs.
 
     A function may compute in float32 whatever it is given. Its noise then is some 1e-8 of its values, and no
-    choice of
-    steps makes up for it: the resolution that can be asked for is that of float32. The median over the
+    choice of steps makes up for it: the resolution that can be asked for is that of float32. The median over
+    the
         outputs
     decides, so that one output with cancellation does not coarsen the check of all.
 
