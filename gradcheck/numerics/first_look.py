@@ -1,8 +1,8 @@
 """The first look at every entry of a Jacobian: three steps, six evaluations for each input element.
 
 It has one job: to let pass what is certainly right, at little cost. Whatever it cannot settle it calls
-    suspicious, and
-a suspicious entry is no finding, only one that deserves the long ladder of `gradcheck.numerics.ladder`.
+suspicious, and a suspicious entry is no finding, only one that deserves the long ladder of
+`gradcheck.numerics.ladder`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """From slopes and their errors to a status for every entry of a Jacobian.
 
 The tolerance is no constant: it is `SAFETY` times the error that the measurement itself claims, plus a few
-    roundings of
-the theoretical value. A status other than PASS says why: see `Status`.
+roundings of the theoretical value. A status other than PASS says why: see `Status`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The second look: a ladder of step sizes that tells a slope from a corner, an edge, a jump and mere noise.
 
 From every rung come three slopes: to the right, to the left, and the central one. Each of the three sequences
-    is
-extrapolated to step zero (Richardson), to several orders. A *window* is three neighbouring members of such a
+is extrapolated to step zero (Richardson), to several orders. A *window* is three neighbouring members of such a
 sequence:
 
 - its error is what the three differ by, plus the noise of the nearest;

@@ -163,9 +163,7 @@ def measured_eps(size: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
 
     A function may compute in float32 whatever it is given. Its noise then is some 1e-8 of its values, and no
     choice of steps makes up for it: the resolution that can be asked for is that of float32. The median over
-    the
-        outputs
-    decides, so that one output with cancellation does not coarsen the check of all.
+    the outputs decides, so that one output with cancellation does not coarsen the check of all.
 
     Args:
         size: largest magnitude of every output near the point, ``[y_size]``. (At the point itself it may

@@ -1,12 +1,10 @@
 """Which steps to take from a point.
 
-A finite difference is wrong for two reasons that pull in opposite directions: a long step sees the curvature
-    of the
-function (*truncation*), a short one sees its rounding errors (*noise*, divided by the step). No single step
-is right
-for all functions, so both functions here return several: `screen_steps` three, for a first look at every
-    entry of a
-Jacobian, `refine_steps` a ladder from far to near, for the few entries that the first look could not settle.
+A finite difference is wrong for two reasons that pull in opposite directions: a long step sees the curvature of
+the function (*truncation*), a short one sees its rounding errors (*noise*, divided by the step). No single step
+is right for all functions, so both functions here return several: `screen_steps` three, for a first look at
+every entry of a Jacobian, `refine_steps` a ladder from far to near, for the few entries that the first look
+could not settle.
 
 Every step is a power of two, so that ``x + h`` and ``x - h`` are exact or wrong by one rounding of ``x``.
 """
@@ -82,10 +80,9 @@ def refine_steps(x: Any, *, eps: float = FLOAT64_EPS) -> Array:
     Returns:
         float64 ``[rungs, x_size]``, strictly falling along the first axis; 29 rungs in float64, 17 in lower
         precision. In float64 they go from 2⁻⁴·max(1, |x|) to the smaller of 2⁻³² and 2⁻¹⁶·|x|
-        (but not below 2⁻⁴⁴·|x|): neighbours differ by 2 for
-        ordinary coordinates, by more for tiny and huge ones, where the ladder must span more magnitudes: the
-            same
-        point may be an argument of ``log``, whose scale is ``|x|``, and of ``sin``, whose scale is 1.
+        (but not below 2⁻⁴⁴·|x|): neighbours differ by 2 for ordinary coordinates, by more for tiny and huge ones,
+        where the ladder must span more magnitudes: the same point may be an argument of ``log``, whose scale is
+        ``|x|``, and of ``sin``, whose scale is 1.
 
     Raises:
         InputError: as for `screen_steps`.
