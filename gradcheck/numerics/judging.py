@@ -31,7 +31,7 @@ SAFETY = 10.0
 # An entry that the screen lets pass is known to this fraction of itself (or to the second of the largest in
 # its row).
 _SCREEN_OWN = 2e-6
-_SCREEN_ROW = 1e-9
+_SCREEN_ROW = 4e-9
 
 # A gradient this small against the others, or against the output itself, need not be known to any digit: 1e-6
 # in float64, 3.5e-3 in float32.
