@@ -165,20 +165,26 @@ def tests(session: nox.Session, release: versions.Release) -> None:
     session.run("pytest", *arguments, env=environment)
 
 
-@nox.session(python=versions.oldest().python, reuse_venv=True, tags=["checks"])
+@nox.session(python=versions.oldest().python, tags=["checks"])
 def minimums(session: nox.Session) -> None:
     """The project's own suite with the lowest versions allowed, on the oldest TensorFlow."""
     release = versions.oldest()
     if session.venv_backend != "uv":
         session.error("minimums needs uv's --resolution=lowest-direct; install Nox as `nox[uv]`")
     wheel = _build_wheel(session)
+    # As constraints: as requirements they would be direct ones, and resolved to setuptools 0.7.
+    limits = Path(session.create_tmp()) / "limits.txt"
+    limits.write_text("\n".join(release.requirements) + "\n")
     session.install(
         "--resolution=lowest-direct",
         "--reinstall-package",
         PYPROJECT["project"]["name"],
         f"{PYPROJECT['project']['name']}[tensorflow-cpu] @ {wheel.as_uri()}",
-        *release.requirements,
+        f"tensorflow-cpu=={release.version}",
+        *PYPROJECT["project"]["dependencies"],  # again, for those of a wheel are not direct ones
         *_group("test"),
+        "--constraint",
+        str(limits),
     )
     session.run("pytest", *(session.posargs or ["--numprocesses=2"]), env=_environment())
 

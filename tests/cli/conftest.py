@@ -20,7 +20,11 @@ from gradcheck.verdicts import Verdict
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """``run("search", …)`` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+    try:
+        runner = CliRunner(mix_stderr=False)  # click before 8.2; later it is never mixed into stdout
+    except TypeError:
+        runner = CliRunner()
+    return lambda *arguments: runner.invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

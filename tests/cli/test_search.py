@@ -95,7 +95,7 @@ def test_ctrl_c_keeps_the_modes_that_were_finished(run, searches, layers, tmp_pa
     result = run("search", "layers_for_cli:right", "--json", "r.json", "--scripts", "scripts")
     assert result.exit_code == 130
     assert "right: MISMATCH in eager; PASS in graph" in result.output
-    assert "interrupted in layers_for_cli:right; searched until then: right (eager, graph)" in result.output
+    assert "interrupted in layers_for_cli:right; searched until then: right (eager, graph)" in result.stderr
     document = json.loads((tmp_path / "r.json").read_text())
     assert document["complete"] is False
     assert list(document["results"][0]["modes"]) == ["eager", "graph"]
@@ -106,7 +106,7 @@ def test_ctrl_c_before_anything(run, searches, layers) -> None:
     searches({"right": {"eager": KeyboardInterrupt()}})
     result = run("search", "layers_for_cli:right")
     assert result.exit_code == 130
-    assert "searched until then: nothing" in result.output
+    assert "searched until then: nothing" in result.stderr
 
 
 def test_no_tensorflow_exits_with_3_and_the_remedy(run, searches, layers) -> None:

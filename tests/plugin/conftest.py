@@ -42,6 +42,12 @@ def _installed() -> bool:
     )
 
 
+@pytest.fixture(autouse=True)
+def _ini_of_its_own(pytester: pytest.Pytester) -> None:
+    """Nox's temporary folders lie inside the checkout, whose configuration inner runs would find."""
+    pytester.makeini("[pytest]\n")
+
+
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     """``run(source, *arguments)``: write the source beside the harness above and run pytest on it."""
