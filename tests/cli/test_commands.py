@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -15,13 +16,20 @@ from gradcheck.cli import main
 from gradcheck.cli.exits import EPILOG
 
 
-def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gradcheck", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-    )
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``command("doctor", NAME="value")``: the command line in a process, and an environment, of its own."""
+
+    def run_command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gradcheck", *arguments],
+            cwd=tmp_path,  # `python -m` looks there first: not into the checkout, where an installation is tested
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
+        )
+
+    return run_command
 
 
 @pytest.mark.parametrize("name", sorted(main.commands))
@@ -46,18 +54,18 @@ def test_modes_are_completed_one_at_a_time() -> None:
     assert [item.value for item in option.shell_complete(context, "xla,x")] == []
 
 
-def test_help_imports_neither_tensorflow_nor_numpy() -> None:
+def test_help_imports_neither_tensorflow_nor_numpy(tmp_path: Path) -> None:
     script = (
         "import sys; from gradcheck.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "print([name for name in ('tensorflow', 'numpy', 'hypothesis') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_doctor_without_tensorflow_says_how_to_get_it(tmp_path: Path) -> None:
+def test_doctor_without_tensorflow_says_how_to_get_it(command, tmp_path: Path) -> None:
     # A finder in front of all others, as if the package were not there.
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
@@ -72,7 +80,7 @@ def test_doctor_without_tensorflow_says_how_to_get_it(tmp_path: Path) -> None:
     assert "pip install 'tf-gradcheck[tensorflow]'" in done.stdout
 
 
-def test_doctor(tmp_path: Path) -> None:
+def test_doctor(command, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     done = command("doctor", "--json", str(tmp_path / "d.json"))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -83,7 +91,7 @@ def test_doctor(tmp_path: Path) -> None:
         assert problem["what"] in done.stdout
 
 
-def test_search_for_real(tmp_path: Path) -> None:
+def test_search_for_real(command, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     (tmp_path / "subjects.py").write_text(
         "import tensorflow as tf\n"
@@ -104,7 +112,7 @@ def test_search_for_real(tmp_path: Path) -> None:
     assert "FAILURE REPRODUCED" in script.stdout
 
 
-def test_variants_for_real(tmp_path: Path) -> None:
+def test_variants_for_real(command, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     out = tmp_path / "v.json"
     done = command(
@@ -116,7 +124,7 @@ def test_variants_for_real(tmp_path: Path) -> None:
     assert json.loads(out.read_text())["kind"] == "variants"
 
 
-def test_variants_only_nothing() -> None:
+def test_variants_only_nothing(command) -> None:
     pytest.importorskip("tensorflow")
     done = command("variants", "--only", "no such variant")
     assert done.returncode == 2
