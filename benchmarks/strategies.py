@@ -82,14 +82,22 @@ class Trigger:
     options: dict[str, Any]
 
 
-def _is(lengths: list[int], steps: int, *, side: str = "post", values: Any = 0.0, fill: float | None = 0.0) -> Predicate:
+def _is(
+    lengths: list[int], steps: int, *, side: str = "post", values: Any = 0.0, fill: float | None = 0.0
+) -> Predicate:
     """The batch with these lengths and time axis; every valid number `values` (or accepted by it), padding `fill`."""
 
     def check(batch: Batch) -> bool:
         valid = batch.values[batch.mask]
         fine = values(valid) if callable(values) else bool((valid == values).all())
         same_fill = fill is None or np.array_equal(batch.padding.fill, fill, equal_nan=True)  # type: ignore[arg-type]
-        return batch.lengths.tolist() == lengths and batch.time == steps and batch.padding.side == side and fine and same_fill
+        return (
+            batch.lengths.tolist() == lengths
+            and batch.time == steps
+            and batch.padding.side == side
+            and fine
+            and same_fill
+        )
 
     return check
 
@@ -97,35 +105,116 @@ def _is(lengths: list[int], steps: int, *, side: str = "post", values: Any = 0.0
 TRIGGERS = [
     Trigger("a length 0", lambda b: 0 in b.lengths, _is([0], 1), {}),
     Trigger("a row as long as the time axis", lambda b: b.time in b.lengths, _is([1], 1), {}),
-    Trigger("such a row among shorter ones", lambda b: b.time in b.lengths and b.lengths.min() < b.time, _is([0, 1], 1), {}),
+    Trigger(
+        "such a row among shorter ones",
+        lambda b: b.time in b.lengths and b.lengths.min() < b.time,
+        _is([0, 1], 1),
+        {},
+    ),
     Trigger("two equal lengths", lambda b: len(set(b.lengths.tolist())) < b.size, _is([0, 0], 1), {}),
-    Trigger("first row shorter than second", lambda b: b.size > 1 and b.lengths[0] < b.lengths[1], _is([0, 1], 1), {}),
-    Trigger("lengths descending, three rows", lambda b: b.size > 2 and bool((np.diff(b.lengths) < 0).all()), _is([2, 1, 0], 2), {}),
-    Trigger("one row four longer than the rest", lambda b: b.size > 1 and sorted(b.lengths)[-1] - sorted(b.lengths)[-2] > 3, _is([0, 4], 4), {}),
+    Trigger(
+        "first row shorter than second",
+        lambda b: b.size > 1 and b.lengths[0] < b.lengths[1],
+        _is([0, 1], 1),
+        {},
+    ),
+    Trigger(
+        "lengths descending, three rows",
+        lambda b: b.size > 2 and bool((np.diff(b.lengths) < 0).all()),
+        _is([2, 1, 0], 2),
+        {},
+    ),
+    Trigger(
+        "one row four longer than the rest",
+        lambda b: b.size > 1 and sorted(b.lengths)[-1] - sorted(b.lengths)[-2] > 3,
+        _is([0, 4], 4),
+        {},
+    ),
     Trigger("lengths all 1, two rows", lambda b: b.size > 1 and bool((b.lengths == 1).all()), _is([1, 1], 1), {}),
     Trigger("batch of one", lambda b: b.size == 1, _is([0], 1), {}),
     Trigger("lengths all 1", lambda b: bool((b.lengths == 1).all()), _is([1], 1), {}),
     Trigger("time axis longer than the longest", lambda b: b.time > b.longest, _is([0], 1), {}),
     Trigger("... and no row empty", lambda b: b.time > b.longest and b.lengths.min() > 0, _is([1], 2), {}),
     Trigger("time axis longer than max_length", lambda b: b.time > 6, _is([0], 7), {}),
-    Trigger("pre-padding, extra 2", lambda b: b.padding.side == "pre" and b.padding.extra > 1, _is([0], 2, side="pre"), {}),
-    Trigger("pre-padding, extra 2, no row empty", lambda b: b.padding.side == "pre" and b.padding.extra > 1 and b.lengths.min() > 0, _is([1], 3, side="pre"), {}),
+    Trigger(
+        "pre-padding, extra 2",
+        lambda b: b.padding.side == "pre" and b.padding.extra > 1,
+        _is([0], 2, side="pre"),
+        {},
+    ),
+    Trigger(
+        "pre-padding, extra 2, no row empty",
+        lambda b: b.padding.side == "pre" and b.padding.extra > 1 and b.lengths.min() > 0,
+        _is([1], 3, side="pre"),
+        {},
+    ),
     Trigger("padding below the range", lambda b: bool((b.values[~b.mask] < -2).any()), _is([0], 1, fill=-3.0), {}),
     Trigger("padding above the range", lambda b: bool((b.values[~b.mask] > 2).any()), _is([0], 1, fill=3.0), {}),
     Trigger("padding that looks like data", lambda b: b.padding.fill is None, _is([0], 1, fill=None), {}),
-    Trigger("NaN as fill (poison)", lambda b: bool(np.isnan(b.values[~b.mask]).any()), _is([0], 1, fill=float("nan")), {"poison": True}),
+    Trigger(
+        "NaN as fill (poison)",
+        lambda b: bool(np.isnan(b.values[~b.mask]).any()),
+        _is([0], 1, fill=float("nan")),
+        {"poison": True},
+    ),
     Trigger("an exact zero", lambda b: bool((b.values[b.mask] == 0).any()), _is([1], 1), {}),
-    Trigger("one exact zero, the rest not", lambda b: int((b.values[b.mask] == 0).sum()) == 1, _is([1], 1, values=lambda v: sorted(v.reshape(-1).tolist()) == [0.0, 1.0, 1.0]), {}),
-    Trigger("a row of zeros among others", lambda b: sum(len(r) > 0 and not r.any() for r in _rows(b)) == 1 and sum(bool(r.all()) and len(r) > 0 for r in _rows(b)) > 0, _is([1, 1], 1, values=lambda v: sorted(v.reshape(-1).tolist()) == [0.0] * 3 + [1.0] * 3), {}),
+    Trigger(
+        "one exact zero, the rest not",
+        lambda b: int((b.values[b.mask] == 0).sum()) == 1,
+        _is([1], 1, values=lambda v: sorted(v.reshape(-1).tolist()) == [0.0, 1.0, 1.0]),
+        {},
+    ),
+    Trigger(
+        "a row of zeros among others",
+        lambda b: (
+            sum(len(r) > 0 and not r.any() for r in _rows(b)) == 1
+            and sum(bool(r.all()) and len(r) > 0 for r in _rows(b)) > 0
+        ),
+        _is([1, 1], 1, values=lambda v: sorted(v.reshape(-1).tolist()) == [0.0] * 3 + [1.0] * 3),
+        {},
+    ),
     Trigger("all zeros, two steps", lambda b: b.longest > 1 and not b.values[b.mask].any(), _is([2], 2), {}),
     Trigger("a tie between steps", lambda b: any(_tied(r) for r in _rows(b)), _is([2], 2), {}),
     Trigger("a tie within a step", lambda b: any(_tied_step(r) for r in _rows(b)), _is([1], 1), {}),
-    Trigger("equal rows, two steps", lambda b: any(len(r) > 1 and np.array_equal(r, s) for i, r in enumerate(_rows(b)) for s in _rows(b)[:i]), _is([2, 2], 2), {}),
-    Trigger("a constant row, two steps", lambda b: any(len(r) > 1 and (r == r[:1, :1]).all() for r in _rows(b)), _is([2], 2), {}),
-    Trigger("a step whose features are equal, not 0", lambda b: any((r.size and (r == r[:, :1]).all(1) & (r[:, 0] != 0)).any() for r in _rows(b) if len(r)), _is([1], 1, values=1.0), {}),
-    Trigger("beyond ±89 (float32)", lambda b: bool((np.abs(b.values[b.mask]) > 89).any()), _is([1], 1, values=lambda v: sorted(np.abs(v).reshape(-1).tolist()) == [0.0, 0.0, 96.0]), {"dtype": np.float32}),
-    Trigger("tiny (below 1e-5, not 0)", lambda b: bool(((np.abs(b.values[b.mask]) < 1e-5) & (b.values[b.mask] != 0)).any()), _is([1], 1, values=lambda v: int((v == 0).sum()) == 2), {}),
-    Trigger("generic numbers only", lambda b: b.values[b.mask].size > 2 and len(set(np.abs(b.values[b.mask]).reshape(-1).tolist()) - {0.0, 0.5, 1.0, 2.0}) == b.values[b.mask].size, _is([1], 1, values=lambda v: True), {}),
+    Trigger(
+        "equal rows, two steps",
+        lambda b: any(len(r) > 1 and np.array_equal(r, s) for i, r in enumerate(_rows(b)) for s in _rows(b)[:i]),
+        _is([2, 2], 2),
+        {},
+    ),
+    Trigger(
+        "a constant row, two steps",
+        lambda b: any(len(r) > 1 and (r == r[:1, :1]).all() for r in _rows(b)),
+        _is([2], 2),
+        {},
+    ),
+    Trigger(
+        "a step whose features are equal, not 0",
+        lambda b: any((r.size and (r == r[:, :1]).all(1) & (r[:, 0] != 0)).any() for r in _rows(b) if len(r)),
+        _is([1], 1, values=1.0),
+        {},
+    ),
+    Trigger(
+        "beyond ±89 (float32)",
+        lambda b: bool((np.abs(b.values[b.mask]) > 89).any()),
+        _is([1], 1, values=lambda v: sorted(np.abs(v).reshape(-1).tolist()) == [0.0, 0.0, 96.0]),
+        {"dtype": np.float32},
+    ),
+    Trigger(
+        "tiny (below 1e-5, not 0)",
+        lambda b: bool(((np.abs(b.values[b.mask]) < 1e-5) & (b.values[b.mask] != 0)).any()),
+        _is([1], 1, values=lambda v: int((v == 0).sum()) == 2),
+        {},
+    ),
+    Trigger(
+        "generic numbers only",
+        lambda b: (
+            b.values[b.mask].size > 2
+            and len(set(np.abs(b.values[b.mask]).reshape(-1).tolist()) - {0.0, 0.5, 1.0, 2.0}) == b.values[b.mask].size
+        ),
+        _is([1], 1, values=lambda v: True),
+        {},
+    ),
 ]
 
 
@@ -191,13 +280,16 @@ def _row(found: list[Search]) -> dict[str, Any]:
         "found": sum(one.found for one in found),
         "minimal": sum(one.minimal for one in found),
         "examples": statistics.median(one.examples for one in hits),
-        "new_shapes_shrinking": [statistics.median(one.shapes_shrinking for one in hits), max(one.shapes_shrinking for one in hits)],
+        "new_shapes_shrinking": [
+            statistics.median(one.shapes_shrinking for one in hits),
+            max(one.shapes_shrinking for one in hits),
+        ],
         "shrink_steps": [statistics.median(one.steps for one in hits), max(one.steps for one in hits)],
         "shrink_batches": [statistics.median(one.batches for one in hits), max(one.batches for one in hits)],
     }
 
 
-def triggers(seeds: int, peers: bool, only: str) -> list[dict[str, Any]]:
+def triggers(seeds: int, peers: bool, only: str, workers: int) -> list[dict[str, Any]]:
     """The first table."""
     rows = []
     kinds = (True, False) if peers else (True,)
@@ -206,7 +298,7 @@ def triggers(seeds: int, peers: bool, only: str) -> list[dict[str, Any]]:
     print(f"Of {seeds} seeds: drawn within {MAX_EXAMPLES} examples / shrunk to the known minimal batch.")
     print("New shapes, runs and distinct batches while shrinking: median/most, this project.")
     print(f"{'trigger':41} {'ours':>9} {'by hand':>9} {'first at':>9} {'shapes':>8} {'runs':>9} {'batches':>9}")
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(workers) as pool:
         results = map(_row, pool.map(_searches, jobs))
         for index in chosen:
             own, other = next(results), next(results) if peers else None
@@ -228,7 +320,13 @@ def _per_second(strategy: Any, count: int) -> float:
     times: list[float] = []
 
     @seed(0)
-    @settings(max_examples=count, database=None, deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
     @given(strategy)
     def run(_: Any) -> None:
         times.append(time.perf_counter())
@@ -245,12 +343,27 @@ def speed() -> list[dict[str, Any]]:
     print(f"\n{'batches drawn a second':41} {'ours':>9} {'by hand':>9} {'arrays only':>12}")
     for shape in [(1, 1, 1), (2, 4, 2), (3, 6, 3), (4, 5, 5), (4, 25, 10), (10, 50, 20)]:
         batch, steps, features = shape
-        size = {"features": features, "min_batch": batch, "max_batch": batch, "min_time": steps, "max_length": steps, "max_extra": 0}
+        size = {
+            "features": features,
+            "min_batch": batch,
+            "max_batch": batch,
+            "min_time": steps,
+            "max_length": steps,
+            "max_extra": 0,
+        }
         elements = hypothesis_strategies.floats(-2, 2)
         arrays = hypothesis_numpy.arrays(np.float64, shape, elements=elements)
-        full = hypothesis_strategies.tuples(hypothesis_strategies.lists(hypothesis_strategies.integers(0, steps), min_size=batch, max_size=batch), arrays)
+        full = hypothesis_strategies.tuples(
+            hypothesis_strategies.lists(hypothesis_strategies.integers(0, steps), min_size=batch, max_size=batch),
+            arrays,
+        )
         count = 300 if np.prod(shape) <= 1000 else 60
-        row = {"shape": list(shape), "ours": _per_second(st.batches(**size), 300), "by_hand": _per_second(full, count), "arrays": _per_second(arrays, count)}
+        row = {
+            "shape": list(shape),
+            "ours": _per_second(st.batches(**size), 300),
+            "by_hand": _per_second(full, count),
+            "arrays": _per_second(arrays, count),
+        }
         rows.append(row)
         print(f"{shape!s:41} {row['ours']:9.0f} {row['by_hand']:9.0f} {row['arrays']:12.0f}", flush=True)
     return rows
@@ -262,13 +375,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--only", default="", help="triggers whose name has this in it")
     parser.add_argument("--no-peers", action="store_true", help="without the strategy written by hand")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--json", help="write the figures to this file, too")
     options = parser.parse_args()
-    found = triggers(options.seeds, not options.no_peers, options.only)
+    found = triggers(options.seeds, not options.no_peers, options.only, options.workers)
     rates = [] if options.only else speed()
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"seeds": options.seeds, "max_examples": MAX_EXAMPLES, "triggers": found, "speed": rates}, file, indent=1)
+            json.dump(
+                {"seeds": options.seeds, "max_examples": MAX_EXAMPLES, "triggers": found, "speed": rates},
+                file,
+                indent=1,
+            )
 
 
 if __name__ == "__main__":

@@ -154,6 +154,7 @@ def inward(bound: float, dtype: np.dtype[Any], *, up: bool) -> float:
     """
     with np.errstate(all="ignore"):
         real = np.asarray(bound).astype(dtype).real
-    if (up and real < bound) or (not up and real > bound):
+    wide = float(real)  # NumPy 2 would round the bound to the dtype before it compares
+    if (up and wide < bound) or (not up and wide > bound):
         real = np.nextafter(real, np.asarray(np.inf if up else -np.inf, dtype=real.dtype))
     return float(real)
