@@ -33,21 +33,15 @@ class Construct:
 CONSTRUCTS: tuple[Construct, ...] = (
     Construct("map_fn_range", "range", "tf.map_fn of tf.range over the lengths, dense output"),
     Construct("map_fn_padded_range", "range", "the same, each range padded inside the mapped function"),
-    Construct(
-        "while_loop_tensor_array", "range", "tf.while_loop that writes each padded range to a TensorArray"
-    ),
+    Construct("while_loop_tensor_array", "range", "tf.while_loop that writes each padded range to a TensorArray"),
     Construct("map_fn_ragged_range", "range", "tf.map_fn with a ragged output signature, then made dense"),
     Construct("ragged_range", "range", "tf.ragged.range made dense"),
     Construct("scatter_range", "range", "positions written into zeros by tf.scatter_nd"),
     Construct("broadcast_range", "range", "one static range compared with the lengths"),
     Construct("map_fn_rows", "through", "tf.map_fn over rows, each cut to its length"),
     Construct("map_fn_padded_rows", "through", "the same, each row padded inside the mapped function"),
-    Construct(
-        "while_loop_rows", "through", "tf.while_loop that writes each padded row to a TensorArray of floats"
-    ),
-    Construct(
-        "map_fn_ragged_rows", "through", "tf.map_fn over rows with a ragged output signature, then made dense"
-    ),
+    Construct("while_loop_rows", "through", "tf.while_loop that writes each padded row to a TensorArray of floats"),
+    Construct("map_fn_ragged_rows", "through", "tf.map_fn over rows with a ragged output signature, then made dense"),
     Construct("ragged_rows", "through", "a round trip by tf.RaggedTensor"),
     Construct("scatter_rows", "through", "valid steps gathered, then written back by tf.scatter_nd"),
     Construct("scan_steps", "through", "tf.scan over the time axis"),

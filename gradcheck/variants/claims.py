@@ -150,9 +150,7 @@ def _judge_map_fn(observations: Sequence[Observation]) -> tuple[str, str]:
         text += f"; {names} gives wrong numbers without any error {_where(wrong)}"
     only_gradient = [o for o in observations if o.equal and o.forward == "right" and o.gradient != "right"]
     if only_gradient:
-        text += (
-            f"; a right forward pass without a gradient is met on equal lengths {_where(only_gradient)} only"
-        )
+        text += f"; a right forward pass without a gradient is met on equal lengths {_where(only_gradient)} only"
     if as_claimed:
         return ("holds" if len(as_claimed) == len(unequal) else "holds in part"), text
     return "does not hold", text

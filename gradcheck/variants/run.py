@@ -5,16 +5,20 @@ What ``gradcheck variants`` and ``nox -s tf28`` call.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradcheck.errors import InputError
-from gradcheck.report import SCHEMA_VERSION, ModeResult
+from gradcheck.report import SCHEMA_VERSION, Entry, ModeResult
 from gradcheck.variants.catalog import Variant, catalog
 from gradcheck.variants.claims import ClaimResult, measure_claims
-from gradcheck.variants.expectations import Expectation, expected
+from gradcheck.variants.expectations import expected
+from gradcheck.variants.jobs import Answer, Job, run_jobs
+from gradcheck.verdicts import Verdict
 
 __all__ = ["DEFAULT_EXAMPLES", "VariantCell", "VariantsResult", "run_variants"]
 
@@ -51,9 +55,7 @@ class VariantCell:
 
     def __str__(self) -> str:
         wanted = " or ".join(verdict.value for verdict in self.result.expected)
-        text = (
-            f"{self.variant.name} in mode {self.result.mode}: {self.result.verdict.value}, expected {wanted}"
-        )
+        text = f"{self.variant.name} in mode {self.result.mode}: {self.result.verdict.value}, expected {wanted}"
         if self.result.cause:
             text += f"\n    {self.result.cause}"
         if self.counterexample:
@@ -145,9 +147,7 @@ class VariantsResult:
     def summary(self) -> str:
         """How it ended, in one line."""
         version = self.versions.get("tensorflow", "")
-        ending = f" on TensorFlow {version}, {self.seconds:.0f} s" + (
-            ", interrupted" if self.interrupted else ""
-        )
+        ending = f" on TensorFlow {version}, {self.seconds:.0f} s" + (", interrupted" if self.interrupted else "")
         if self.ok:
             return f"all {len(self.cells)} verdicts as expected{ending}"
         return f"{len(self.deviations)} of {len(self.cells)} verdicts not as expected{ending}"
@@ -161,20 +161,27 @@ def run_variants(
     seed: int = 0,
     claims: bool = True,
     progress: Callable[[str, int, int], None] | None = None,
+    workers: int | None = None,
 ) -> VariantsResult:
     """Search every variant in every mode, compare with the expected verdicts, and measure the claims.
 
-    Args: modes: modes to run; all four where None. max_examples: batches to try on each variant;
-    `DEFAULT_EXAMPLES` where None. Variants that XLA compiles anew for each vector of lengths get fewer in
-    that mode, unless the number is given. only: only variants with one of these texts in their name. seed:
-    seed of the search, so that two runs try the same batches. claims: whether to measure the claims too.
-    progress: called with the name of what runs next, how many are done, and how many there are.
+    Args:
+        modes: modes to run; all four where None.
+        max_examples: batches to try on each variant; `DEFAULT_EXAMPLES` where None. Variants that XLA
+            compiles anew for each vector of lengths get fewer in that mode, unless the number is given.
+        only: only variants with one of these texts in their name.
+        seed: seed of the search, so that two runs try the same batches.
+        claims: whether to measure the claims too.
+        progress: called with the name of what was last finished, how many are done, and how many there are.
+        workers: worker processes; as many as there are processors, and 4 at most, where None. A variant that
+            kills its process is a ``CRASH``, and the rest goes on.
 
     A KeyboardInterrupt ends the run and keeps what was found; ``interrupted`` is then True.
 
     Raises:
         InputError: for an unknown mode, or where no variant matches ``only``.
         MissingTensorFlowError: where TensorFlow is not installed.
+        RuntimeError: where the harness itself fails on a variant, with its traceback.
     """
     from gradcheck import MODES
     from gradcheck._tensorflow import versions
@@ -192,67 +199,110 @@ def run_variants(
         )
     installed = versions()
     started = time.perf_counter()
-    cells: list[VariantCell] = []
+    run = _Run({variant.name: variant for variant in chosen}, installed["tensorflow"], progress)
+    jobs = [job for variant in chosen for job in _jobs(variant, modes, max_examples, seed, run.version)]
+    workers = min(os.cpu_count() or 1, 4) if workers is None else workers
     measured: tuple[ClaimResult, ...] = ()
     interrupted = False
-    report = progress or (lambda name, done, total: None)
     try:
-        for number, variant in enumerate(chosen):
-            report(variant.name, number, len(chosen))
-            cells += _run_variant(variant, modes, max_examples, seed, installed["tensorflow"])
+        again = run.take(jobs, workers)
+        if again:  # a crash says nothing about the other modes of its job
+            run.take(again, workers)
         if claims:
-            report("the claims", len(chosen), len(chosen))
+            run.report("the claims")
             measured = measure_claims()
     except KeyboardInterrupt:
         interrupted = True
-    return VariantsResult(
-        tuple(cells),
-        measured,
-        installed,
-        max_examples or DEFAULT_EXAMPLES,
-        time.perf_counter() - started,
-        interrupted,
-    )
+    wanted = [(variant.name, mode) for variant in chosen for mode in modes]
+    cells = [run.cells[key] for key in wanted if key in run.cells]
+    seconds = time.perf_counter() - started
+    return VariantsResult(tuple(cells), measured, installed, max_examples or DEFAULT_EXAMPLES, seconds, interrupted)
 
 
-def _run_variant(
-    variant: Variant, modes: tuple[str, ...], max_examples: int | None, seed: int, version: str
-) -> list[VariantCell]:
-    """Search one variant in some modes."""
+def _jobs(variant: Variant, modes: tuple[str, ...], max_examples: int | None, seed: int, version: str) -> Iterator[Job]:
+    """The searches that a variant takes: one for all modes, and another for one that is slow to compile."""
+
+    def job(modes: tuple[str, ...], examples: int) -> Job:
+        rules = {mode: expected(variant.construct.name, mode, version, variant.consumer) for mode in modes}
+        expect = {mode: [verdict.value for verdict in rule.verdicts] for mode, rule in rules.items()}
+        return Job(variant.name, modes, examples, seed, expect)
+
     slow = tuple(m for m in modes if m == "xla" and variant.construct.name in _SLOW_TO_COMPILE)
     if max_examples is not None or not slow:
-        return _search(variant, modes, max_examples or DEFAULT_EXAMPLES, seed, version)
-    others = tuple(mode for mode in modes if mode not in slow)
-    cells = _search(variant, others, DEFAULT_EXAMPLES, seed, version) if others else []
-    return cells + _search(variant, slow, _SLOW_EXAMPLES, seed, version)
+        yield job(modes, max_examples or DEFAULT_EXAMPLES)
+        return
+    if others := tuple(mode for mode in modes if mode not in slow):
+        yield job(others, DEFAULT_EXAMPLES)
+    yield job(slow, _SLOW_EXAMPLES)
 
 
-def _search(
-    variant: Variant, modes: tuple[str, ...], max_examples: int, seed: int, version: str
-) -> list[VariantCell]:
-    import gradcheck
+class _Run:
+    """A run in progress: which cells are there already."""
 
-    rules = {mode: expected(variant.construct.name, mode, version) for mode in modes}
-    found = gradcheck.search(
-        variant.subject,
-        gradcheck.strategies.batches(features=2, max_batch=3, max_length=4, sides=("post",)),
-        max_examples=max_examples,
-        modes=modes,
-        seed=seed,
-        expect={mode: rule.verdict for mode, rule in rules.items()},
-    )
-    return [_cell(variant, found[mode], rules[mode]) for mode in modes]
+    def __init__(
+        self, variants: Mapping[str, Variant], version: str, progress: Callable[[str, int, int], None] | None
+    ) -> None:
+        self.variants, self.version = variants, version
+        self.cells: dict[tuple[str, str], VariantCell] = {}
+        self._progress = progress
+
+    def report(self, name: str) -> None:
+        if self._progress is not None:
+            self._progress(name, len({variant for variant, _ in self.cells}), len(self.variants))
+
+    def take(self, jobs: Sequence[Job], workers: int) -> list[Job]:
+        """Run jobs; the ones to run again, mode by mode, because one of several modes killed its process."""
+        again = []
+        self.report("starting TensorFlow")
+        with contextlib.closing(run_jobs(jobs, workers)) as answers:
+            for answer in answers:
+                job = answer.job
+                if answer.error:
+                    raise RuntimeError(f"gradcheck failed on the variant {job.variant}:\n{answer.error}")
+                if answer.modes is None and len(job.modes) > 1:
+                    again += [replace(job, modes=(mode,), expect={mode: job.expect[mode]}) for mode in job.modes]
+                    continue
+                for mode in job.modes:
+                    self.cells[job.variant, mode] = self._cell(answer, mode)
+                self.report(job.variant)
+        return again
+
+    def _cell(self, answer: Answer, mode: str) -> VariantCell:
+        variant = self.variants[answer.job.variant]
+        reason = expected(variant.construct.name, mode, self.version, variant.consumer).reason
+        wanted = tuple(Verdict[name] for name in answer.job.expect[mode])
+        if answer.modes is None:
+            cause = f"{answer.death} on this batch" if answer.drawn else answer.death
+            return VariantCell(variant, ModeResult(mode, Verdict.CRASH, cause, expected=wanted), reason, answer.drawn)
+        found = answer.modes[mode]
+        result = _mode_result(mode, found["result"], wanted)
+        return VariantCell(variant, result, reason, found["counterexample"], found["script"])
 
 
-def _cell(variant: Variant, found: Any, rule: Expectation) -> VariantCell:
-    """A cell from what a search found in one mode (anything with the attributes of a search's mode)."""
-    batch, report = found.counterexample, found.report
-    result = report[found.mode] if report is not None else ModeResult(found.mode, found.verdict, found.cause)
-    return VariantCell(
-        variant,
-        # The search may have met its verdict on another batch than the one that its report is of.
-        replace(result, verdict=found.verdict, cause=found.cause, expected=(rule.verdict,)),
-        rule.reason,
-        "" if batch is None else repr(batch),
-        "" if report is None else report.scripts.get(found.mode, ""),
+def _mode_result(mode: str, data: Mapping[str, Any], wanted: tuple[Verdict, ...]) -> ModeResult:
+    """Inverse of `ModeResult.to_dict`."""
+    entry = data["entry"]
+    if entry is not None:
+        numbers = ("theoretical", "numerical", "bound", "left", "right")
+        entry = Entry(
+            entry["output"],
+            entry["input"],
+            **{key: None if entry[key] is None else float(entry[key]) for key in numbers},
+            index=None if entry["index"] is None else (int(entry["index"][0]), int(entry["index"][1])),
+            reference=None
+            if entry["reference"] is None
+            else (float(entry["reference"][0]), float(entry["reference"][1])),
+        )
+    return ModeResult(
+        mode,
+        Verdict[data["verdict"]],
+        data["cause"],
+        entry,
+        data["detail"],
+        data["changed"],
+        None if data["resolution"] is None else float(data["resolution"]),
+        data["engine"],
+        tuple(data["notes"]),
+        wanted,
+        data["seconds"],
     )

@@ -33,9 +33,7 @@ def map_fn_rows(values: Any, lengths: Any) -> Any:
     """``tf.map_fn`` over rows, each cut to its length: the results are stacked, so they fit only where all
     lengths are equal.
     """
-    return tf.map_fn(
-        lambda row: tf.tanh(row[0][: row[1]]), (values, lengths), fn_output_signature=values.dtype
-    )
+    return tf.map_fn(lambda row: tf.tanh(row[0][: row[1]]), (values, lengths), fn_output_signature=values.dtype)
 
 
 def map_fn_padded_rows(values: Any, lengths: Any) -> Any:
@@ -70,9 +68,7 @@ def while_loop_rows(values: Any, lengths: Any) -> Any:
 def map_fn_ragged_rows(values: Any, lengths: Any) -> Any:
     """``tf.map_fn`` over rows, each cut to its length, with a ragged output signature, then made dense."""
     signature = tf.RaggedTensorSpec([None, values.shape[2]], values.dtype, ragged_rank=0)
-    ragged = tf.map_fn(
-        lambda row: tf.tanh(row[0][: row[1]]), (values, lengths), fn_output_signature=signature
-    )
+    ragged = tf.map_fn(lambda row: tf.tanh(row[0][: row[1]]), (values, lengths), fn_output_signature=signature)
     return ragged.to_tensor()
 
 
