@@ -32,15 +32,16 @@ from gradcheck.expectations import expected_verdicts
 from gradcheck.findings import Finding, judged, nonfinite
 from gradcheck.layout import Block, Layout
 from gradcheck.modes import EagerExecution, Execution, OneByOne, execution, parse_modes
-from gradcheck.numerics import Kind, Status
+from gradcheck.numerics import Kind, Status, noise_level, noise_points
 from gradcheck.padding import extended, refilled, side_of, steps_mask, valid_inputs, valid_outputs
 from gradcheck.preserving import preserved
 from gradcheck.problem import WRT, Problem
 from gradcheck.rendering.causes import cause_of, is_unsupported
-from gradcheck.report import ModeResult, Report
+from gradcheck.report import Entry, ModeResult, Report
 from gradcheck.strategies import Batch
 from gradcheck.strategies._literals import array_code
 from gradcheck.subject import Subject, subject_of
+from gradcheck.twin import float64_twin, is_low, widened_names
 from gradcheck.verdicts import Verdict
 
 __all__ = ["ENGINES", "ORDER", "assert_gradients", "check"]
@@ -219,6 +220,8 @@ class _Check:
         self.eager: EagerExecution
         self.places: dict[str, Finding] = {}
         self.witness: _Witness | None = None
+        self.twin: Problem | None = None
+        self.no_twin = ""
 
     # -- the whole ---------------------------------------------------------------------------------------------
 
@@ -271,6 +274,8 @@ class _Check:
                 "where every input that counts is finite. NaN and Inf may stand in the padding of a Batch"
             )
         self.eager = EagerExecution(self.problem)
+        if self.baseline.outputs is not None and (is_low(layout) or is_low(self.problem.plan.inputs)):
+            self.twin, self.no_twin = float64_twin(self.problem, self.baseline.outputs, wrt=self.wrt)
         if self.baseline.outputs is not None:
             again = self.eager.forward(self.problem.x)
             self.baseline.deterministic = _close(again, self.baseline.outputs, self._loose(self.baseline.outputs))
@@ -331,11 +336,17 @@ class _Check:
         try:
             if mode == "eager" and self.baseline.error is not None:
                 raise self.baseline.error
-            return self._checked(run)
+            state = self._checked(run)
         except InputError:
             raise
         except Exception as error:
             return _Mode(run, self._raised(mode, error))
+        if self.baseline.error is not None and not state.finding.verdict.fails:
+            # Its gradient may well be right for what it computes; but that is not what the code says.
+            detail = self._raised("eager", self.baseline.error).detail
+            cause = f"returns a result where eager mode raises: {cause_of(self.baseline.error, 'eager')}"
+            state.finding = Finding(Verdict.DISAGREEMENT, cause, detail=detail)
+        return state
 
     def _raised(self, mode: str, error: Exception) -> Finding:
         unsupported = mode != "eager" and is_unsupported(error, mode)
@@ -350,7 +361,6 @@ class _Check:
             # Eager mode raises on this batch and this mode may not: its own forward pass shows the outputs.
             size = run.forward(self.problem.x).size
             self.problem.outputs = Layout.of([Block("output", (size,), "float64")])
-            state.notes.append("eager mode raises an error on this batch; this mode does not")
         elif run.mode == "eager" and not self.baseline.deterministic:
             state.finding = self._nondeterministic(run, "the outputs", self.baseline.outputs, None)
             return state
@@ -474,14 +484,20 @@ class _Check:
             if bad is not None:
                 state.finding = bad
                 return state
-        found = examine(run, x, jacobian, eps=eps, rows=rows, columns=columns, options=self.options)
+        precise: Finding | None = None
+        if self.twin is not None:
+            found, precise = self._through_twin(run, jacobian, rows, columns, eps)
+        else:
+            found = examine(run, x, jacobian, eps=eps, rows=rows, columns=columns, options=self.options)
+            if self.no_twin:
+                state.notes.append(f"measured in low precision, so only coarse errors show: {self.no_twin}")
         state.found = found
         finding = (
             self._unstable(state, found, again)
             or nonfinite(found.center, jacobian, inputs, outputs, rows, columns)
             or self._differs_from_eager(state, found)
         )
-        finding = finding or judged(run, found)
+        finding = finding or precise or judged(run, found)
         if finding.verdict in (Verdict.PASS, Verdict.KINK, Verdict.UNRESOLVED) and run.mode != "eager":
             self._remember(_Witness(finding, found, run.evaluate(self.nearby()[None])[0], run.none_gradients))
         if not rules:
@@ -489,10 +505,94 @@ class _Check:
             return state
         if finding.verdict in (Verdict.PASS, Verdict.KINK, Verdict.UNRESOLVED):
             finding = self._leak(state, found) or finding
-        state.finding = self._confirmed(state, finding)
+        state.finding = self._confirmed(run, finding)
         self._compare_engines(state, found)
         self._note_silent_zeros(state)
         return state
+
+    def _through_twin(
+        self, run: Execution, jacobian: np.ndarray, rows: np.ndarray, columns: np.ndarray, eps: np.ndarray
+    ) -> tuple[Examination, Finding]:
+        """A low-precision mode: its float64 twin against measured slopes, then its own gradient against the twin's.
+
+        Returns:
+            The twin's judgement beside the mode's own outputs, noise and Jacobian; and what it came to.
+        """
+        assert self.twin is not None
+        x = self.problem.x
+        inner: Execution = execution(self.twin, run.mode)
+        wide = OneByOne(inner) if isinstance(run, OneByOne) else inner
+        precise, _ = theoretical_jacobian(wide, x)
+        exact = np.full(eps.size, 2.0**-52)
+        found = examine(wide, x, precise, eps=exact, rows=rows, columns=columns, options=self.options)
+        finding = judged(wide, found)
+        if finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED):
+            note = "measured on the float64 twin: the same computation with float64 inputs and weights"
+            finding = replace(self._confirmed(wide, finding), notes=(*finding.notes, note))
+        coarse = float(eps.max())
+        probes = noise_points(x, eps=min(coarse, 2.0**-7))
+        values = run.evaluate(np.concatenate([x[None], probes]))
+        with np.errstate(all="ignore"):
+            noise = np.asarray(noise_level(values[0], values[1:], eps=min(coarse, 2.0**-7)))
+        own = replace(found, center=values[0], jacobian=jacobian, noise=noise)
+        if finding.verdict.fails:
+            return own, finding
+        return own, self._against_twin(run, wide, own, precise, eps) or finding
+
+    def _against_twin(
+        self, run: Execution, wide: Execution, own: Examination, precise: np.ndarray, eps: np.ndarray
+    ) -> Finding | None:
+        """The low-precision gradient beside the float64 one, on the same inputs: only rounding may differ."""
+        rows, columns = own.rows, own.columns
+        mine, theirs = own.jacobian[np.ix_(rows, columns)], precise[np.ix_(rows, columns)]
+        if not np.isfinite(mine).all():
+            return None  # NONFINITE, which says more
+        ratio = noise_ratio(own.center, own.noise, eps)
+        # Entries of an output share its terms. A derivative that is computed from the output itself, as that of tanh or
+        # softmax, also has the rounding error of the output, however small it is.
+        from_output = np.abs(own.center[rows])[:, None] / np.maximum(1.0, np.abs(self.problem.x[columns]))
+        allowed = gradient_bound(np.abs(theirs) + from_output, ratio, 1.0) * eps[rows][:, None]
+        smooth = own.judgement.status.T == Status.PASS
+        beyond = smooth & ~(np.abs(mine - theirs) <= allowed)
+        if not beyond.any():
+            return None
+        i, j = np.unravel_index(int(np.argmax(np.where(beyond, np.abs(mine - theirs) / allowed, 0.0))), beyond.shape)
+        row, column = int(rows[i]), int(columns[j])
+        if not self._systematic(run, wide, row, column):
+            return None
+        outputs, inputs = self.problem.outputs, self.problem.plan.inputs
+        low = widened_names([*inputs.blocks, *outputs.blocks])
+        cause = (
+            f"the gradient in {low} is {mine[i, j]:.6g} where the same computation in float64 gives {theirs[i, j]:.6g}; "
+            f"rounding explains {allowed[i, j]:.2g} ({int(beyond.sum())} of {beyond.size} entries)"
+        )
+        entry = Entry(
+            outputs.describe(row), inputs.describe(column), float(mine[i, j]), float(theirs[i, j]),
+            float(allowed[i, j]), index=(row, column),
+        )  # fmt: skip
+        return Finding(Verdict.MISMATCH, cause, entry, place=(row, column))
+
+    def _systematic(self, run: Execution, wide: Execution, row: int, column: int) -> bool:
+        """Whether a low-precision gradient is off by the same part at points nearby: rounding errors scatter, and
+        change their sign.
+        """
+        x, columns = self.problem.x, self._columns()
+        dtypes = np.concatenate([np.full(block.size, eps_of(block.dtype)) for block in self.problem.plan.inputs.blocks])
+        random = np.random.default_rng(self._seed())
+        cotangent = np.zeros((1, self.problem.outputs.size))
+        cotangent[0, row] = 1.0
+        parts = []
+        for number in range(8):
+            point = x.copy()
+            if number:
+                moved = x[columns] * (1 + 2.0**-5 * random.uniform(-1, 1, columns.size))
+                # Both must be given the same point, so one that the lower precision can hold.
+                unit = np.exp2(np.floor(np.log2(np.maximum(np.abs(moved), 1e-30)))) * dtypes[columns]
+                point[columns] = np.round(moved / unit) * unit
+            low, high = run.pullback(point, cotangent)[0, column], wide.pullback(point, cotangent)[0, column]
+            parts.append((low - high) / max(abs(high), 1e-300))
+        error = np.array(parts)
+        return bool(np.isfinite(error).all() and abs(np.sign(error).sum()) == len(error) and np.ptp(error) <= np.abs(error).min())
 
     def _remember(self, witness: _Witness) -> None:
         if self.engine is not None:
@@ -524,7 +624,7 @@ class _Check:
                 cause = "random combinations of gradient entries are wrong, but no single entry is beyond its bound"
                 state.finding = Finding(Verdict.UNRESOLVED, cause, resolution=resolution)
             else:
-                state.finding = self._confirmed(state, judged(run, single))
+                state.finding = self._confirmed(run, judged(run, single))
                 if not state.finding.verdict.fails and not np.isfinite(single.jacobian).all():
                     state.finding = Finding(Verdict.NONFINITE, "the gradient is not finite")
             return state
@@ -635,13 +735,15 @@ class _Check:
 
     # -- confirmation ------------------------------------------------------------------------------------------
 
-    def _confirmed(self, state: _Mode, finding: Finding) -> Finding:
+    def _confirmed(self, run: Execution, finding: Finding) -> Finding:
         """Recompute the entry of a finding with `tf.test.compute_gradient`, in the mode."""
         confirmable = finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED)
         if not confirmable or finding.entry is None or finding.place is None or finding.place[1] is None:
             return finding
+        if finding.entry.reference is not None:
+            return finding
         row, column = finding.place
-        inner = state.run.inner if isinstance(state.run, OneByOne) else state.run
+        inner = run.inner if isinstance(run, OneByOne) else run
         pair = compute_gradient(inner, self.problem.x, rows=np.array([row]), columns=np.array([column]))
         reference = (float(pair[0][0, 0]), float(pair[1][0, 0]))
         return replace(finding, entry=replace(finding.entry, reference=reference))

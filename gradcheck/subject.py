@@ -48,6 +48,7 @@ class Subject:
         self.target = _made_by_factory(original)
         self.programs: dict[Any, Any] = {}  # what gradcheck.modes compiled for it, by signature
         self.confirmed: set[Any] = set()  # modes in which both engines were compared once
+        self.twin: Subject | None = None  # a Keras layer in float64: see gradcheck.twin
         self.witnesses: dict[bytes, Any] = {}  # examples that a mode verified, for the other modes
 
     # -- calling ---------------------------------------------------------------------------------------------

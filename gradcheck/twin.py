@@ -1,0 +1,117 @@
+"""The float64 twin of a subject in lower precision, so that slopes are measured where they can be measured well.
+
+A difference quotient in float32 is good to three digits, in bfloat16 to none. So the gradient of a low-precision subject
+is checked in two steps: that of its twin, the same computation in float64, against measured slopes; then its own against
+the twin's on the same inputs, where only rounding may differ. A Keras layer's twin is made from its config and its weights,
+a function's by calling it with float64 arguments; where neither gives the same function in float64 there is no twin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck._tensorflow import tensorflow
+from gradcheck.layout import Layout
+from gradcheck.modes import EagerExecution
+from gradcheck.problem import Problem
+from gradcheck.strategies import Batch
+from gradcheck.subject import Subject
+
+__all__ = ["float64_twin", "is_low"]
+
+_WIDE = {"float16": "float64", "bfloat16": "float64", "float32": "float64", "complex64": "complex128"}
+
+
+def is_low(layout: Layout) -> bool:
+    """Whether any tensor of a layout has less than double precision."""
+    return any(block.dtype in _WIDE for block in layout.blocks)
+
+
+def float64_twin(problem: Problem, outputs: np.ndarray, *, wrt: str) -> tuple[Problem | None, str]:
+    """The problem in float64, or None and why there is none.
+
+    Args:
+        problem: a problem with an input or output in low precision, its ``outputs`` known.
+        outputs: what eager mode gave for it ``[y_size]``: the twin must give the same up to low-precision rounding.
+        wrt: as it was bound.
+    """
+    original = problem.subject
+    try:
+        subject, pairs = _twin_subject(original, problem)
+        args = [_widened(argument) for argument in ([problem.batch] if problem.batch is not None else problem.args)]
+        for wide, narrow in pairs:
+            wide.assign(tensorflow().cast(narrow, wide.dtype))
+        twins = {id(narrow): wide for wide, narrow in pairs}
+        if any(id(v) not in twins and v.dtype.base_dtype.name in _WIDE for v in problem.plan.variables):
+            return None, "it holds variables that are not float64 and is no Keras layer, which could be made anew"
+        variables = [twins.get(id(v), v) for v in problem.plan.variables]
+        state = [twins.get(id(v), v) for v in problem.plan.state]
+        twin = Problem.bind(subject, args, wrt=wrt, variables=variables, state=state)
+        values, layout, _ = EagerExecution(twin).observe(twin.x)
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return None, f"called with float64 it raises {type(error).__name__}: {first[:120]}"
+    if is_low(layout):
+        return None, "it computes in lower precision whatever it is given"
+    same = len(layout.blocks) == len(problem.outputs.blocks) and all(
+        one.shape == two.shape for one, two in zip(layout.blocks, problem.outputs.blocks)
+    )
+    if not same or twin.x.size != problem.x.size:
+        return None, "in float64 its outputs have other shapes"
+    finite = np.isfinite(outputs) & np.isfinite(values)
+    size = max(np.abs(values[finite]).max(initial=0.0), 1e-30)
+    if (np.abs(outputs - values)[finite] > 0.1 * size).any():
+        return None, "in float64 it gives other outputs, by more than rounding explains"
+    twin.outputs = layout
+    return twin, ""
+
+
+def _twin_subject(original: Subject, problem: Problem) -> tuple[Subject, list[tuple[Any, Any]]]:
+    """The subject in float64, and its variables beside the original's."""
+    target = original.target
+    if not hasattr(target, "get_config") or not hasattr(type(target), "from_config"):
+        return original, []
+    if original.twin is None:
+        config = {**target.get_config(), "dtype": "float64"}
+        layer = type(target).from_config(config)
+        twin = Subject(layer, original.custom_call)
+        twin.name = original.name
+        # A call builds it.
+        args = [_widened(argument) for argument in ([problem.batch] if problem.batch is not None else problem.args)]
+        probe = Problem.bind(twin, args, wrt="inputs")
+        EagerExecution(probe).observe(probe.x)
+        original.twin = twin
+    mine, theirs = original.twin.variables(), original.variables()
+    if len(mine) != len(theirs) or any(one.shape != two.shape for one, two in zip(mine, theirs)):
+        raise ValueError("made anew from its config it has other weights")
+    return original.twin, list(zip(mine, theirs))
+
+
+def _widened(value: Any) -> Any:
+    """Arguments with every float in float64 and every complex number in complex128; the rest as it is."""
+    tf = tensorflow()
+    if isinstance(value, Batch):
+        wide = _WIDE.get(np.asarray(value.values).dtype.name)
+        return value if wide is None else value.astype(np.dtype(wide))
+    if isinstance(value, dict):
+        return {key: _widened(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_widened(item) for item in value))
+    if isinstance(value, (list, tuple)):
+        return type(value)(_widened(item) for item in value)
+    convert = getattr(value, "to_tensorflow", None)
+    if callable(convert):
+        value = convert()
+    dtype = getattr(value, "dtype", None)
+    wide = None if dtype is None else _WIDE.get(tf.as_dtype(dtype).name)
+    if wide is None:
+        return value
+    return value.astype(wide) if isinstance(value, (np.ndarray, np.generic)) else tf.cast(value, wide)
+
+
+def widened_names(blocks: Sequence[Any]) -> str:
+    """The low-precision dtypes among blocks, for messages."""
+    return ", ".join(dict.fromkeys(block.dtype for block in blocks if block.dtype in _WIDE))
