@@ -12,11 +12,14 @@ drawn from.
 
 from __future__ import annotations
 
+from hypothesis.strategies import register_type_strategy as _register_type_strategy
+
 from gradcheck.strategies._batches import batches
 from gradcheck.strategies._describe import describe
 from gradcheck.strategies._lengths import lengths
 from gradcheck.strategies._paddings import masks, paddings
 from gradcheck.strategies._ragged import Ragged, ragged
+from gradcheck.strategies._signatures import from_layer, from_signature
 from gradcheck.strategies._values import values
 from gradcheck.strategies.batch import Batch, Padding
 
@@ -26,9 +29,16 @@ __all__ = [
     "Ragged",
     "batches",
     "describe",
+    "from_layer",
+    "from_signature",
     "lengths",
     "masks",
     "paddings",
     "ragged",
     "values",
 ]
+
+# So that `@given` works from type hints alone: def test_layer(batch: Batch).
+_register_type_strategy(Batch, batches())
+_register_type_strategy(Padding, paddings())
+_register_type_strategy(Ragged, ragged())

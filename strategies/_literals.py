@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,10 @@ def dtype_named(name: str) -> np.dtype[Any]:
         try:
             import ml_dtypes
         except ImportError:
+            # TensorFlow up to 2.10 has a bfloat16 of its own; whoever reads one back has that loaded.
+            loaded = sys.modules.get("tensorflow")
+            if loaded is not None and hasattr(loaded, "bfloat16"):
+                return np.dtype(loaded.bfloat16.as_numpy_dtype)
             raise InputError(
                 "dtype 'bfloat16' needs the package ml_dtypes, which is not installed. "
                 "Install it (TensorFlow 2.11 and later bring it), or use float16 or float32."
