@@ -167,6 +167,9 @@ def from_layer(draw: st.DrawFn, layer: Any, *, max_batch: int = 3, max_length: i
             )
         found = _Spec((*known,) if rank == 3 else (known[0], None), dtype)
         return draw(batches(**_limits(found, max_batch, max_length)))
-    array: np.ndarray[Any, Any]
-    array = draw(from_signature(_Spec(tuple(known), dtype), max_batch=max_batch, max_length=max_length))  # type: ignore[assignment]
-    return array  # one spec, one array
+    # One spec gives one array; the wider type is from_signature's for several.
+    strategy: st.SearchStrategy[Any] = from_signature(
+        _Spec(tuple(known), dtype), max_batch=max_batch, max_length=max_length
+    )
+    array: np.ndarray[Any, Any] = draw(strategy)
+    return array
