@@ -1,0 +1,41 @@
+"""Jacobians too large to form: random directions find one wrong entry among millions, and name it."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+import gradcheck
+from gradcheck import Verdict
+
+SIZE = 30_000
+X = np.linspace(-1.0, 1.0, SIZE)
+
+
+def smooth(x):
+    return tf.sin(x) + tf.reduce_mean(x)
+
+
+def one_entry_wrong(x):
+    @tf.custom_gradient
+    def sine(x):
+        error = tf.one_hot(12_345, SIZE, dtype=x.dtype) * 1e-4
+        return tf.sin(x), lambda upstream: upstream * (tf.cos(x) + error)
+
+    return sine(x) + tf.reduce_mean(x)
+
+
+def test_right_and_wrong():
+    report = gradcheck.check(smooth, X, modes=("eager", "graph"))
+    assert {result.verdict for result in report.modes.values()} == {Verdict.PASS}, str(report)
+    assert {result.engine for result in report.modes.values()} == {"projected"}
+    report = gradcheck.check(one_entry_wrong, X, modes=("graph", "xla"))
+    for result in report.modes.values():
+        assert result.verdict is Verdict.MISMATCH, str(report)
+        assert result.entry.output == "output[12345]"
+        assert result.entry.input == "x[12345]"
+
+
+def test_projected_by_hand():
+    small = X[::1000]
+    assert gradcheck.check(lambda x: tf.sin(x), small, engine="projected", modes="graph").ok

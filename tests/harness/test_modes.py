@@ -1,0 +1,204 @@
+"""The modes run the subject as they say, engines give the same numbers, and programs are traced once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradcheck
+from gradcheck import Batch, Verdict, strategies
+from gradcheck.engines.reference import compute_gradient
+from gradcheck.modes import MODES, EagerExecution, execution
+from gradcheck.problem import Problem
+from gradcheck.subject import subject_of
+from tests.harness.subjects import BATCH, mask_of, masked_mean
+
+
+def bound(subject, batch=BATCH, **options):
+    adapter = subject_of(subject)
+    first = Problem.bind(adapter, [batch], wrt="inputs")
+    _, layout, read = EagerExecution(first).observe(first.x)
+    problem = Problem.bind(adapter, [batch], variables=list(read), **options)
+    problem.outputs = layout
+    return problem
+
+
+def scan_sum(values, lengths):
+    steps = tf.transpose(values * mask_of(values, lengths), [1, 0, 2])
+    return tf.scan(lambda state, step: tf.tanh(state + step), steps)[-1]
+
+
+def layers():
+    # Made once a test: their weights are variables.
+    return {
+        "gru": tf.keras.layers.GRU(2, return_sequences=True, dtype="float64"),
+        "dense": tf.keras.layers.Dense(2, activation="tanh", dtype="float64"),
+        "attention": tf.keras.layers.Attention(dtype="float64"),
+    }
+
+
+SUBJECTS = ["masked_mean", "scan_sum", "gru", "dense", "attention"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_engines_give_the_numbers_of_compute_gradient(name, mode):
+    # Where the layer decides: attention of the values to themselves.
+    if name == "attention":
+        layer = layers()["attention"]
+        subject = lambda values, mask: layer([values, values], mask=[mask, mask])  # noqa: E731
+    else:
+        subject = {"masked_mean": masked_mean, "scan_sum": scan_sum}.get(name) or layers()[name]
+    problem = bound(subject)
+    run = execution(problem, mode)
+    size = problem.outputs.size
+    theoretical, numerical = compute_gradient(run, problem.x)
+    assert theoretical.shape == numerical.shape == (size, problem.x.size)
+    # The theoretical Jacobian is the same to the last bit, from one dispatch and from one an entry.
+    np.testing.assert_array_equal(run.pullback(problem.x, np.eye(size)), theoretical)
+    # So is the numerical one, at compute_gradient's own step.
+    step = 2.0**-10
+    points = np.concatenate([problem.x + step * np.eye(problem.x.size), problem.x - step * np.eye(problem.x.size)])
+    plus, minus = np.split(run.evaluate(points), 2)
+    np.testing.assert_array_equal(((plus - minus) / (2 * step)).T, numerical)
+
+
+def test_reference_engine_gives_the_same_verdicts():
+    for subject in (masked_mean, scan_sum):
+        report = gradcheck.check(subject, BATCH, engine="reference")
+        assert {r.verdict for r in report.modes.values()} == {Verdict.PASS}, str(report)
+        assert {r.engine for r in report.modes.values()} == {"reference"}
+
+
+def test_each_mode_is_what_it_says():
+    seen = {}
+
+    def subject(values, lengths):
+        key = (tf.executing_eagerly(), tuple(values.shape))
+        seen.setdefault(key, 0)
+        seen[key] += 1
+        return masked_mean(values, lengths)
+
+    for mode in MODES:
+        seen.clear()
+        problem = bound(subject)
+        seen.clear()
+        execution(problem, mode).forward(problem.x)
+        assert set(seen) == {
+            {
+                "eager": (True, (2, 3, 2)),
+                "graph": (False, (2, 3, 2)),
+                "dynamic": (False, (None, None, 2)),
+                "xla": (False, (2, 3, 2)),
+            }[mode]
+        }
+
+
+def test_lengths_are_arguments_and_never_constants():
+    seen = []
+
+    def subject(values, lengths):
+        seen.append(tf.get_static_value(lengths))
+        return masked_mean(values, lengths)
+
+    gradcheck.check(subject, BATCH, modes=("graph", "xla"))
+    traced = [value for value in seen if value is None]
+    assert traced, "no trace saw lengths without a value"
+    assert sum(value is not None for value in seen) == len(seen) - len(traced)
+
+
+def test_xla_differentiates_loops():
+    # tf.test.compute_gradient on a jit-compiled function cannot: its tape stands outside.
+    assert gradcheck.check(scan_sum, BATCH, modes="xla")["xla"].verdict is Verdict.PASS
+
+
+def traces(subject):
+    counts = {}
+    for (mode, _), programs in subject_of(subject).programs.items():
+        counts.setdefault(mode, []).append(dict(programs.traces))
+    return counts
+
+
+def test_a_search_traces_each_program_once():
+    def subject(values, lengths):
+        return masked_mean(values, lengths)
+
+    result = gradcheck.search(subject, strategies.batches(features=2), max_examples=40, seed=3)
+    assert result.ok
+    counts = traces(subject)
+    assert len(counts["dynamic"]) == 1, "dynamic mode has one trace for every shape"
+    for mode, programs in counts.items():
+        for program in programs:
+            assert set(program.values()) == {1}, (mode, program)
+        assert len(programs) <= 6, f"{len(programs)} shapes in {mode} mode"
+
+
+def test_a_function_made_anew_for_each_example_is_not_traced_anew():
+    def once():
+        return gradcheck.check(lambda values, lengths: masked_mean(values, lengths), BATCH, modes="graph")
+
+    once()
+    kept = dict(subject_of.__globals__["_KEPT"])
+    once()
+    assert len(subject_of.__globals__["_KEPT"]) == len(kept)
+
+
+def test_a_subject_whose_settings_changed_is_traced_anew():
+    class Scale:
+        def __init__(self):
+            self.factor = 2.0
+
+        def __call__(self, values, lengths):
+            return masked_mean(self.factor * values, lengths)
+
+    scale = Scale()
+    assert gradcheck.check(scale, BATCH).ok
+    scale.factor = 3.0
+    assert gradcheck.check(scale, BATCH).ok, "the trace with the old factor was used again"
+
+
+def test_python_control_flow_works_in_every_mode():
+    def subject(values, lengths):
+        if tf.reduce_sum(values) > 1000.0:
+            result = values
+        else:
+            result = 2 * values
+        return masked_mean(result, lengths)
+
+    assert gradcheck.check(subject, BATCH).ok
+
+
+def test_a_decorated_function_is_executed_eagerly_in_eager_mode():
+    seen = []
+
+    @tf.function
+    def subject(values, lengths):
+        seen.append(tf.executing_eagerly())
+        return masked_mean(values, lengths)
+
+    assert gradcheck.check(subject, BATCH, modes=("eager", "graph")).ok
+    assert True in seen
+
+
+def test_a_subject_that_runs_but_not_in_a_loop_is_checked_call_by_call():
+    calls = []
+
+    def subject(values, lengths):
+        # Fails inside tf.map_fn's body, whose graph has another name; a plain trace is fine.
+        graph = tf.compat.v1.get_default_graph()
+        calls.append(getattr(graph, "name", ""))
+        if "while" in str(getattr(graph, "name", "")) or "body" in str(getattr(graph, "name", "")):
+            raise NotImplementedError("not in a loop")
+        return masked_mean(values, lengths)
+
+    result = gradcheck.check(subject, BATCH, modes="graph")["graph"]
+    assert result.verdict is Verdict.PASS
+    assert result.engine == "reference"
+    assert any("own call" in note for note in result.notes)
+
+
+def test_batches_of_other_dtypes_of_lengths():
+    for dtype in (np.int32, np.int64):
+        batch = Batch(BATCH.values, np.array([3, 1], dtype))
+        assert gradcheck.check(masked_mean, batch).ok

@@ -1,0 +1,120 @@
+"""What the user had before a check is the same after it, also when the subject raises half way."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradcheck
+from gradcheck import Verdict
+from tests.harness.subjects import BATCH, masked_mean
+
+
+class Scale(tf.Module):
+    def __init__(self, wrong=False):
+        super().__init__()
+        self.weight = tf.Variable([0.1, 1 / 3], dtype=tf.float64)
+        self.bias = tf.Variable(0.7, dtype=tf.float64)
+        self.count = tf.Variable(3, trainable=False)
+        self.wrong = wrong
+
+    def __call__(self, values, lengths):
+        @tf.custom_gradient
+        def shift(x):
+            return x, lambda upstream: 1.5 * upstream if self.wrong else upstream
+
+        return masked_mean(values * self.weight + shift(self.bias), lengths)
+
+
+@pytest.mark.parametrize("wrt", ["inputs", "variables", "all"])
+def test_weights_are_differentiated_and_left_alone(wrt):
+    module = Scale()
+    before = [variable.numpy().tobytes() for variable in module.variables]
+    report = gradcheck.check(module, BATCH, wrt=wrt)
+    assert report.ok, str(report)
+    assert [variable.numpy().tobytes() for variable in module.variables] == before
+
+
+def test_a_wrong_weight_gradient_is_found_and_named():
+    module = Scale(wrong=True)
+    report = gradcheck.check(module, BATCH)
+    for result in report.modes.values():
+        assert result.verdict is Verdict.MISMATCH
+        assert result.entry.input.startswith("variable ")
+        assert "1.5 times the slope" in result.cause
+    assert gradcheck.check(module, BATCH, wrt="inputs").ok
+
+
+@pytest.mark.parametrize("mode", gradcheck.MODES)
+def test_weights_survive_a_subject_that_raises_half_way(mode):
+    class Touchy(Scale):
+        def __call__(self, values, lengths):
+            # Raises as soon as the weight is not what it was: at the first step away from the point.
+            gap = tf.reduce_max(tf.abs(self.weight - [0.1, 1 / 3]))
+            if tf.executing_eagerly() and gap > 1e-6:
+                raise RuntimeError("half way")
+            tf.debugging.assert_less(gap, tf.constant(1e-6, tf.float64), message="half way")
+            return super().__call__(values, lengths)
+
+    module = Touchy()
+    before = [variable.numpy().tobytes() for variable in module.variables]
+    gradcheck.check(module, BATCH, modes=mode)
+    assert [variable.numpy().tobytes() for variable in module.variables] == before
+
+
+def test_state_that_a_call_changes_is_set_back_before_every_evaluation():
+    class Counting(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.calls = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+
+        def __call__(self, values, lengths):
+            self.calls.assign_add(1.0)
+            return masked_mean(values, lengths) * self.calls
+
+    module = Counting()
+    report = gradcheck.check(module, BATCH)
+    assert report.ok, str(report)
+    assert module.calls.numpy() == 0.0
+
+
+def test_batch_normalisation_in_training_keeps_its_moving_averages():
+    layer = tf.keras.layers.BatchNormalization(dtype="float64")
+    layer(tf.zeros([1, 1, 2], tf.float64))
+    before = [np.array(variable).tobytes() for variable in layer.variables]
+    report = gradcheck.check(layer, BATCH, call=lambda subject, values: subject(values, training=True))
+    assert not any(result.verdict.fails for result in report.modes.values()), str(report)
+    assert [np.array(variable).tobytes() for variable in layer.variables] == before
+
+
+def test_random_state_and_settings_are_left_alone():
+    random.seed(1)
+    np.random.seed(2)
+    tf.random.set_seed(3)
+    expected = (random.random(), np.random.random(), float(tf.random.uniform([])))
+    random.seed(1)
+    np.random.seed(2)
+    tf.random.set_seed(3)
+    eagerly, floatx = tf.config.functions_run_eagerly(), tf.keras.backend.floatx()
+
+    def subject(values, lengths):
+        return masked_mean(values, lengths) + 0 * tf.random.uniform([], dtype=values.dtype)
+
+    gradcheck.check(subject, BATCH)
+    assert (random.random(), np.random.random(), float(tf.random.uniform([]))) == expected
+    assert (tf.config.functions_run_eagerly(), tf.keras.backend.floatx()) == (eagerly, floatx)
+
+
+def test_a_factory_makes_the_subject():
+    made = []
+
+    def factory():
+        made.append(1)
+        return Scale()
+
+    assert gradcheck.check(factory, BATCH).ok
+    assert made == [1]
+    assert gradcheck.check(Scale, BATCH).ok

@@ -1,0 +1,163 @@
+"""Nested, ragged, sparse, complex and low-precision arguments and results: what compute_gradient itself cannot take."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradcheck
+from gradcheck import Batch, Verdict
+from tests.harness.subjects import BATCH, masked_mean, scaled
+
+X = np.array([[0.5, 1.25], [2.0, -1.0]])
+Pair = namedtuple("Pair", "left right")
+
+
+def wrong(x):
+    @tf.custom_gradient
+    def double(x):
+        return 2 * x, lambda upstream: tf.cast(2.2, upstream.dtype) * upstream
+
+    return double(x)
+
+
+def both(right, broken, *args, where, **options):
+    """The right subject passes in every mode; its twin is found, in the right place."""
+    report = gradcheck.check(right, *args, **options)
+    assert {result.verdict for result in report.modes.values()} == {Verdict.PASS}, str(report)
+    report = gradcheck.check(broken, *args, **options)
+    for result in report.modes.values():
+        assert result.verdict is Verdict.MISMATCH, str(report)
+        assert where[0] in result.entry.output
+        assert where[1] in result.entry.input
+
+
+def test_nested_inputs_and_outputs():
+    tree = {"a": X, "b": [X + 1, (X + 2, 3)], "c": Pair(X + 3, np.array([1, 2]))}
+
+    def right(inputs, scale):
+        a, (b, (c, n)), pair = inputs["a"], inputs["b"], inputs["c"]
+        return {"sum": a * b + scale, "rest": (tf.sin(c) * n, Pair(pair.left**2, pair.right), None)}
+
+    def broken(inputs, scale):
+        result = right(inputs, scale)
+        return {**result, "rest": (wrong(inputs["b"][1][0]), *result["rest"][1:])}
+
+    both(right, broken, tree, 0.5, where=("output['rest'][0][", "inputs['b'][1][0]["))
+
+
+def test_several_arguments_and_outputs_are_named():
+    def broken(first, second):
+        return first + 1.0, wrong(second)
+
+    both(lambda first, second: (first + 1.0, 2 * second), broken, X, X + 1, where=("output[1][", "second["))
+
+
+def test_ragged_inputs_and_outputs():
+    ragged = tf.RaggedTensor.from_row_splits(tf.constant([1.0, 2.0, 3.0], tf.float64), [0, 2, 2, 3])
+
+    def right(rows):
+        return tf.reduce_sum(rows**2, axis=1), rows * 2
+
+    def broken(rows):
+        return tf.reduce_sum(rows**2, axis=1), rows.with_flat_values(wrong(rows.flat_values))
+
+    both(right, broken, ragged, where=("output[1]", "rows["), modes=("eager", "graph", "dynamic"))
+
+
+def test_sparse_gradients_become_dense():
+    ids = np.array([0, 1, 1])
+
+    def broken(table, ids):
+        return tf.gather(wrong(table), ids)
+
+    both(lambda table, ids: tf.gather(2 * table, ids), broken, X, ids, where=("output[", "table["))
+
+
+def test_complex_numbers_are_two_reals():
+    z = (X + 1j * X[::-1]).astype(np.complex128)
+
+    def right(z):
+        return tf.math.real(z * tf.math.conj(z)), tf.exp(z)  # the first is not holomorphic
+
+    def broken(z):
+        return tf.math.real(z * tf.math.conj(z)), wrong(z)
+
+    both(right, broken, z, where=("(output[1][", "(z["))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "complex64"])
+def test_dtypes(dtype):
+    np_dtype = tf.as_dtype(dtype).as_numpy_dtype
+    batch = Batch(BATCH.values.astype(np_dtype), BATCH.lengths)
+
+    def right(values, lengths):
+        return values * values * tf.cast(tf.sequence_mask(lengths, tf.shape(values)[1]), values.dtype)[..., None]
+
+    def broken(values, lengths):
+        @tf.custom_gradient
+        def double(x):
+            return 2 * x, lambda upstream: tf.cast(2 * 1.0001, tf.complex128 if dtype == "complex64" else tf.float64)
+
+        return right(values, lengths)
+
+    report = gradcheck.check(right, batch)
+    assert {r.verdict for r in report.modes.values()} <= {Verdict.PASS, Verdict.KINK}, str(report)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_small_errors_in_low_precision_are_found_through_the_float64_twin(dtype):
+    np_dtype = tf.as_dtype(dtype).as_numpy_dtype
+    batch = Batch(BATCH.values.astype(np_dtype), BATCH.lengths)
+    report = gradcheck.check(scaled(1.0001), batch)
+    for result in report.modes.values():
+        assert result.verdict is Verdict.MISMATCH
+        assert any("float64 twin" in note for note in result.notes)
+    assert gradcheck.check(scaled(1.0), batch).ok
+
+
+def test_an_error_in_low_precision_only_is_found_beside_the_twin():
+    def subject(values, lengths):
+        @tf.custom_gradient
+        def double(x):
+            factor = 2.0 if x.dtype == tf.float64 else 2.02
+            return 2 * x, lambda upstream: tf.cast(factor, upstream.dtype) * upstream
+
+        return masked_mean(double(values), lengths)
+
+    batch = Batch(BATCH.values.astype(np.float32), BATCH.lengths)
+    report = gradcheck.check(subject, batch)
+    for result in report.modes.values():
+        assert result.verdict is Verdict.MISMATCH
+        assert "in float64 gives" in result.cause
+
+
+def test_keras_layers_in_float32_are_measured_on_a_twin_made_from_their_config():
+    layer = tf.keras.layers.Dense(3, activation="tanh")  # float32, whatever it is given
+    batch = Batch(BATCH.values.astype(np.float32), BATCH.lengths)
+    report = gradcheck.check(layer, batch)
+    for result in report.modes.values():
+        assert result.verdict is Verdict.PASS, str(report)
+        assert not any("low precision" in note for note in result.notes)
+
+
+def test_without_a_twin_the_resolution_is_honest():
+    weight = tf.Variable([[0.5], [2.0]])
+
+    def subject(values, lengths):  # a float32 weight: no float64 twin can be had
+        return masked_mean(values @ weight, lengths)
+
+    batch = Batch(BATCH.values.astype(np.float32), BATCH.lengths)
+    report = gradcheck.check(subject, batch)
+    for result in report.modes.values():
+        assert not result.verdict.fails, str(report)
+    assert any("only coarse errors show" in note for note in report["xla"].notes)
+
+
+def test_empty_outputs():
+    report = gradcheck.check(lambda x: x[:0], X)
+    assert report.ok
+    assert any("empty" in note for note in report["graph"].notes)
