@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from gradcheck.modes import MODES as MODES
     from gradcheck.report import ModeResult as ModeResult
     from gradcheck.report import Report as Report
-    from gradcheck.search import SearchResult as SearchResult
-    from gradcheck.search import search as search
+    from gradcheck.searching import SearchResult as SearchResult
+    from gradcheck.searching import search as search
     from gradcheck.strategies import Batch as Batch
     from gradcheck.strategies import Padding as Padding
 
@@ -49,10 +49,10 @@ _LAZY = {
     "ModeResult": "gradcheck.report",
     "Padding": "gradcheck.strategies",
     "Report": "gradcheck.report",
-    "SearchResult": "gradcheck.search",
+    "SearchResult": "gradcheck.searching",
     "assert_gradients": "gradcheck.harness",
     "check": "gradcheck.harness",
-    "search": "gradcheck.search",
+    "search": "gradcheck.searching",
 }
 
 
@@ -60,11 +60,9 @@ def __getattr__(name: str) -> Any:
     if name == "strategies":
         return importlib.import_module("gradcheck.strategies")
     if name in _LAZY:
-        home = importlib.import_module(_LAZY[name])
-        # All names of that module at once: importing gradcheck.search has just bound the module to `search` here.
-        for other in (other for other, module in _LAZY.items() if module == _LAZY[name]):
-            globals()[other] = getattr(home, other)
-        return globals()[name]
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
 
 

@@ -26,7 +26,7 @@ class GradientError(AssertionError):
         self.report = report
 
     def __str__(self) -> str:
-        return "\n" + str(self.report)
+        return str(self.report)
 
 
 # A traceback names an exception by the module where it is defined; users import these from `gradcheck`.

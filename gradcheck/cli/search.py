@@ -27,7 +27,7 @@ from gradcheck.report import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from gradcheck.cli.common import Progress
-    from gradcheck.search import SearchResult
+    from gradcheck.searching import SearchResult
 
 __all__ = ["search"]
 

@@ -11,7 +11,7 @@ from gradcheck.plugin.recorder import current_settings
 
 if TYPE_CHECKING:
     from gradcheck.report import Report
-    from gradcheck.search import SearchResult
+    from gradcheck.searching import SearchResult
 
 __all__ = ["Checker"]
 

@@ -25,8 +25,14 @@ def bound(subject, batch=BATCH, **options):
 
 
 def scan_sum(values, lengths):
-    steps = tf.transpose(values * mask_of(values, lengths), [1, 0, 2])
-    return tf.scan(lambda state, step: tf.tanh(state + step), steps)[-1]
+    steps = tf.transpose(values, [1, 0, 2])
+    valid = tf.transpose(mask_of(values, lengths), [1, 0, 2]) > 0
+
+    def advance(state, step):
+        value, keep = step
+        return tf.where(keep, tf.tanh(state + value), state)
+
+    return tf.scan(advance, (steps, valid), initializer=tf.zeros_like(steps[0]))[-1]
 
 
 def layers():

@@ -72,7 +72,7 @@ def test_sparse_gradients_become_dense():
     ids = np.array([0, 1, 1])
 
     def broken(table, ids):
-        return tf.gather(wrong(table), ids)
+        return wrong(tf.gather(table, ids))
 
     both(lambda table, ids: tf.gather(2 * table, ids), broken, X, ids, where=("output[", "table["))
 
