@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import hypothesis
@@ -19,7 +19,7 @@ from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
 from gradcheck import recording
-from gradcheck._tensorflow import tensorflow
+from gradcheck._tensorflow import tensorflow, versions
 from gradcheck.errors import InputError
 from gradcheck.expectations import expected_verdicts
 from gradcheck.harness import ORDER, check
@@ -40,7 +40,7 @@ class ModeSearch:
         mode: the mode.
         verdict: the worst verdict met; ``PASS`` where every example passed or was undecided for a corner.
         counterexample: the smallest batch found that gives the verdict, as the strategy drew it; None for a pass.
-        report: the report of that batch, or of the last example where nothing failed.
+        report: the report of that batch; where nothing failed one without a batch, its resolution the coarsest met.
         examples: how many examples were checked before the first failure, or in all; shrinking is not counted.
         calls: how many batches were checked in all.
         counts: how often each verdict was met before shrinking.
@@ -202,8 +202,6 @@ def search(
         expected = expected_verdicts(expect, mode, tf.__version__)
         one = _OneMode(adapter, mode, options, expected, on_example)
         results[mode] = one.search(strategy, examples, seed)
-    from gradcheck._tensorflow import versions
-
     result = SearchResult(adapter.name, {mode: results[mode] for mode in chosen}, seed, versions())
     recording.publish(_as_report(result))
     return result
@@ -248,6 +246,7 @@ class _OneMode:
         self.report: Report | None = None
         self.undecided: tuple[Any, Report] | None = None
         self.flaky = False
+        self.resolution: float | None = None
 
     def search(self, strategy: SearchStrategy[Any], max_examples: int, seed: int | None) -> ModeSearch:
         def example(drawn: Any) -> None:
@@ -283,7 +282,9 @@ class _OneMode:
         args = drawn if isinstance(drawn, tuple) else (drawn,)
         self.calls += 1
         report = check(self.subject, *args, modes=(self.mode,), **self.options)
-        verdict = report[self.mode].verdict
+        verdict, resolution = report[self.mode].verdict, report[self.mode].resolution
+        if resolution is not None:
+            self.resolution = max(self.resolution or 0.0, resolution)
         phase = "search" if self.failing is None else "shrink"
         if phase == "search":
             self.counts[verdict.value] += 1
@@ -302,12 +303,13 @@ class _OneMode:
             raise _Failure(verdict.value)
 
     def _result(self) -> ModeSearch:
-        from dataclasses import replace
-
         verdict = self.failing or self._undecided_verdict()
         report = self.report
         if verdict is Verdict.UNRESOLVED and self.undecided is not None:
             self.smallest, report = self.undecided
+        if verdict is Verdict.PASS and report is not None:
+            # The last example's own verdict, a corner perhaps, is not that of the search.
+            report = replace(report, modes={self.mode: self._passed()}, arguments="")
         if self.flaky and report is not None:
             note = (
                 "this failure did not show every time the same batch was checked: something beside the batch decides, "
@@ -328,6 +330,18 @@ class _OneMode:
             counts=dict(self.counts),
             expected=self.expected,
         )
+
+    def _passed(self) -> ModeResult:
+        notes = []
+        total = sum(self.counts.values())
+        if self.counts[Verdict.KINK.value]:
+            notes.append(
+                f"{self.counts[Verdict.KINK.value]} of {total} examples stood at a corner of the function, where the "
+                "gradient lay between the slopes of the two sides"
+            )
+        if self.counts[Verdict.UNRESOLVED.value]:
+            notes.append(f"{self.counts[Verdict.UNRESOLVED.value]} of {total} examples could not be decided: no pass")
+        return ModeResult(self.mode, Verdict.PASS, resolution=self.resolution, notes=tuple(notes))
 
     def _undecided_verdict(self) -> Verdict:
         # An undecided example is no pass; with passes beside it the counts tell.
