@@ -157,9 +157,9 @@ def draw_numbers(
         kept, of: which rows these are, of how many, where the shrinker has dropped some: a number keeps its own code
             when other rows go.
     """
+    base = genome.byte()  # first: once all numbers are 0, the kind of singularity changes nothing any more
     kind = SINGULAR_KIND[genome.byte()]
     where = genome.pair()
-    base = genome.byte()
     seed = genome.pair()
     genome.bytes(gap)
     codes = np.frombuffer(genome.bytes(OWN_BYTES), dtype=np.uint8).reshape(_OWN_CODES, 2).max(axis=1)
