@@ -104,8 +104,8 @@ def render_page(measurements: Sequence[Mapping[str, Any]]) -> str:
         _source("constructs.py", "broadcast_range"),
         "Values that have to pass through:\n",
         _source("through.py", "broadcast_rows"),
-        "The layer around them: padding is replaced *before* it is used. Multiplying by a mask afterwards is not enough, "
-        "because `0 · NaN` is NaN, in the gradient too.\n",
+        "The layer around them: padding is replaced *before* it is used. Multiplying by a mask afterwards is "
+        "not enough, because `0 · NaN` is NaN, in the gradient too.\n",
         _source("consumers.py", "weighted_pooling"),
         _claims(measurements),
         _MODES_EXPLAINED.format(consumers=consumers),

@@ -98,22 +98,37 @@ class _Hand(threading.Thread):
         self._stopped = False
 
     def run(self) -> None:
-        while not self._stopped:
-            try:
-                job = self._pending.get_nowait()
-            except queue.Empty:
-                break
-            self._answers.put(self._answer(job))
-        self.stop()
+        try:
+            while not self._stopped:
+                try:
+                    job = self._pending.get_nowait()
+                except queue.Empty:
+                    break
+                self._answers.put(self._answer(job))
+        finally:
+            self._discard()
 
     def stop(self) -> None:
-        """End the worker, whatever it is doing."""
+        """End the worker, whatever it is doing, and wait for the thread to clear up behind it."""
         self._stopped = True
         process = self._process
         if process is not None:
-            with contextlib.suppress(OSError):
-                process.kill()
-            process.wait()
+            process.kill()
+        if self.is_alive():
+            self.join()
+
+    def _discard(self) -> int:
+        """Kill the worker if it lives, close its pipes; its exit status."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.kill()
+        code = process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # flushing into a closed pipe
+                    pipe.close()
+        return code
 
     def _answer(self, job: Job) -> Answer:
         if self._process is None:
@@ -139,13 +154,13 @@ class _Hand(threading.Thread):
                     drawn = message["drawn"]
                     continue
                 return Answer(job, message.get("modes"), error=message.get("error", ""))
-        except BrokenPipeError:
-            pass  # it died before it could take the job
+        except (BrokenPipeError, json.JSONDecodeError):
+            pass  # it died before it took the job, or in the middle of a line
         finally:
             timer.cancel()
-        self._process = None
-        code = process.wait()
-        died = f"the process died ({_cause(code)})"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)  # its own exit status, and not that of being killed
+        died = f"the process died ({_cause(self._discard())})"
         death = f"no answer within {_SECONDS:.0f} s" if expired.is_set() else died
         return Answer(job, None, death, drawn)
 
