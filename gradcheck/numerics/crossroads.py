@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["reconsider"]
+__all__ = ["between", "reconsider"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -26,6 +26,16 @@ Mask = NDArray[np.bool_]
 _NEIGHBOURS = 8
 _DISTANCE = 2.0**-20
 _STEP = 2.0**-27
+
+# Steps as parts of the distance of the places they start from; few cross a corner.
+_STRIDE = _STEP / _DISTANCE
+
+# Ties of many numbers make many pieces: that of the theoretical value must be among those looked at.
+_PIECES = 30
+_DISTANCES = (2.0**-20, 2.0**-34)
+
+# A slope that is less sharp than this part of what it has to explain explains nothing.
+_SHARP = 0.1
 
 # Slopes this far apart, as part of the difference between the two sides, are different slopes.
 _DIFFERENT = 0.01
@@ -81,3 +91,45 @@ def reconsider(
     # Beside an infinite slope nothing can be concluded from finite ones.
     finite = np.isfinite(left) & np.isfinite(right)
     return np.asarray(inside & finite), np.asarray((several & finite) | (theory == 0))
+
+
+def between(
+    values: Callable[[Array], Array], point: Array, ways: Array, theory: Array, measured: Array, noise: Array
+) -> Mask:
+    """Whether values that differ from a measured slope lie between the slopes of pieces that meet in the point.
+
+    Where several inputs tie, moving any single one of them may leave the output as it is: the median of three equal
+    numbers, or what `tf.sort` puts second. The slope along every axis is then 0, from both sides, although no piece of
+    the function around the point has that gradient, and the 1 of automatic differentiation is as good as any. So
+    slopes are measured close to the point, twice: those of different pieces stay apart at a 16 000th of the distance,
+    where those of a smooth function, however curved, close in on each other, and a corner beside the point, be it
+    1e-9 away, is left outside.
+
+    Args:
+        values: the function, ``[k, x_size]`` to ``[k, y_size]``.
+        point: ``[x_size]``.
+        ways: the directions, ``[n, x_size]``.
+        theory, measured: theoretical value and slope at the point, ``[n, y_size]``.
+        noise: standard deviation of the rounding errors, ``[y_size]``.
+
+    Returns:
+        Mask ``[n, y_size]``.
+    """
+    random = np.random.default_rng(0)
+    shifts = random.uniform(0.5, 1.5, (_PIECES, point.size)) * random.choice((-1, 1), (_PIECES, point.size))
+    # Operations break ties by position: the pieces they choose are those where the inputs rise, or fall, with it.
+    rising = np.linspace(-1.0, 1.0, point.size)[np.newaxis]
+    shifts = np.concatenate([rising, -rising, shifts])
+    result = np.ones(theory.shape, bool)
+    for distance in _DISTANCES:
+        places = point + distance * np.maximum(np.abs(point), 1.0) * shifts
+        # Neighbours in a long run of rising shifts are close to each other.
+        step = distance * min(_STRIDE, 0.5 / max(point.size, 1))
+        starts, offsets = np.repeat(places, len(ways), axis=0), np.tile(step * ways, (len(places), 1))
+        plus, minus = values(np.concatenate([starts + offsets, starts - offsets])).reshape(2, len(places), len(ways), -1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            slopes = np.concatenate([(plus - minus) / (2 * step), measured[np.newaxis]])
+            slack = 8 * noise / step + _CURVATURE * np.abs(slopes).max(axis=0)
+            inside = (theory >= slopes.min(axis=0) - slack) & (theory <= slopes.max(axis=0) + slack)
+            result &= inside & (slack < _SHARP * np.abs(theory - measured))
+    return result

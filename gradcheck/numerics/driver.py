@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
-from gradcheck.numerics.crossroads import reconsider
+from gradcheck.numerics.crossroads import between, reconsider
 from gradcheck.numerics.first_look import screen
 from gradcheck.numerics.judging import Judgement, Status, judge, passes_screen
 from gradcheck.numerics.ladder import Kind, Refined, refine
@@ -126,6 +126,16 @@ def compare(
         status = found.status.copy()
         status[corners] = np.where(outside[corners] & several, Status.UNRESOLVED, status[corners])
         status[corners] = np.where(outside[corners] & inside, Status.KINK, status[corners])
+        found = replace(found, status=status)
+    with np.errstate(invalid="ignore"):
+        differs = np.isin(found.status, (Status.MISMATCH, Status.UNRESOLVED)) & (found.kind == Kind.SMOOTH)
+        differs &= np.abs(theory - found.numerical) > found.bound
+    tied = differs.any(axis=1)
+    if tied.any():
+        with np.errstate(over="ignore", invalid="ignore"):
+            inside = between(values, point, ways[tied], theory[tied], found.numerical[tied], noise)
+        status = found.status.copy()
+        status[tied] = np.where(differs[tied] & inside, Status.KINK, status[tied])
         found = replace(found, status=status)
     return found
 

@@ -1,8 +1,8 @@
 """``docs/variable-length-layers.md``, made from measured results: ``python -m gradcheck.variants.document``.
 
-``--write`` writes the page, ``--check`` fails where it is not what the measurements say now. The measurements are
-the JSON files that ``gradcheck variants --json`` writes, kept in ``docs/measurements`` as ``variants-2.8.json``, one
-for each TensorFlow; needs no TensorFlow itself.
+``--check`` fails where the page is not what the measurements say now, ``--write`` writes it. What the page needs of a
+measurement is kept in ``docs/measurements``, one file for each TensorFlow; ``--write FILE…`` takes files that
+``gradcheck variants --json`` wrote into it first. Needs no TensorFlow itself.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from gradcheck.variants.catalog import CONSTRUCTS, CONSUMERS
 from gradcheck.variants.claims import ClaimResult
 from gradcheck.variants.expectations import RULES
 
-__all__ = ["main", "read_measurements", "render_page"]
+__all__ = ["keep_measurement", "main", "read_measurements", "render_page"]
 
 _PACKAGE = Path(__file__).parent
 _ROOT = _PACKAGE.parents[1]
@@ -71,26 +72,71 @@ def read_measurements(folder: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: where there are none, or one is damaged, incomplete, or was interrupted.
     """
-    found = []
-    for path in sorted(folder.glob("variants-*.json")):
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read as JSON: {error}") from error
-        if data.get("kind") != "variants" or data.get("interrupted") or not data.get("claims"):
-            raise InputError(
-                f"{path}: is not a whole run of all variants with the claims; make it anew with "
-                f"`gradcheck variants --json {path}`"
-            )
-        measured = {result["subject"] for result in data["results"]}
-        missing = [f"{c.name}/{consumer}" for c in CONSTRUCTS for consumer in CONSUMERS]
-        missing = [name for name in missing if name not in measured]
-        if missing:
-            raise InputError(f"{path}: lacks {', '.join(missing)}; make it anew without --only")
-        found.append(data)
+    found = [_read(path) for path in sorted(folder.glob("variants-*.json"))]
     if not found:
-        raise InputError(f"{folder}: has no variants-*.json; make them with `gradcheck variants --json FILE`")
+        raise InputError(
+            f"{folder}: has no variants-*.json; make one with `gradcheck variants --json FILE` and "
+            "`python -m gradcheck.variants.document --write FILE`"
+        )
     return sorted(found, key=lambda data: version_key(data["versions"]["tensorflow"]))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """One measurement, complete."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as JSON: {error}") from error
+    if data.get("kind") != "variants" or data.get("interrupted") or not data.get("claims"):
+        raise InputError(
+            f"{path}: is not a whole run of all variants with the claims; make it anew with `gradcheck variants --json FILE`"
+        )
+    measured = {result["subject"] for result in data["results"] if set(_MODES) <= set(result["modes"])}
+    wanted = [f"{construct.name}/{consumer}" for construct in CONSTRUCTS for consumer in CONSUMERS]
+    missing = [name for name in wanted if name not in measured]
+    if missing:
+        raise InputError(f"{path}: lacks {', '.join(missing)}; make it anew without --only and --modes")
+    return dict(data)
+
+
+def keep_measurement(path: Path, folder: Path) -> Path:
+    """Store what the page needs of a file of ``gradcheck variants --json``; returns where.
+
+    Left out is what differs from run to run and machine to machine: times, tracebacks with their paths, lines of source.
+
+    Raises:
+        InputError: where the file is damaged, incomplete, or was interrupted.
+    """
+    data = _read(path)
+    version = data["versions"]["tensorflow"]
+    kept = {
+        "kind": "variants",
+        "versions": {"tensorflow": version},
+        "max_examples": data["max_examples"],
+        "results": [
+            {
+                "subject": result["subject"],
+                "family": result["family"],
+                "modes": {mode: _kept_cell(cell) for mode, cell in result["modes"].items()},
+            }
+            for result in data["results"]
+        ],
+        "claims": data["claims"],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"variants-{'.'.join(version.split('.')[:2])}.json"
+    target.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return target
+
+
+def _kept_cell(cell: Mapping[str, Any]) -> dict[str, str]:
+    cause = re.sub(r" \(\w+\.py:\d+, in \w+\)", "", cell["cause"])
+    return {
+        "verdict": cell["verdict"],
+        "reason": cell["reason"],
+        "cause": cause,
+        "arguments": cell["arguments"],
+    }
 
 
 def render_page(measurements: Sequence[Mapping[str, Any]]) -> str:
@@ -218,8 +264,7 @@ def _why(measurements: Sequence[Mapping[str, Any]], family: str) -> str:
         lines.append(f"* {names} in {where}{versions}: **{' or '.join(group['verdicts'])}**. {reason}")
         if group["shown"] is not None:
             subject, mode, version, cell = group["shown"]
-            # In which line of which file a message arose is of no interest here, and would make the page stale.
-            cause = _plain(cell["cause"].split(" (constructs.py")[0].split(" (through.py")[0])
+            cause = _plain(cell["cause"])
             smallest = f" Smallest batch that shows it: `{cell['arguments']}`." if cell["arguments"] else ""
             lines.append(f"  `{subject}` in mode {mode} on {version}: “{cause}”.{smallest}")
     return "\n".join(lines) + "\n"
@@ -239,9 +284,8 @@ def _again() -> str:
 ## Measure again
 
 ```console
-$ nox -s tf28 tf221                               # the matrix and the claims, on two versions of TensorFlow
-$ gradcheck variants --json docs/measurements/variants-2.21.json   # on the TensorFlow that is installed
-$ python -m gradcheck.variants.document --write   # this page
+$ nox -s tf28 tf221   # the matrix and the claims, on two versions of TensorFlow
+$ python -m gradcheck.variants.document --write results/variants-2.8.json results/variants-2.21.json   # this page
 ```
 """
 
@@ -277,8 +321,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--measurements", type=Path, default=_MEASUREMENTS, help="folder with variants-*.json (default: %(default)s)"
     )
+    parser.add_argument("results", type=Path, nargs="*", help="with --write: files of `gradcheck variants --json`")
     options = parser.parse_args(arguments)
+    if options.check and options.results:
+        parser.error("results are taken in by --write, not by --check")
     try:
+        for path in options.results:
+            print(f"{keep_measurement(path, options.measurements)} written")
         page = render_page(read_measurements(options.measurements))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -10,7 +10,7 @@ import pytest
 
 import gradcheck
 from gradcheck import Batch, InputError, strategies
-from tests.harness.subjects import BATCH, masked_mean
+from .subjects import BATCH, masked_mean
 
 VALUES = np.ones((2, 3, 2))
 

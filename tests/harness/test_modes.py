@@ -12,7 +12,7 @@ from gradcheck.engines.reference import compute_gradient
 from gradcheck.modes import MODES, EagerExecution, execution
 from gradcheck.problem import Problem
 from gradcheck.subject import subject_of
-from tests.harness.subjects import BATCH, mask_of, masked_mean
+from .subjects import BATCH, mask_of, masked_mean
 
 
 def bound(subject, batch=BATCH, **options):

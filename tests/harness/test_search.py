@@ -8,8 +8,8 @@ import pytest
 
 import gradcheck
 from gradcheck import Batch, GradientError, Verdict, recording, strategies
-from tests.harness import subjects
-from tests.harness.subjects import BATCH, masked_mean, scaled
+from . import subjects
+from .subjects import BATCH, masked_mean, scaled
 
 BATCHES = strategies.batches(features=2)
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import gradcheck
 from gradcheck import Verdict
-from tests.harness.subjects import BATCH, masked_mean
+from .subjects import BATCH, masked_mean
 
 
 class Scale(tf.Module):

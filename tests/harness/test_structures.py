@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import gradcheck
 from gradcheck import Batch, Verdict
-from tests.harness.subjects import BATCH, masked_mean, scaled
+from .subjects import BATCH, masked_mean, scaled
 
 X = np.array([[0.5, 1.25], [2.0, -1.0]])
 Pair = namedtuple("Pair", "left right")

@@ -7,8 +7,8 @@ import pytest
 
 import gradcheck
 from gradcheck import Batch, Verdict
-from tests.harness import subjects
-from tests.harness.subjects import BATCH
+from . import subjects
+from .subjects import BATCH
 
 EMPTY_ROW = Batch(np.array([[[0.5, 1.0], [2.0, 0.25]], [[3.0, 3.0], [3.0, 3.0]]]), np.array([2, 0], np.int32))
 ZEROS = Batch(np.zeros((2, 2, 2)), np.array([2, 1], np.int32))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gradcheck import numerics
 from gradcheck.numerics import Status
-from tests.numerics.functions import CORNERED, SMOOTH, Composition
+from .functions import CORNERED, SMOOTH, Composition
 
 # Short binary fractions with zeros and ties among them: what a search draws, and where corners lie.
 numbers = st.sampled_from([0.0, 0.0, 1.0, -1.0, 0.5, -0.5, 0.25, 2.0, -1.5, 3.0, 0.001, -1e-5])

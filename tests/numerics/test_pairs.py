@@ -7,7 +7,7 @@ import pytest
 
 from gradcheck import numerics
 from gradcheck.numerics import Status
-from tests.numerics.functions import PAIRS, Pair
+from .functions import PAIRS, Pair
 
 
 def judge(pair: Pair, theoretical: float) -> numerics.Judgement:
