@@ -89,7 +89,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read as JSON: {error}") from error
     if data.get("kind") != "variants" or data.get("interrupted") or not data.get("claims"):
         raise InputError(
-            f"{path}: is not a whole run of all variants with the claims; make it anew with `gradcheck variants --json FILE`"
+            f"{path}: is not a whole run of all variants with the claims; make it anew with "
+            "`gradcheck variants --json FILE`"
         )
     measured = {result["subject"] for result in data["results"] if set(_MODES) <= set(result["modes"])}
     wanted = [f"{construct.name}/{consumer}" for construct in CONSTRUCTS for consumer in CONSUMERS]
@@ -102,7 +103,7 @@ def _read(path: Path) -> dict[str, Any]:
 def keep_measurement(path: Path, folder: Path) -> Path:
     """Store what the page needs of a file of ``gradcheck variants --json``; returns where.
 
-    Left out is what differs from run to run and machine to machine: times, tracebacks with their paths, lines of source.
+    Left out is what differs from run to run and machine to machine: times, tracebacks with their paths, line numbers.
 
     Raises:
         InputError: where the file is damaged, incomplete, or was interrupted.
