@@ -123,8 +123,10 @@ def between(
     result = np.ones(theory.shape, bool)
     for distance in _DISTANCES:
         places = point + distance * np.maximum(np.abs(point), 1.0) * shifts
-        # Neighbours in a long run of rising shifts are close to each other.
-        step = distance * min(_STRIDE, 0.5 / max(point.size, 1))
+        # Neighbours in a long run of rising shifts are close to each other. Where the inputs are large so are the
+        # outputs' roundings, as a rule, and so must be the steps.
+        size = np.abs(ways) @ np.maximum(np.abs(point), 1.0) / np.maximum(np.abs(ways).sum(axis=1), 1.0)
+        step = distance * min(_STRIDE, 0.5 / max(point.size, 1)) * size[:, np.newaxis]
         starts, offsets = np.repeat(places, len(ways), axis=0), np.tile(step * ways, (len(places), 1))
         plus, minus = values(np.concatenate([starts + offsets, starts - offsets])).reshape(2, len(places), len(ways), -1)
         with np.errstate(invalid="ignore", over="ignore"):

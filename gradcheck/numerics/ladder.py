@@ -53,8 +53,7 @@ class Kind(enum.IntEnum):
     ONE_SIDED = 2
     """The function exists on one side only; that side's slope."""
     JUMP = 3
-    """The value jumps at the point, or has a pole there on one side. ``left`` and ``right`` are the slopes of the
-    pieces beside it, NaN for that of a pole."""
+    """The value jumps at the point. ``left`` and ``right`` are the slopes of the pieces beside the jump."""
     UNRESOLVED = 4
     """No step size gives a slope that the shorter ones confirm."""
 
@@ -136,16 +135,13 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
 
     # A side that has no limit may still have a direction: growing without bound (sqrt at 0), or jumping.
     right_jump, left_jump = (_jumps(s, h, grain) for s in (right_slopes, left_slopes))
-    right_pole, left_pole = (_escapes(s * h) for s in (right_slopes, left_slopes))
     right, right_error = _unbounded(right, right_error, right_slopes, h, grain)
     left, left_error = _unbounded(left, left_error, left_slopes, h, grain)
     jump = right_jump | left_jump
     if jump.any():
         outer, outer_error = _piece(plus, h, level)
-        outer_error = np.where(right_pole, np.inf, outer_error)
         right, right_error = np.where(jump, outer, right), np.where(jump, outer_error, right_error)
         outer, outer_error = _piece(minus, h, level)
-        outer_error = np.where(left_pole, np.inf, outer_error)
         left, left_error = np.where(jump, -outer, left), np.where(jump, outer_error, left_error)
 
     has_right, has_left = np.isfinite(right_error), np.isfinite(left_error)
@@ -235,19 +231,11 @@ def _best_window(sequence: Array, noise: Array) -> tuple[Array, Array, NDArray[n
 
 
 def _jumps(slopes: Array, h: Array, grain: Array) -> Mask:
-    """Whether the value on this side stays away from the centre's, however near one comes, or runs away from it.
-
-    The latter is a pole: ``tf.where(x > 0, tf.math.log(x), 0)`` has one to the right of 0 and none to the left.
-    """
+    """Whether the value on this side stays away from the centre's, however near one comes."""
     rise = np.abs(slopes * h)[-5:]
     noise = (grain * h)[-5:]
     steady = rise.max(axis=0) < 1.1 * rise.min(axis=0)
-    return np.asarray((steady | _escapes(slopes * h)) & (rise.min(axis=0) > 8 * noise.max(axis=0)))
-
-
-def _escapes(rises: Array) -> Mask:
-    """Whether the value is the further from the centre's the nearer one comes."""
-    return np.asarray((np.diff(np.abs(rises[-5:]), axis=0) > 0).all(axis=0))
+    return np.asarray(steady & (rise.min(axis=0) > 8 * noise.max(axis=0)))
 
 
 def _unbounded(value: Array, error: Array, slopes: Array, h: Array, grain: Array) -> tuple[Array, Array]:
