@@ -1,11 +1,11 @@
 """Are the inputs that trigger gradient bugs drawn, do they shrink, and what does drawing cost?
 
-    python benchmarks/strategies.py                 # both tables, 100 seeds: about 6 minutes on two cores
-    python benchmarks/strategies.py --seeds 20 --json strategies.json
+    python benchmarks/strategies.py --seeds 10      # both tables, about 4 minutes on two idle cores
+    python benchmarks/strategies.py --json FILE     # 100 seeds: ten times that
 
-Each trigger is a predicate on a batch in plain NumPy: Hypothesis searches 200 examples for one that it accepts, and shrinks
-that. The same search runs on the strategy that people write by hand, `st.lists(st.integers())` for the lengths with
-`hypothesis.extra.numpy.arrays` for the values, with the same limits.
+Each trigger is a predicate on a batch in plain NumPy: Hypothesis searches 200 examples for one that it accepts, and
+shrinks that. The same search runs on the strategy that people write by hand, `st.lists(st.integers())` for the
+lengths with `hypothesis.extra.numpy.arrays` for the values, with the same limits.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -309,7 +310,8 @@ def triggers(seeds: int, peers: bool, only: str, workers: int) -> list[dict[str,
 
             print(
                 f"{TRIGGERS[index].name:41} {own['found']:4}/{own['minimal']:4} {hand:>9} {own['examples']:9.0f} "
-                f"{spread(own['new_shapes_shrinking']):>8} {spread(own['shrink_steps']):>9} {spread(own['shrink_batches']):>9}",
+                f"{spread(own['new_shapes_shrinking']):>8} {spread(own['shrink_steps']):>9} "
+                f"{spread(own['shrink_batches']):>9}",
                 flush=True,
             )
             rows.append({"trigger": TRIGGERS[index].name, "ours": own, "by_hand": other})
@@ -333,7 +335,7 @@ def _per_second(strategy: Any, count: int) -> float:
 
     run()
     # Differences between calls: drawing one example, with all that Hypothesis does for it.
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     return 1 / statistics.median(gaps)
 
 
