@@ -137,8 +137,8 @@ def _wrong(
     of = f"{count} of {found.judgement.status.size} entries"
     if entry.theoretical is None:
         cause = (
-            f"the gradient w.r.t. {block.name} is None, yet moving {entry.input} moves {entry.output}: the path is cut, "
-            "as by tf.stop_gradient, a cast to integers, a NumPy call, or an operation without a gradient"
+            f"the gradient w.r.t. {block.name} is None, yet moving {entry.input} moves {entry.output}: the path is "
+            "cut, as by tf.stop_gradient, a cast to integers, a NumPy call, or an operation without a gradient"
         )
         return Finding(Verdict.DISCONNECTED, cause, entry, place=(row, column), resolution=resolution)
     part = found.jacobian[output.start : output.stop, block.start : block.stop]
@@ -155,7 +155,8 @@ def _wrong(
 def _relation(entry: Entry) -> str:
     """How the wrong value relates to the right one, in words."""
     theory, slope = entry.theoretical, entry.numerical
-    assert theory is not None and slope is not None
+    assert theory is not None
+    assert slope is not None
     small = entry.bound if entry.bound is not None and np.isfinite(entry.bound) else 0.0
     if abs(slope) <= small:
         return f"{theory:.6g} where the function does not move at all"

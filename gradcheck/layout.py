@@ -61,7 +61,9 @@ class Block:
     def describe(self, offset: int) -> str:
         """The place in words, such as ``values[row 0, time 3, feature 1]``."""
         index, part = self.locate(offset)
-        words = [f"{axis} {i}" if axis else str(i) for axis, i in zip(self.axes or [""] * len(index), index)]
+        words = [
+            f"{axis} {i}" if axis else str(i) for axis, i in zip(self.axes or [""] * len(index), index, strict=False)
+        ]
         text = f"{self.name}[{', '.join(words)}]" if words else self.name
         return f"{part}({text})" if part else text
 

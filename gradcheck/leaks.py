@@ -91,7 +91,13 @@ class _Compared:
     """A verified problem, and how another one that should give the same results compares."""
 
     def __init__(
-        self, run: Execution, problem: Problem, found: Examination, rows: np.ndarray, columns: np.ndarray, eps: np.ndarray
+        self,
+        run: Execution,
+        problem: Problem,
+        found: Examination,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        eps: np.ndarray,
     ) -> None:
         self.run, self.problem, self.found = run, problem, found
         self.rows, self.columns, self.eps = rows, columns, eps

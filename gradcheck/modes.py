@@ -16,6 +16,7 @@ constants, and would fold a bug away with them.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -147,9 +148,9 @@ def _join(tensors: Sequence[Any]) -> Any:
 
 def _prepare_variables(plan: Plan, tensors: Sequence[Any], state: Sequence[Any]) -> None:
     """Set the variables to the point, and what a call changes to where it was before the call."""
-    for variable, value in zip(plan.state, state):
+    for variable, value in zip(plan.state, state, strict=False):
         variable.assign(value)
-    for variable, value in zip(plan.variables, tensors[plan.input_count :]):
+    for variable, value in zip(plan.variables, tensors[plan.input_count :], strict=False):
         variable.assign(value)
 
 
@@ -180,17 +181,18 @@ def _gradients(
     gradients = tape.gradient(flat_output, sources, output_gradients=cotangent)
     none = frozenset(number for number, gradient in enumerate(gradients) if gradient is None)
     dense = []
-    for source, gradient in zip(tensors, gradients):
+    for source, gradient in zip(tensors, gradients, strict=False):
         if gradient is None:
             dense.append(tf.zeros_like(source))
         else:
             # IndexedSlices (the gradient of a gather) become dense here; a wrong shape would shift every later
             # place of the flat vector, so it is an error of its own.
-            gradient = tf.convert_to_tensor(gradient)
+            with warnings.catch_warnings():
+                # In dynamic mode TensorFlow warns that the dense tensor may be large; so is the input.
+                warnings.simplefilter("ignore", UserWarning)
+                gradient = tf.convert_to_tensor(gradient)
             if not gradient.shape.is_compatible_with(source.shape):
-                raise ValueError(
-                    f"the gradient has shape {gradient.shape} where the input has shape {source.shape}"
-                )
+                raise ValueError(f"the gradient has shape {gradient.shape} where the input has shape {source.shape}")
             dense.append(gradient)
     return _join(dense), none
 
@@ -230,7 +232,7 @@ class EagerExecution(Execution):
         return np.asarray(_join([tensor for _, _, tensor in _float_components(output)]).numpy())
 
     def gradient(self, x: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
-        return self.pullback(x, cotangent[None])[0]
+        return np.asarray(self.pullback(x, cotangent[None])[0])
 
     def evaluate(self, points: np.ndarray) -> np.ndarray:
         return np.stack([self.forward(point) for point in points])
@@ -326,7 +328,7 @@ class _Programs:
         shapes = tuple(tf.TensorSpec([len(b.shape)], tf.int32) for b in plan.inputs.blocks[: plan.input_count])
         constants = tuple(
             tf.TensorSpec([None if dynamic and axis in unknown else size for axis, size in enumerate(shape)], dtype)
-            for (dtype, shape), unknown in zip(plan.constant_specs, plan.constant_unknown_axes)
+            for (dtype, shape), unknown in zip(plan.constant_specs, plan.constant_unknown_axes, strict=False)
         )
         state = tuple(tf.TensorSpec(variable.shape, variable.dtype.base_dtype) for variable in plan.state)
         return [*first, shapes if dynamic else (), constants, state]

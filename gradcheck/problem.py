@@ -73,11 +73,11 @@ class Plan:
         blocks = self.inputs.blocks
         arguments = tuple(
             (block.dtype, shape_of(block.shape, unknown))
-            for block, unknown in zip(blocks[: self.input_count], self.unknown_axes)
+            for block, unknown in zip(blocks[: self.input_count], self.unknown_axes, strict=False)
         )
         constants = tuple(
             (dtype, shape_of(shape, unknown))
-            for (dtype, shape), unknown in zip(self.constant_specs, self.constant_unknown_axes)
+            for (dtype, shape), unknown in zip(self.constant_specs, self.constant_unknown_axes, strict=False)
         )
         return (
             repr(self.tree),
@@ -169,7 +169,7 @@ class Problem:
             raise InputError(_nothing_to_differentiate(subject, positional, keywords, wrt))
         blocks = list(binder.blocks)
         parts = list(binder.parts)
-        for name, variable in zip(_variable_names(chosen), chosen):
+        for name, variable in zip(_variable_names(chosen), chosen, strict=False):
             dtype = variable.dtype.base_dtype.name
             blocks.append(Block(name, tuple(variable.shape), dtype))
             parts.append(_reals(variable.numpy()))
@@ -235,9 +235,11 @@ class _Binder:
         shape = tuple(int(size) for size in tensor.shape)
         # The axes whose sizes vary from batch to batch: rows, and steps where there are features behind them too.
         varying = ("row", "time")
-        unknown = tuple(i for i, axis in enumerate(axes) if axis in varying) if axes else tuple(range(len(shape)))[
-            : 1 if len(shape) < 3 else 2
-        ]
+        unknown = (
+            tuple(i for i, axis in enumerate(axes) if axis in varying)
+            if axes
+            else tuple(range(len(shape)))[: 1 if len(shape) < 3 else 2]
+        )
         if self.differentiate and (tensor.dtype.is_floating or tensor.dtype.is_complex):
             self.blocks.append(Block(name, shape, tensor.dtype.name, axes))
             self.parts.append(_reals(tensor.numpy()))
@@ -306,7 +308,7 @@ def _reals(array: np.ndarray) -> np.ndarray:
     """Any float or complex array as a flat float64 vector, a complex number as two reals."""
     array = np.asarray(array)
     if np.iscomplexobj(array):
-        return np.ascontiguousarray(array.astype(np.complex128)).reshape(-1).view(np.float64).copy()
+        return np.array(np.ascontiguousarray(array.astype(np.complex128)).reshape(-1).view(np.float64))
     return array.astype(np.float64).reshape(-1)
 
 

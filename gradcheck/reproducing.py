@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcheck._tensorflow import tensorflow, versions
+from gradcheck._tensorflow import versions
 from gradcheck.findings import Finding
 from gradcheck.layout import Layout
 from gradcheck.padding import extended, refilled, side_of, steps_mask
@@ -18,9 +18,7 @@ from gradcheck.verdicts import Verdict
 __all__ = ["script_for"]
 
 
-def script_for(
-    subject: Subject, problem: Problem, batch: Batch | None, result: ModeResult, finding: Finding
-) -> str:
+def script_for(subject: Subject, problem: Problem, batch: Batch | None, result: ModeResult, finding: Finding) -> str:
     """A script that shows a failure of one mode with plain TensorFlow and NumPy."""
     failure: dict[str, Any] = {
         "subject": subject.target,
@@ -79,7 +77,7 @@ def _input_place(problem: Problem, column: int) -> dict[str, Any]:
 
 def _dynamic_axes(problem: Problem) -> tuple[tuple[int, ...], ...]:
     plan = problem.plan
-    axes = []
+    axes: list[tuple[int, ...]] = []
     for leaf in plan.leaves:
         slot = leaf.slots[0]
         if leaf.spec is not None or slot.kind == "static":
@@ -88,7 +86,6 @@ def _dynamic_axes(problem: Problem) -> tuple[tuple[int, ...], ...]:
             axes.append(plan.unknown_axes[slot.number])
         else:
             axes.append(plan.constant_unknown_axes[slot.number])
-    tensorflow()
     return tuple(axes)
 
 

@@ -222,7 +222,7 @@ def _as_report(result: SearchResult) -> Report:
     )
 
 
-class _Failure(Exception):
+class _Found(Exception):  # noqa: N818 - a signal, not an error
     """Tells Hypothesis that an example fails. It never leaves this module."""
 
 
@@ -267,7 +267,7 @@ class _OneMode:
             wrapped = hypothesis.seed(seed)(wrapped)
         try:
             wrapped()
-        except _Failure:
+        except _Found:
             pass
         except Flaky:
             # Hypothesis met the failing example again and it passed: what decides is not in the example.
@@ -300,7 +300,7 @@ class _OneMode:
             self.failing = verdict
         if verdict is self.failing:
             self.smallest, self.report = drawn, report
-            raise _Failure(verdict.value)
+            raise _Found(verdict.value)
 
     def _result(self) -> ModeSearch:
         verdict = self.failing or self._undecided_verdict()
@@ -355,12 +355,10 @@ def _case(drawn: Any) -> Any:
         return None
     if isinstance(drawn, Batch):
         return {"batch": drawn.to_dict()}
-    from gradcheck.strategies._literals import array_to_dict
-
     import numpy as np
 
+    from gradcheck.strategies._literals import array_to_dict
+
     arguments = drawn if isinstance(drawn, tuple) else (drawn,)
-    encoded = [
-        item.to_dict() if hasattr(item, "to_dict") else array_to_dict(np.asarray(item)) for item in arguments
-    ]
+    encoded = [item.to_dict() if hasattr(item, "to_dict") else array_to_dict(np.asarray(item)) for item in arguments]
     return {"arguments": encoded}

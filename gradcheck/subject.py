@@ -20,7 +20,9 @@ from gradcheck.strategies import Batch
 
 __all__ = ["Subject", "subject_of"]
 
-_LENGTHS_NAME = re.compile(r"(^|_)(len|lens|length|lengths|size|sizes|count|counts|n|num_steps)(_|$)|seq_?len|row_lengths")
+_LENGTHS_NAME = re.compile(
+    r"(^|_)(len|lens|length|lengths|size|sizes|count|counts|n|num_steps)(_|$)|seq_?len|row_lengths"
+)
 
 
 class Subject:
@@ -57,7 +59,8 @@ class Subject:
         """The callable as Python, without a `tf.function` around it: what eager mode executes."""
         target = self.target
         plain = getattr(target, "python_function", None)
-        return plain if callable(plain) else target
+        chosen: Callable[..., Any] = plain if callable(plain) else target
+        return chosen
 
     def arguments_for(self, batch: Batch) -> tuple[tuple[Any, ...], dict[str, Any], tuple[str, ...]]:
         """Positional and keyword arguments for a batch, and the names that the arguments have in reports."""
@@ -244,7 +247,8 @@ def _custom_call_names(call: Any) -> list[str]:
     unknown = [name for name in names if name not in ("values", "lengths", "mask")]
     if unknown:
         raise InputError(
-            f"call= takes the subject first and then any of values, lengths, mask by name; got a parameter {unknown[0]!r}"
+            f"call= takes the subject first and then any of values, lengths, mask by name; "
+            f"got a parameter {unknown[0]!r}"
         )
     return names
 

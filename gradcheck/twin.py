@@ -1,9 +1,10 @@
 """The float64 twin of a subject in lower precision, so that slopes are measured where they can be measured well.
 
-A difference quotient in float32 is good to three digits, in bfloat16 to none. So the gradient of a low-precision subject
-is checked in two steps: that of its twin, the same computation in float64, against measured slopes; then its own against
-the twin's on the same inputs, where only rounding may differ. A Keras layer's twin is made from its config and its weights,
-a function's by calling it with float64 arguments; where neither gives the same function in float64 there is no twin.
+A difference quotient in float32 is good to three digits, in bfloat16 to none. So the gradient of a low-precision
+subject is checked in two steps: that of its twin, the same computation in float64, against measured slopes; then its
+own against the twin's on the same inputs, where only rounding may differ. A Keras layer's twin is made from its config
+and its weights, a function's by calling it with float64 arguments; where neither gives the same function in float64
+there is no twin.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def float64_twin(problem: Problem, outputs: np.ndarray, *, wrt: str) -> tuple[Pr
     if is_low(layout):
         return None, "it computes in lower precision whatever it is given"
     same = len(layout.blocks) == len(problem.outputs.blocks) and all(
-        one.shape == two.shape for one, two in zip(layout.blocks, problem.outputs.blocks)
+        one.shape == two.shape for one, two in zip(layout.blocks, problem.outputs.blocks, strict=False)
     )
     if not same or twin.x.size != problem.x.size:
         return None, "in float64 its outputs have other shapes"
@@ -85,9 +86,9 @@ def _twin_subject(original: Subject, problem: Problem) -> tuple[Subject, list[tu
         EagerExecution(probe).observe(probe.x)
         original.twin = twin
     mine, theirs = original.twin.variables(), original.variables()
-    if len(mine) != len(theirs) or any(one.shape != two.shape for one, two in zip(mine, theirs)):
+    if len(mine) != len(theirs) or any(one.shape != two.shape for one, two in zip(mine, theirs, strict=False)):
         raise ValueError("made anew from its config it has other weights")
-    return original.twin, list(zip(mine, theirs))
+    return original.twin, list(zip(mine, theirs, strict=False))
 
 
 def _widened(value: Any) -> Any:

@@ -36,12 +36,14 @@ def dtype_named(name: str) -> np.dtype[Any]:
             # TensorFlow up to 2.10 has a bfloat16 of its own; whoever reads one back has that loaded.
             loaded = sys.modules.get("tensorflow")
             if loaded is not None and hasattr(loaded, "bfloat16"):
-                return np.dtype(loaded.bfloat16.as_numpy_dtype)
+                found: np.dtype[Any] = np.dtype(loaded.bfloat16.as_numpy_dtype)
+                return found
             raise InputError(
                 "dtype 'bfloat16' needs the package ml_dtypes, which is not installed. "
                 "Install it (TensorFlow 2.11 and later bring it), or use float16 or float32."
             ) from None
-        return np.dtype(ml_dtypes.bfloat16)
+        named: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return named
     raise InputError(f"dtype {name!r} is not a NumPy dtype. Use one such as 'float64' or 'complex64'.")
 
 

@@ -7,6 +7,7 @@ many points at once. The *projected* engine for Jacobians too large to form does
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +93,14 @@ class _Recorder:
             self.first = values
         return values
 
+    def restricted(self, rows: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """The same for some outputs only."""
+
+        def evaluate(parts: np.ndarray) -> np.ndarray:
+            return self(parts)[:, rows]
+
+        return evaluate
+
 
 def theoretical_jacobian(run: Execution, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Theoretical Jacobian ``[y_size, x_size]``, and its first row computed a second time."""
@@ -102,7 +111,7 @@ def theoretical_jacobian(run: Execution, x: np.ndarray) -> tuple[np.ndarray, np.
         return np.zeros((0, x.size)), empty[0]
     unit = np.eye(size)
     pulled = run.pullback(x, np.concatenate([unit, unit[:1]]))
-    return pulled[:-1], pulled[-1]
+    return np.asarray(pulled[:-1]), np.asarray(pulled[-1])
 
 
 def examine(
@@ -129,30 +138,17 @@ def examine(
     points = int(np.clip(_GROUP_VALUES // max(1, x.size, run.problem.outputs.size), 16, 4096))
     judgements: list[tuple[np.ndarray, numerics.Judgement]] = []
     # Outputs of different precision have different noise and steps; usually there is one group.
-    for level in np.unique(eps[rows]) if rows.size else []:
+    for level in np.unique(eps[rows]) if rows.size else [eps.max(initial=2.0**-52)]:
         chosen = rows[eps[rows] == level]
-        judgements.append(
-            (
-                chosen,
-                numerics.compare(
-                    lambda parts, chosen=chosen: recorder(parts)[:, chosen],
-                    x[columns],
-                    jacobian[np.ix_(chosen, columns)].T,
-                    eps=float(level),
-                    max_points=points,
-                    **options,
-                ),
-            )
+        judgement = numerics.compare(
+            recorder.restricted(chosen),
+            x[columns],
+            jacobian[np.ix_(chosen, columns)].T,
+            eps=float(level),
+            max_points=points,
+            **options,
         )
-    if not judgements:
-        center = run.evaluate(x[None])[0]
-        blank = numerics.Judgement(
-            *(np.zeros((columns.size, 0), dtype) for dtype in ("int8", "float64", "float64", "float64")),
-            *(np.zeros((columns.size, 0)) for _ in range(2)),
-            np.zeros((columns.size, 0), "int8"),
-            float("nan"),
-        )
-        return Examination(center, jacobian, blank, rows, columns, np.zeros_like(center))
+        judgements.append((chosen, judgement))
     first = recorder.first
     assert first is not None
     return Examination(
@@ -169,14 +165,12 @@ def _noise(first: np.ndarray, eps: float) -> np.ndarray:
     """Noise of the outputs from the first call of `numerics.compare`: the point, then its noise probes."""
     count = len(numerics.noise_points(np.zeros(1), eps=eps))
     if len(first) <= count:
-        return 4 * eps * np.abs(first[0])
+        return np.asarray(4 * eps * np.abs(first[0]))
     with np.errstate(all="ignore"):
         return np.asarray(numerics.noise_level(first[0], first[1 : 1 + count], eps=eps))
 
 
-def _merged(
-    parts: list[tuple[np.ndarray, numerics.Judgement]], rows: np.ndarray, n: int
-) -> numerics.Judgement:
+def _merged(parts: list[tuple[np.ndarray, numerics.Judgement]], rows: np.ndarray, n: int) -> numerics.Judgement:
     place = {int(row): number for number, row in enumerate(rows)}
     merged: dict[str, Any] = {}
     for name in ("status", "numerical", "bound", "excess", "left", "right", "kind"):

@@ -31,7 +31,8 @@ def locate(
         run, x, eps, rows, columns, options: as for `gradcheck.engines.jacobians.examine`.
         found: what the projected engine found; at least one status is MISMATCH or NONFINITE.
     """
-    assert found.directions is not None and found.cotangents is not None
+    assert found.directions is not None
+    assert found.cotangents is not None
     judgement = found.judgement
     wrong = (judgement.status == Status.MISMATCH) | (judgement.status == Status.NONFINITE)
     k, m = np.unravel_index(int(np.argmax(np.where(wrong, judgement.excess, -1.0))), wrong.shape)

@@ -16,7 +16,7 @@ from gradcheck.errors import InputError
 from gradcheck.report import SCHEMA_VERSION, Entry, ModeResult
 from gradcheck.variants.catalog import Variant, catalog
 from gradcheck.variants.claims import ClaimResult, measure_claims
-from gradcheck.variants.expectations import expected
+from gradcheck.variants.expectations import Expectation, expected
 from gradcheck.variants.jobs import Answer, Job, run_jobs
 from gradcheck.verdicts import Verdict
 
@@ -220,20 +220,26 @@ def run_variants(
 
 
 def _jobs(variant: Variant, modes: tuple[str, ...], max_examples: int | None, seed: int, version: str) -> Iterator[Job]:
-    """The searches that a variant takes: one for all modes, and another for one that is slow to compile."""
+    """The searches that a variant takes: one for all modes, less those that must stand apart."""
 
     def job(modes: tuple[str, ...], examples: int) -> Job:
-        rules = {mode: expected(variant.construct.name, mode, version, variant.consumer) for mode in modes}
+        rules = {mode: _rule(variant, mode, version) for mode in modes}
         expect = {mode: [verdict.value for verdict in rule.verdicts] for mode, rule in rules.items()}
         return Job(variant.name, modes, examples, seed, expect)
 
-    slow = tuple(m for m in modes if m == "xla" and variant.construct.name in _SLOW_TO_COMPILE)
-    if max_examples is not None or not slow:
-        yield job(modes, max_examples or DEFAULT_EXAMPLES)
-        return
-    if others := tuple(mode for mode in modes if mode not in slow):
-        yield job(others, DEFAULT_EXAMPLES)
-    yield job(slow, _SLOW_EXAMPLES)
+    # A mode that is known to kill its process gets one of its own, or the others would have to be run again.
+    deadly = [m for m in modes if Verdict.CRASH in _rule(variant, m, version).verdicts]
+    # A number that was asked for is kept to.
+    slow = [m for m in modes if m == "xla" and variant.construct.name in _SLOW_TO_COMPILE and max_examples is None]
+    apart = [*deadly, *slow]
+    if together := tuple(mode for mode in modes if mode not in apart):
+        yield job(together, max_examples or DEFAULT_EXAMPLES)
+    for mode in apart:
+        yield job((mode,), _SLOW_EXAMPLES if mode in slow else max_examples or DEFAULT_EXAMPLES)
+
+
+def _rule(variant: Variant, mode: str, version: str) -> Expectation:
+    return expected(variant.construct.name, mode, version, variant.consumer)
 
 
 class _Run:
@@ -269,7 +275,7 @@ class _Run:
 
     def _cell(self, answer: Answer, mode: str) -> VariantCell:
         variant = self.variants[answer.job.variant]
-        reason = expected(variant.construct.name, mode, self.version, variant.consumer).reason
+        reason = _rule(variant, mode, self.version).reason
         wanted = tuple(Verdict[name] for name in answer.job.expect[mode])
         if answer.modes is None:
             cause = f"{answer.death} on this batch" if answer.drawn else answer.death

@@ -25,7 +25,9 @@ def test_the_example_prints_what_the_readme_shows(tmp_path):
 
     script = tmp_path / "example.py"
     script.write_text(blocks("python")[0], encoding="utf-8")
-    shown = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    shown = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=tmp_path
+    ).stdout
     wanted = blocks("text")[0]
     if not tf.__version__.startswith("2.8."):
         # Elsewhere kernels round differently, and other examples may stand at a corner: the finding is the same.

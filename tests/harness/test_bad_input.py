@@ -10,6 +10,7 @@ import pytest
 
 import gradcheck
 from gradcheck import Batch, InputError, strategies
+
 from .subjects import BATCH, masked_mean
 
 VALUES = np.ones((2, 3, 2))

@@ -12,6 +12,7 @@ from gradcheck.engines.reference import compute_gradient
 from gradcheck.modes import MODES, EagerExecution, execution
 from gradcheck.problem import Problem
 from gradcheck.subject import subject_of
+
 from .subjects import BATCH, mask_of, masked_mean
 
 
@@ -166,10 +167,7 @@ def test_a_subject_whose_settings_changed_is_traced_anew():
 
 def test_python_control_flow_works_in_every_mode():
     def subject(values, lengths):
-        if tf.reduce_sum(values) > 1000.0:
-            result = values
-        else:
-            result = 2 * values
+        result = values if tf.reduce_sum(values) > 1000.0 else 2 * values
         return masked_mean(result, lengths)
 
     assert gradcheck.check(subject, BATCH).ok

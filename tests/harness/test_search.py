@@ -8,6 +8,7 @@ import pytest
 
 import gradcheck
 from gradcheck import Batch, GradientError, Verdict, recording, strategies
+
 from . import subjects
 from .subjects import BATCH, masked_mean, scaled
 

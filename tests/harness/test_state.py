@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import gradcheck
 from gradcheck import Verdict
+
 from .subjects import BATCH, masked_mean
 
 

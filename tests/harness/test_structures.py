@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import gradcheck
 from gradcheck import Batch, Verdict
+
 from .subjects import BATCH, masked_mean, scaled
 
 X = np.array([[0.5, 1.25], [2.0, -1.0]])

@@ -7,6 +7,7 @@ import pytest
 
 import gradcheck
 from gradcheck import Batch, Verdict
+
 from . import subjects
 from .subjects import BATCH
 
