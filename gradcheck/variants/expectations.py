@@ -62,7 +62,7 @@ RULES: tuple[Expectation, ...] = (
         ("eager",),
         Verdict.ERROR,
         "map_fn stacks its results, and results of different length have no common shape: the forward pass "
-        "raises on the first row that is not as long as the row before it.",
+        "raises on the first row that is not as long as the first.",
     ),
     Expectation(
         ("map_fn_range", "map_fn_rows"),

@@ -24,10 +24,10 @@ __all__ = ["DEFAULT_EXAMPLES", "VariantCell", "VariantsResult", "run_variants"]
 
 # Enough for every failure among the variants (the rarest needs two rows of different length); a hundred
 # and more are for looking for planted errors.
-DEFAULT_EXAMPLES = 20
+DEFAULT_EXAMPLES = 12
 # XLA compiles these anew for every vector of lengths (see their expectation), about a second each.
 _SLOW_TO_COMPILE = ("scatter_range", "scatter_rows")
-_SLOW_EXAMPLES = 8
+_SLOW_EXAMPLES = 6
 
 
 @dataclass(frozen=True)

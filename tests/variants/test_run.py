@@ -9,8 +9,8 @@ import pytest
 from gradcheck.errors import InputError
 from gradcheck.report import ModeResult
 from gradcheck.results import rows_of
+from gradcheck.variants import catalog, run_variants
 from gradcheck.variants import run as run_module
-from gradcheck.variants import run_variants
 from gradcheck.variants.jobs import Answer, Job, run_jobs
 from gradcheck.verdicts import Verdict
 
@@ -127,6 +127,13 @@ def test_what_xla_compiles_anew_gets_fewer_examples(monkeypatch):
     seen.clear()
     run_variants(only=["scatter_range/pooling"], claims=False, max_examples=50)
     assert [(job.modes, job.max_examples) for job in seen] == [(("eager", "graph", "dynamic", "xla"), 50)]
+
+
+@pytest.mark.parametrize(("version", "apart"), [("2.8.4", True), ("2.21.0", False)])
+def test_a_mode_that_is_known_to_kill_gets_its_own_process(version, apart):
+    (variant,) = [variant for variant in catalog() if variant.name == "map_fn_rows/pooling"]
+    jobs = [job.modes for job in run_module._jobs(variant, ("graph", "xla"), None, 0, version)]
+    assert jobs == ([("graph",), ("xla",)] if apart else [("graph", "xla")])
 
 
 def test_progress_counts_variants(workers):
