@@ -211,7 +211,9 @@ def quotient_guarded(values: Any) -> Any:
 
 def log_guarded(values: Any, lengths: Any) -> Any:
     mask = _mask(values, lengths) > 0
-    return tf.where(mask, tf.math.log(tf.where(mask, tf.abs(values) + 0.5, tf.ones_like(values))), tf.zeros_like(values))
+    return tf.where(
+        mask, tf.math.log(tf.where(mask, tf.abs(values) + 0.5, tf.ones_like(values))), tf.zeros_like(values)
+    )
 
 
 def log_masked_behind(values: Any, lengths: Any) -> Any:
@@ -378,7 +380,7 @@ def clipped_wrong_at_bound(values: Any) -> Any:
 _planted = functools.partial(_with_gradient, masked_sum)
 MISMATCH, DISCONNECTED, NONFINITE = Verdict.MISMATCH, Verdict.DISCONNECTED, Verdict.NONFINITE
 LEAK, ERROR = Verdict.PADDING_LEAK, Verdict.ERROR
-_GRAPHS = ("graph", "dynamic")
+DISAGREEMENT, UNSUPPORTED = Verdict.DISAGREEMENT, Verdict.UNSUPPORTED
 
 PAIRS = (
     Pair("one entry by 1e-5", masked_sum, _planted(one_factor), MISMATCH, right_modes=ALL),
@@ -399,11 +401,11 @@ PAIRS = (
     Pair("log of zero behind where", log_guarded, log_masked_behind, NONFINITE),
     Pair("overflow behind where", softplus_stable, softplus_overflowing, NONFINITE),
     Pair("mean of an empty row", mean_guarded, mean_of_nothing, NONFINITE, modes=("xla",)),
-    Pair("forward differs when traced", scaled, scaled_when_traced, Verdict.DISAGREEMENT, most_steps=2, right_modes=ALL),
+    Pair("forward differs when traced", scaled, scaled_when_traced, DISAGREEMENT, most_steps=2, right_modes=ALL),
     Pair("dropout", kept, dropped_out, Verdict.NONDETERMINISTIC),
     Pair("slight noise", kept, noisy, Verdict.NONDETERMINISTIC),
     Pair("last step of an empty row", last_step, last_step_unguarded, ERROR),
-    Pair("ragged under XLA", summed_with_mask, summed_ragged, Verdict.UNSUPPORTED, modes=("xla",), right_modes=("xla",)),
+    Pair("ragged under XLA", summed_with_mask, summed_ragged, UNSUPPORTED, modes=("xla",), right_modes=("xla",)),
     Pair("mean of everything", mean_guarded, mean_of_everything, LEAK),
     Pair("mean by the time axis", mean_guarded, mean_over_axis, LEAK, modes=("dynamic",), most_steps=2),
     Pair("softmax without mask", attention_pooled, attention_pooled_unmasked, LEAK, most_steps=2),
