@@ -128,7 +128,8 @@ def between(
         size = np.abs(ways) @ np.maximum(np.abs(point), 1.0) / np.maximum(np.abs(ways).sum(axis=1), 1.0)
         step = distance * min(_STRIDE, 0.5 / max(point.size, 1)) * size[:, np.newaxis]
         starts, offsets = np.repeat(places, len(ways), axis=0), np.tile(step * ways, (len(places), 1))
-        plus, minus = values(np.concatenate([starts + offsets, starts - offsets])).reshape(2, len(places), len(ways), -1)
+        outputs = values(np.concatenate([starts + offsets, starts - offsets]))
+        plus, minus = outputs.reshape(2, len(places), len(ways), -1)
         with np.errstate(invalid="ignore", over="ignore"):
             slopes = np.concatenate([(plus - minus) / (2 * step), measured[np.newaxis]])
             slack = 8 * noise / step + _CURVATURE * np.abs(slopes).max(axis=0)
