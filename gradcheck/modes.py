@@ -178,19 +178,19 @@ def _gradients(
     """The flat gradient, zeros where it is None, and the numbers of the blocks where it is None."""
     tf = tensorflow()
     sources = [*tensors[: plan.input_count], *plan.variables]
-    gradients = tape.gradient(flat_output, sources, output_gradients=cotangent)
+    with warnings.catch_warnings():
+        # Where rows are unknown TensorFlow warns that the dense form of a sparse gradient may be large; it is as large
+        # as the input, and under pytest's -W error the warning would be an error of the subject.
+        warnings.filterwarnings("ignore", message="Converting sparse IndexedSlices")
+        gradients = tape.gradient(flat_output, sources, output_gradients=cotangent)
+        gradients = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
     none = frozenset(number for number, gradient in enumerate(gradients) if gradient is None)
     dense = []
     for source, gradient in zip(tensors, gradients, strict=False):
         if gradient is None:
             dense.append(tf.zeros_like(source))
         else:
-            # IndexedSlices (the gradient of a gather) become dense here; a wrong shape would shift every later
-            # place of the flat vector, so it is an error of its own.
-            with warnings.catch_warnings():
-                # In dynamic mode TensorFlow warns that the dense tensor may be large; so is the input.
-                warnings.simplefilter("ignore", UserWarning)
-                gradient = tf.convert_to_tensor(gradient)
+            # A wrong shape would shift every later place of the flat vector, so it is an error of its own.
             if not gradient.shape.is_compatible_with(source.shape):
                 raise ValueError(f"the gradient has shape {gradient.shape} where the input has shape {source.shape}")
             dense.append(gradient)

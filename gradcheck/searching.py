@@ -25,7 +25,7 @@ from gradcheck.expectations import expected_verdicts
 from gradcheck.harness import ORDER, check
 from gradcheck.modes import parse_modes
 from gradcheck.report import SCHEMA_VERSION, ModeResult, Report
-from gradcheck.strategies import Batch
+from gradcheck.strategies import Batch, describe
 from gradcheck.subject import Subject, subject_of
 from gradcheck.verdicts import Verdict
 
@@ -42,7 +42,7 @@ class ModeSearch:
         counterexample: the smallest batch found that gives the verdict, as the strategy drew it; None for a pass.
         report: the report of that batch; where nothing failed one without a batch, its resolution the coarsest met.
         examples: how many examples were checked before the first failure, or in all; shrinking is not counted.
-        calls: how many batches were checked in all.
+        calls: how many different batches were checked in all.
         counts: how often each verdict was met before shrinking.
         expected: the verdicts that the caller expected.
     """
@@ -222,6 +222,10 @@ def _as_report(result: SearchResult) -> Report:
     )
 
 
+# How many reports a search keeps for batches that it meets again.
+_MOST_KEPT = 1000
+
+
 class _Found(Exception):  # noqa: N818 - a signal, not an error
     """Tells Hypothesis that an example fails. It never leaves this module."""
 
@@ -246,6 +250,7 @@ class _OneMode:
         self.report: Report | None = None
         self.undecided: tuple[Any, Report] | None = None
         self.flaky = False
+        self.reports: dict[Any, Report] = {}
         self.resolution: float | None = None
 
     def search(self, strategy: SearchStrategy[Any], max_examples: int, seed: int | None) -> ModeSearch:
@@ -270,9 +275,28 @@ class _OneMode:
         except _Found:
             pass
         except Flaky:
-            # Hypothesis met the failing example again and it passed: what decides is not in the example.
             self.flaky = True
+        if self.failing is not None:
+            # Once more, and not from memory: what decides may not be in the batch.
+            args = self.smallest if isinstance(self.smallest, tuple) else (self.smallest,)
+            again = check(self.subject, *args, modes=(self.mode,), **self.options)
+            self.flaky |= again[self.mode].verdict is not self.failing
         return self._result()
+
+    def _checked(self, drawn: Any, args: tuple[Any, ...]) -> Report:
+        """The report of an example; while shrinking, Hypothesis reaches the same batch by many ways."""
+        if not isinstance(drawn, Batch):
+            self.calls += 1
+            return check(self.subject, *args, modes=(self.mode,), **self.options)
+        for class_met in describe(drawn):
+            hypothesis.event(class_met)
+        key = drawn.key()
+        if key not in self.reports:
+            self.calls += 1
+            self.reports[key] = check(self.subject, drawn, modes=(self.mode,), **self.options)
+            while len(self.reports) > _MOST_KEPT:
+                self.reports.pop(next(iter(self.reports)))
+        return self.reports[key]
 
     def _digest(self, strategy: SearchStrategy[Any]) -> bytes:
         text = f"{self.subject.name}\n{self.mode}\n{strategy!r}"
@@ -280,8 +304,7 @@ class _OneMode:
 
     def _example(self, drawn: Any) -> None:
         args = drawn if isinstance(drawn, tuple) else (drawn,)
-        self.calls += 1
-        report = check(self.subject, *args, modes=(self.mode,), **self.options)
+        report = self._checked(drawn, args)
         verdict, resolution = report[self.mode].verdict, report[self.mode].resolution
         if resolution is not None:
             self.resolution = max(self.resolution or 0.0, resolution)

@@ -83,14 +83,13 @@ def test_state_between_calls_is_said_and_does_not_crash_the_search():
 
         if tf.executing_eagerly():
             calls.append(1)
-            if len(calls) == 30:
-                raise RuntimeError("once")
+            if 30 <= len(calls) < 60:
+                raise RuntimeError("for a while")
         return masked_mean(values, lengths)
 
     result = gradcheck.search(subject, BATCHES, modes="eager", max_examples=40, seed=1)
-    assert result["eager"].verdict in (Verdict.ERROR, Verdict.PASS)
-    if result["eager"].verdict is Verdict.ERROR:
-        assert any("did not show every time" in note for note in result["eager"].report["eager"].notes)
+    assert result["eager"].verdict is Verdict.ERROR
+    assert any("did not show every time" in note for note in result["eager"].report["eager"].notes)
 
 
 def test_arrays_and_tuples_are_searched_too():
