@@ -27,6 +27,11 @@ _NEIGHBOURS = 8
 _DISTANCE = 2.0**-20
 _STEP = 2.0**-27
 
+# The same for functions that compute in less than float64, whose roundings would drown such steps.
+_LOW = 2.0**-40
+_LOW_DISTANCE = 2.0**-6
+_LOW_STEP = 2.0**-10
+
 # Steps as parts of the distance of the places they start from; few cross a corner.
 _STRIDE = _STEP / _DISTANCE
 
@@ -53,6 +58,7 @@ def reconsider(
     right: Array,
     noise: Array,
     *,
+    eps: float = 2.0**-52,
     seed: int = 0,
 ) -> tuple[Mask, Mask]:
     """Look around corners at which the theoretical value lies outside the side slopes.
@@ -63,6 +69,7 @@ def reconsider(
         ways: the directions, ``[n, x_size]``.
         theory, left, right: theoretical value and side slopes, ``[n, y_size]``.
         noise: standard deviation of the rounding errors, ``[y_size]``.
+        eps: relative rounding error at which the function computes.
         seed: of the places to look at.
 
     Returns:
@@ -71,22 +78,23 @@ def reconsider(
         switched off, so that lying outside proves nothing.
     """
     random = np.random.default_rng(seed)
+    distance, step = (_DISTANCE, _STEP) if eps < _LOW else (_LOW_DISTANCE, _LOW_STEP)
     shifts = random.uniform(0.5, 1.5, (_NEIGHBOURS, point.size)) * random.choice((-1, 1), (_NEIGHBOURS, point.size))
-    places = point + _DISTANCE * np.maximum(np.abs(point), 1.0) * shifts
+    places = point + distance * np.maximum(np.abs(point), 1.0) * shifts
     starts = np.repeat(places, len(ways), axis=0)
-    offsets = np.tile(_STEP * ways, (_NEIGHBOURS, 1))
+    offsets = np.tile(step * ways, (_NEIGHBOURS, 1))
     outputs = values(np.concatenate([starts + offsets, starts - offsets]))
     plus, minus = outputs.reshape(2, _NEIGHBOURS, len(ways), -1)
-    slopes = (plus - minus) / (2 * _STEP)
+    slopes = (plus - minus) / (2 * step)
     slopes = np.concatenate([slopes, np.where(np.isfinite(left), left, np.nan)[None]])
     slopes = np.concatenate([slopes, np.where(np.isfinite(right), right, np.nan)[None]])
     apart = np.where(np.isfinite(right - left), np.abs(right - left), 0.0)
-    grain = 8 * noise / _STEP + _DIFFERENT * apart
+    grain = 8 * noise / step + _DIFFERENT * apart
     ordered = np.sort(np.where(np.isfinite(slopes), slopes, np.inf), axis=0)
     with np.errstate(invalid="ignore"):
         several = ((np.diff(ordered, axis=0) > grain) & np.isfinite(ordered[1:])).sum(axis=0) > 1
         low, high = np.fmin.reduce(slopes), np.fmax.reduce(slopes)
-        slack = 8 * noise / _STEP + _CURVATURE * np.fmax(np.abs(low), np.abs(high))
+        slack = 8 * noise / step + 8 * distance * np.fmax(np.abs(low), np.abs(high))
         inside = (theory >= low - slack) & (theory <= high + slack)
     # Beside an infinite slope nothing can be concluded from finite ones.
     finite = np.isfinite(left) & np.isfinite(right)

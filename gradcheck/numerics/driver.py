@@ -121,6 +121,7 @@ def compare(
                 found.left[corners],
                 found.right[corners],
                 noise,
+                eps=real_eps,
                 seed=seed,
             )
         status = found.status.copy()
