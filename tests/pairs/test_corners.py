@@ -21,9 +21,10 @@ def test_sorting_equal_numbers(value: float, count: int) -> None:
     sort = lambda points: np.sort(points, axis=1)  # noqa: E731
     point, unit = np.full(count, value), np.eye(count)
     assert set(np.unique(statuses(sort, point, unit))) <= {Status.PASS, Status.KINK}
-    twice = statuses(sort, point, 2 * unit)
-    assert (np.diag(twice) == Status.MISMATCH).all()
-    assert (np.diag(statuses(sort, point, -unit)) == Status.MISMATCH).all()
+    # An output that is 0 and stays 0 has no size beside which its noise is small, so there the middle is undecided.
+    refused = {Status.MISMATCH} if value else {Status.MISMATCH, Status.UNRESOLVED}
+    assert set(np.diag(statuses(sort, point, 2 * unit))) <= refused
+    assert set(np.diag(statuses(sort, point, -unit))) <= refused
 
 
 @pytest.mark.parametrize(("gradient", "status"), [(0.0, Status.KINK), (1.3, Status.KINK), (2.5, Status.MISMATCH)])
