@@ -248,9 +248,9 @@ def _why(measurements: Sequence[Mapping[str, Any]], family: str) -> str:
                 rule = expected(construct, mode, version, consumer)
                 if Verdict[cell["verdict"]] not in rule.verdicts:
                     raise InputError(
-                        f"{result['subject']} in mode {mode} on TensorFlow {version} was measured as {cell['verdict']}, "
-                        f"and expected is {rule.verdict.value}: the page would explain what is not so. Settle that in "
-                        "gradcheck/variants/expectations.py first"
+                        f"{result['subject']} in mode {mode} on TensorFlow {version} was measured as "
+                        f"{cell['verdict']}, and expected is {rule.verdict.value}: the page would explain what is "
+                        "not so. Settle that in gradcheck/variants/expectations.py first"
                     )
                 group = groups.setdefault(
                     rule.reason, {"constructs": {}, "versions": {}, "modes": {}, "verdicts": {}, "shown": None}

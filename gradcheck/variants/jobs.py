@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -68,7 +68,7 @@ class Answer:
     error: str = ""
 
 
-def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[Answer]:
+def run_jobs(jobs: Sequence[Job], workers: int) -> Generator[Answer, None, None]:
     """Run jobs in worker processes and yield each answer as it comes.
 
     Closing the iterator stops the workers. A job whose worker died is not repeated.
