@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gradcheck import numerics
 from gradcheck.numerics import Status
+
 from .functions import CORNERED, SMOOTH, Composition
 
 # Short binary fractions with zeros and ties among them: what a search draws, and where corners lie.
@@ -68,7 +69,9 @@ def test_one_wrong_entry_is_found_and_only_that(case: tuple[Composition, np.ndar
     found = numerics.compare(function, x, jacobian)
     wrong = found.status == Status.MISMATCH
     if center * 1e-10 < abs(jacobian[where]) * 1e-5 or factor in (2.0, -1.0, 0.0):
-        assert wrong[where], found
+        # What is not found must be smaller than what the check itself claims to see; a coarse error never is.
+        hidden = abs(factor - 1) <= 2e-5 and found.resolution > 5e-6
+        assert wrong[where] or hidden, found
     assert wrong.sum() <= 1
 
 

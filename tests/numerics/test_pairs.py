@@ -7,6 +7,7 @@ import pytest
 
 from gradcheck import numerics
 from gradcheck.numerics import Status
+
 from .functions import PAIRS, Pair
 
 

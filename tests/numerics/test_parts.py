@@ -9,6 +9,7 @@ import pytest
 
 from gradcheck import InputError, numerics
 from gradcheck.numerics import Kind, Status, ladder
+
 from .functions import aliased, in_float32, relu
 
 EPS = numerics.FLOAT64_EPS
