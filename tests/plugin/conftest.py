@@ -51,7 +51,7 @@ def _ini_of_its_own(pytester: pytest.Pytester) -> None:
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     """``run(source, *arguments)``: write the source beside the harness above and run pytest on it."""
-    pytester.makepyfile(harness=HARNESS)
+    pytester.makepyfile(pretended_harness=HARNESS)
     pytester.syspathinsert()
     # Where the package is only on PYTHONPATH there is no entry point to load the plugin by.
     load = [] if _installed() else ["-p", "gradcheck.plugin"]
@@ -59,7 +59,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     def run_pytest(source: str, *arguments: str, subprocess: bool = False) -> pytest.RunResult:
         # The outer run records as well; what an inner one in the same process checks is none of its business.
         monkeypatch.setattr(recording, "_subscribers", [])
-        pytester.makepyfile(test_it="from harness import *\n" + source)
+        pytester.makepyfile(test_it="from pretended_harness import *\n" + source)
         runner = pytester.runpytest_subprocess if subprocess else pytester.runpytest_inprocess
         return runner(*load, *arguments)
 

@@ -165,7 +165,7 @@ def test_a_report_is_what_str_and_the_exception_give() -> None:
 
     made = REPORTS["mismatch"]
     assert str(made) == render_report(made)
-    assert str(GradientError(made)) == "\n" + render_report(made)
+    assert str(GradientError(made)) == render_report(made)
 
 
 def test_modes_that_fail_alike_share_a_section() -> None:

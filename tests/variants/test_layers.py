@@ -98,7 +98,8 @@ def test_dynamic_traces_once_and_is_right(variant):
 def test_xla(variant):
     verdict = expected(variant.construct.name, "xla", tf.__version__).verdict
     function = tf.function(lambda v, n: squares(variant.subject, v, n), jit_compile=True)
-    if verdict is Verdict.UNSUPPORTED:
+    # What kills the process on a batch of one row and one step is refused on this one.
+    if verdict in (Verdict.UNSUPPORTED, Verdict.CRASH):
         with pytest.raises((tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)):
             function(tf.constant(drawn([3, 1], 3)), tf.constant([3, 1]))
         return
