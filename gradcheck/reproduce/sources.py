@@ -470,6 +470,9 @@ def _source_of(function: Any) -> str:
     if function.__name__ == "<lambda>":
         return _lambda_source(function)
     try:
+        if function.__code__.co_filename == "<string>":
+            # From Python 3.13 on `inspect` takes what stood behind `python -c` for the source of whatever exec made.
+            raise OSError("made by exec")
         source = textwrap.dedent(inspect.getsource(function)).rstrip()
     except (OSError, TypeError):
         raise UnwritableError(f"the function {function.__qualname__}, which has no source file") from None

@@ -85,10 +85,10 @@ def test_state_that_a_call_changes_is_set_back_before_every_evaluation():
 def test_batch_normalisation_in_training_keeps_its_moving_averages():
     layer = tf.keras.layers.BatchNormalization(dtype="float64")
     layer(tf.zeros([1, 1, 2], tf.float64))
-    before = [np.array(variable).tobytes() for variable in layer.variables]
+    before = [variable.numpy().tobytes() for variable in layer.variables]
     report = gradcheck.check(layer, BATCH, call=lambda subject, values: subject(values, training=True))
     assert not any(result.verdict.fails for result in report.modes.values()), str(report)
-    assert [np.array(variable).tobytes() for variable in layer.variables] == before
+    assert [variable.numpy().tobytes() for variable in layer.variables] == before
 
 
 def test_random_state_and_settings_are_left_alone():
