@@ -310,8 +310,8 @@ class _Programs:
             # The concrete function: TensorFlow would warn of "retracing" where each program is traced just once.
             # It holds the function itself only weakly.
             with warnings.catch_warnings():
-                # AutoGraph itself uses what Python 3.13 deprecates; where warnings are errors (pytest's -W error) it would
-                # give up, and the subject's `if` on a tensor fail.
+                # AutoGraph itself uses what Python 3.13 deprecates; where warnings are errors (pytest's -W error) it
+                # would give up, and the subject's `if` on a tensor fail.
                 warnings.filterwarnings("ignore", message=".*arbitrary keyword arguments is deprecated")
                 self._functions[kind] = (function.get_concrete_function(), function)
         return self._functions[kind][0]
