@@ -14,7 +14,7 @@ from gradcheck.cli.common import hush_tensorflow, json_option, modes_option, pro
 from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
 
 if TYPE_CHECKING:
-    from gradcheck.variants import VariantsResult
+    from gradcheck.variants import VariantCell, VariantsResult
 
 __all__ = ["variants"]
 
@@ -108,18 +108,28 @@ _MODES = {
 
 
 def _reasons(result: VariantsResult) -> list[str]:
-    """Each reason once, with the modes and the constructs that it explains."""
+    """Each reason once, with the modes and constructs that it explains, and the smallest batch that shows it."""
     explained: dict[tuple[str, str], dict[str, list[str]]] = {}
+    smallest: dict[tuple[str, str], VariantCell] = {}
     for cell in result.cells:
         if cell.ok and cell.result.verdict.fails:
             group = explained.setdefault((cell.result.verdict.value, cell.reason), {})
             names = group.setdefault(cell.variant.name.split("/")[0], [])
             if cell.result.mode not in names:
                 names.append(cell.result.mode)
+            key = (cell.result.verdict.value, cell.reason)
+            if cell.counterexample:
+                smallest[key] = min(smallest.get(key, cell), cell, key=lambda known: len(known.counterexample))
     lines = []
     for (verdict, reason), constructs in explained.items():
         where = "; ".join(f"{name} in {', '.join(modes)}" for name, modes in constructs.items())
         lines.append(_wrap(f"{verdict}, {where}: {reason}", "  "))
+        shown = smallest.get((verdict, reason))
+        if shown is not None:
+            lines.append(f"    smallest batch ({shown.variant.name} in {shown.result.mode}):")
+            lines.append(f"      {shown.counterexample}")
+            if shown.result.cause:
+                lines.append(_wrap(f"there: {shown.result.cause}", "      "))
     return lines
 
 

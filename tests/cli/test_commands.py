@@ -124,6 +124,17 @@ def test_variants_for_real(command, tmp_path: Path) -> None:
     assert json.loads(out.read_text())["kind"] == "variants"
 
 
+def test_variants_show_the_smallest_batch_of_what_fails(command) -> None:
+    pytest.importorskip("tensorflow")
+    options = ["--only", "map_fn_range/pooling", "--modes=eager", "--max-examples=12"]
+    done = command("variants", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "smallest batch (map_fn_range/pooling in eager):" in done.stdout
+    batch = done.stdout.split("smallest batch")[1]
+    assert "lengths=np.array([0, 1], dtype=np.int32)" in batch
+    assert "cannot be stacked" in batch
+
+
 def test_variants_only_nothing(command) -> None:
     pytest.importorskip("tensorflow")
     done = command("variants", "--only", "no such variant")
