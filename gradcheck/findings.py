@@ -11,6 +11,7 @@ from gradcheck.layout import Layout
 from gradcheck.modes import Execution
 from gradcheck.numerics import Status
 from gradcheck.report import Entry
+from gradcheck.strategies import Batch
 from gradcheck.verdicts import Verdict
 
 __all__ = ["Finding", "entry_at", "judged", "nonfinite"]
@@ -27,6 +28,7 @@ class Finding:
         detail: the whole text behind the cause.
         changed: for rules that compare two calls, what was changed.
         place: row and column of the worst entry in the full Jacobian; a column of None where only an output counts.
+        other: the changed batch of the second call, for those rules.
         resolution: smallest relative error of the gradient that could have been seen.
         notes: remarks.
     """
@@ -37,6 +39,7 @@ class Finding:
     detail: str = ""
     changed: str = ""
     place: tuple[int, int | None] | None = None
+    other: Batch | None = None
     resolution: float | None = None
     notes: tuple[str, ...] = field(default=())
 

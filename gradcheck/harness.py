@@ -24,7 +24,15 @@ import numpy as np
 from gradcheck import recording
 from gradcheck._tensorflow import tensorflow, versions
 from gradcheck.agreement import gradient_bound, noise_ratio, output_bound
-from gradcheck.engines.jacobians import Examination, eps_of, examine, is_large, project, theoretical_jacobian
+from gradcheck.engines.jacobians import (
+    Examination,
+    eps_of,
+    examine,
+    is_large,
+    project,
+    random_weights,
+    theoretical_jacobian,
+)
 from gradcheck.engines.locate import locate
 from gradcheck.engines.reference import REFERENCE_STEP, compute_gradient
 from gradcheck.errors import GradientError, InputError
@@ -445,9 +453,8 @@ class _Check:
         if not np.isfinite(jacobian).all():
             return False
         random = np.random.default_rng(self._seed())
-        weights = random.uniform(0.5, 1.5, (3, rows.size)) * np.where(random.random((3, rows.size)) < 0.5, -1.0, 1.0)
-        cotangents = np.zeros((3, self.problem.outputs.size))
-        cotangents[:, rows] = weights
+        cotangents = random_weights(random, 3, self.problem.outputs.size, rows)
+        weights = cotangents[:, rows]
         pulled = run.pullback(x, cotangents)[:, columns]
         if run.none_gradients != witness.none_gradients:
             return False
@@ -499,12 +506,12 @@ class _Check:
             or self._differs_from_eager(state, found)
         )
         finding = finding or precise or judged(run, found)
-        if finding.verdict in (Verdict.PASS, Verdict.KINK, Verdict.UNRESOLVED) and run.mode != "eager":
+        if not finding.verdict.fails and run.mode != "eager":
             self._remember(_Witness(finding, found, run.evaluate(self.nearby()[None])[0], run.none_gradients))
         if not rules:
             state.finding = finding
             return state
-        if finding.verdict in (Verdict.PASS, Verdict.KINK, Verdict.UNRESOLVED):
+        if not finding.verdict.fails:
             finding = self._leak(state, found) or finding
         state.finding = self._confirmed(run, finding)
         self._compare_engines(state, found)
@@ -801,7 +808,7 @@ class _Check:
         """The plain TensorFlow script of a failing mode."""
         from gradcheck.reproducing import script_for
 
-        return script_for(self.subject, self.problem, self.batch, result, self.places[result.mode])
+        return script_for(self.subject, self.problem, result, self.places[result.mode])
 
 
 def _in_order(known: Sequence[Any], read: Sequence[Any]) -> list[Any]:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from gradcheck.agreement import gradient_bound, noise_ratio, output_bound
-from gradcheck.engines.jacobians import Examination
+from gradcheck.engines.jacobians import Examination, random_weights
 from gradcheck.findings import Finding
+from gradcheck.layout import Layout
 from gradcheck.modes import EagerExecution, Execution, OneByOne, execution
 from gradcheck.padding import valid_inputs, valid_outputs
 from gradcheck.problem import Problem
@@ -51,7 +52,7 @@ def find_leak(
     rows = valid_outputs(problem.outputs, mask, side)
     columns = valid_inputs(problem.plan, mask)
     compared = _Compared(run, problem, found, rows, columns, eps)
-    leak = _gradient_at_padding(compared)
+    leak = _gradient_at_padding(compared, None if refill is None else refill[0])
     if leak is None and refill is not None:
         leak = compared.with_other(rebind(refill[0]), refill[1], rows, columns, problem.outputs)
     if leak is None and extend is not None:
@@ -60,7 +61,7 @@ def find_leak(
     return leak
 
 
-def _gradient_at_padding(compared: _Compared) -> Finding | None:
+def _gradient_at_padding(compared: _Compared, refilled: Batch | None) -> Finding | None:
     """The gradient of valid outputs at padded inputs is zero."""
     rows, columns = np.flatnonzero(compared.rows), np.flatnonzero(~compared.columns)
     if not rows.size or not columns.size:
@@ -84,7 +85,7 @@ def _gradient_at_padding(compared: _Compared) -> Finding | None:
         f"{value:.6g} and should be 0 ({int(beyond.sum())} of {beyond.size} such entries)"
     )
     entry = Entry(outputs.describe(row), inputs.describe(column), value, None, index=(row, column))
-    return Finding(Verdict.PADDING_LEAK, cause, entry, place=(row, column))
+    return Finding(Verdict.PADDING_LEAK, cause, entry, place=(row, column), other=refilled)
 
 
 class _Compared:
@@ -101,26 +102,25 @@ class _Compared:
     ) -> None:
         self.run, self.problem, self.found = run, problem, found
         self.rows, self.columns, self.eps = rows, columns, eps
-        random = np.random.default_rng(0)
-        shape = (_COTANGENTS, int(rows.sum()))
-        self.weights = random.uniform(0.5, 1.5, shape) * np.where(random.random(shape) < 0.5, -1.0, 1.0)
+        count = int(rows.sum())
+        self.weights = random_weights(np.random.default_rng(0), _COTANGENTS, count, np.arange(count))
 
     def executed(self, other: Problem) -> Execution:
         run = execution(other, self.run.mode)
         return OneByOne(run) if isinstance(self.run, OneByOne) else run
 
     def with_other(
-        self, other: Problem, changed: str, rows: np.ndarray, columns: np.ndarray, outputs: object
+        self, other: Problem, changed: str, rows: np.ndarray, columns: np.ndarray, outputs: Layout
     ) -> Finding | None:
         """Compare valid outputs and their gradients with those of another problem; ``rows`` and ``columns`` are its."""
-        other.outputs = outputs  # type: ignore[assignment]
+        other.outputs = outputs
         run = self.executed(other)
         layout = self.problem.outputs
         try:
             center = run.evaluate(other.x[None])[0]
         except Exception as error:
             cause = f"{changed}, and the subject raises: {cause_of(error, run.mode)}"
-            return Finding(Verdict.PADDING_LEAK, cause, changed=changed)
+            return Finding(Verdict.PADDING_LEAK, cause, changed=changed, other=other.batch)
         mine, theirs = self.found.center[self.rows], center[rows]
         bound = output_bound(self.found.center, self.found.noise, self.eps)[self.rows]
         with np.errstate(invalid="ignore"):
@@ -133,7 +133,7 @@ class _Compared:
                 f"{changed}, and {layout.describe(row)} went from {mine[place]:.9g} to {theirs[place]:.9g} "
                 f"({int(beyond.sum())} of {beyond.size} valid outputs changed)"
             )
-            return Finding(Verdict.PADDING_LEAK, cause, changed=changed, place=(row, None))
+            return Finding(Verdict.PADDING_LEAK, cause, changed=changed, place=(row, None), other=other.batch)
         return self._gradients(run, other, changed, rows, columns)
 
     def _gradients(
@@ -161,16 +161,15 @@ class _Compared:
             f"{changed}, and the gradient of the valid outputs w.r.t. {self.problem.plan.inputs.describe(column)} went "
             f"from {mine[k, j]:.9g} to {theirs[k, j]:.9g}"
         )
-        return Finding(Verdict.PADDING_LEAK, cause, changed=changed)
+        return Finding(Verdict.PADDING_LEAK, cause, changed=changed, other=other.batch)
 
 
 def _with_more_padding(
     compared: _Compared, other: Problem, changed: str, mask: np.ndarray, side: str
 ) -> Finding | None:
-    more = np.zeros((mask.shape[0], mask.shape[1] + 2), bool)
-    more[:, : mask.shape[1]] = mask
-    if side != "post":
-        more = np.roll(more, 2, axis=1)
+    assert other.batch is not None
+    extra = other.batch.time - mask.shape[1]
+    more = np.pad(mask, ((0, 0), (0, extra) if side == "post" else (extra, 0)))
     try:
         _, outputs, _ = EagerExecution(other).observe(other.x)
     except Exception:

@@ -7,18 +7,15 @@ from typing import Any
 from gradcheck._tensorflow import versions
 from gradcheck.findings import Finding
 from gradcheck.layout import Layout
-from gradcheck.padding import extended, refilled, side_of, steps_mask
 from gradcheck.problem import Problem
 from gradcheck.report import ModeResult
 from gradcheck.reproduce import Failure, build_script
-from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
-from gradcheck.verdicts import Verdict
 
 __all__ = ["script_for"]
 
 
-def script_for(subject: Subject, problem: Problem, batch: Batch | None, result: ModeResult, finding: Finding) -> str:
+def script_for(subject: Subject, problem: Problem, result: ModeResult, finding: Finding) -> str:
     """A script that shows a failure of one mode with plain TensorFlow and NumPy."""
     failure: dict[str, Any] = {
         "subject": subject.target,
@@ -40,11 +37,9 @@ def script_for(subject: Subject, problem: Problem, batch: Batch | None, result: 
         failure |= _output_place(problem.outputs, row)
         if column is not None:
             failure |= _input_place(problem, column)
-    if result.verdict is Verdict.PADDING_LEAK and batch is not None:
-        changed = _changed(subject, batch, finding)
-        if changed is not None:
-            args, kwargs, _ = subject.arguments_for(changed)
-            failure["changed"] = (args, kwargs)
+    if finding.other is not None:
+        args, kwargs, _ = subject.arguments_for(finding.other)
+        failure["changed"] = (args, kwargs)
     return build_script(Failure(**failure))
 
 
@@ -87,13 +82,3 @@ def _dynamic_axes(problem: Problem) -> tuple[tuple[int, ...], ...]:
         else:
             axes.append(plan.constant_unknown_axes[slot.number])
     return tuple(axes)
-
-
-def _changed(subject: Subject, batch: Batch, finding: Finding) -> Batch | None:
-    mask = steps_mask(batch, subject.style)
-    if mask is None:
-        return None
-    if "more padded columns" in finding.changed:
-        return extended(batch, side_of(batch, subject.style))[0]
-    refill = refilled(batch, mask)
-    return None if refill is None else refill[0]

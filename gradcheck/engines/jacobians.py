@@ -16,7 +16,7 @@ import numpy as np
 from gradcheck import numerics
 from gradcheck.modes import Execution
 
-__all__ = ["Examination", "eps_of", "examine", "is_large", "project", "theoretical_jacobian"]
+__all__ = ["Examination", "eps_of", "examine", "is_large", "project", "random_weights", "theoretical_jacobian"]
 
 # Beyond this many evaluations for a full numerical Jacobian random directions are used instead.
 _MOST_EVALUATIONS = 12_000
@@ -208,9 +208,9 @@ def project(
     random = np.random.default_rng(seed)
     size = run.problem.outputs.size
     if directions is None:
-        directions = _spread(random, _DIRECTIONS, x.size, columns)
+        directions = random_weights(random, _DIRECTIONS, x.size, columns)
     if cotangents is None:
-        cotangents = _spread(random, _DIRECTIONS, size, rows)
+        cotangents = random_weights(random, _DIRECTIONS, size, rows)
     pulled = run.pullback(x, cotangents)
     recorder = _Recorder(run, x, np.arange(x.size))
     points = int(np.clip(_GROUP_VALUES // max(1, x.size, size), 4, 4096))
@@ -237,7 +237,12 @@ def project(
     )
 
 
-def _spread(random: np.random.Generator, count: int, size: int, places: np.ndarray) -> np.ndarray:
+def random_weights(random: np.random.Generator, count: int, size: int, places: np.ndarray) -> np.ndarray:
+    """Random combinations ``[count, size]`` of the places: weights of size 0.5 … 1.5 and random sign, 0 elsewhere.
+
+    One wrong entry shows in every combination with at least half its error; opposite errors cancel only by a
+    coincidence of real numbers, never of signs.
+    """
     weights = np.zeros((count, size))
     shape = (count, places.size)
     weights[:, places] = random.uniform(0.5, 1.5, shape) * np.where(random.random(shape) < 0.5, -1.0, 1.0)
