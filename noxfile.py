@@ -1,12 +1,15 @@
 """Sessions: one for each TensorFlow release (``nox -s tf28`` … ``tf221``), the project's own checks, upkeep.
 
-The releases come from ``gradcheck/versions.py``, the one table of them. ``nox -l`` lists everything.
+From 2.16 on ``tf.keras`` is Keras 3; ``tf216-keras2`` … ``tf221-keras2`` run the same release with Keras 2. The
+releases come from ``gradcheck/versions.py``, the one table of them. ``nox -l`` lists everything.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -53,7 +56,16 @@ def _group(name: str) -> list[str]:
 
 
 def _build_wheel(session: nox.Session) -> Path:
-    """Build the sdist and, from it, the wheel: what is tested is what a user would install."""
+    """Build the sdist and, from it, the wheel: what is tested is what a user would install.
+
+    ``GRADCHECK_WHEEL`` names one that was built already: building writes into the checkout, so two sessions that run at
+    the same time must not both do it.
+    """
+    given = os.environ.get("GRADCHECK_WHEEL")
+    if given:
+        if not Path(given).is_file():
+            session.error(f"GRADCHECK_WHEEL={given}: there is no such file")
+        return Path(given).resolve()
     out = Path(session.create_tmp()).resolve() / "dist"
     shutil.rmtree(out, ignore_errors=True)
     if session.venv_backend == "uv":
@@ -86,84 +98,165 @@ def _install(session: nox.Session, release: versions.Release, *extra: str) -> No
 
 
 def _environment() -> dict[str, str]:
-    """What every run gets: no start-up chatter, and the duty to test what is installed, not the checkout."""
+    """What every run gets: no start-up chatter, and the duty to test what is installed, not the checkout.
+
+    And compiled bytecode, kept, whatever the caller's own wish: installed without any, TensorFlow takes 8 s of a core
+    to import instead of 3, and most of what is tested starts processes.
+    """
     return {
+        "PYTHONDONTWRITEBYTECODE": "",
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
         "GRADCHECK_EXPECT_INSTALLED": "1",
     }
 
 
-def _own_suite_arguments(session: nox.Session) -> tuple[list[str], list[str]]:
-    """Split what follows ``--``: what is to be installed for somebody's suite, and pytest's own arguments.
+class _Arguments:
+    """What follows ``--``: what is to be installed for somebody's suite, what we search ourselves, pytest's own.
 
-    ``--requirements FILE`` and ``--with REQUIREMENT`` (both repeatable) are ours; paths are meant from where
-    Nox was called.
+    ``--requirements FILE`` and ``--with REQUIREMENT`` (both repeatable), ``--examples N`` and ``--search WHAT`` are
+    ours (``variants``, ``zoo`` or ``sample``, a few subjects of the zoo; variants and zoo where nothing is said).
+    Whatever else there is goes to pytest, and then it is somebody's suite that runs. Paths are meant from where Nox was
+    called.
     """
-    install: list[str] = []
-    arguments: list[str] = []
-    rest = iter(session.posargs)
-    for argument in rest:
-        name, has_value, value = argument.partition("=")
-        if name in ("--requirements", "--with"):
-            if not has_value:
-                value = next(rest, "")
-            if not value:
-                session.error(f"{name} needs a value: a {'file' if name == '--requirements' else 'requirement'}")
+
+    def __init__(self, session: nox.Session) -> None:
+        self.install: list[str] = []
+        self.examples = ""
+        self.search = ""
+        self.pytest: list[str] = []
+        rest = iter(session.posargs)
+        for argument in rest:
+            name, has_value, value = argument.partition("=")
+            if name in ("--requirements", "--with", "--examples", "--search"):
+                value = value if has_value else next(rest, "")
+                if not value:
+                    session.error(f"{name} needs a value; `nox -s {session.name} -- {name} …`")
             if name == "--requirements":
                 path = Path(session.invoked_from) / value
                 if not path.is_file():
                     session.error(f"--requirements {value}: there is no such file in {session.invoked_from}")
-                install += ["--requirement", str(path)]
+                self.install += ["--requirement", str(path)]
+            elif name == "--with":
+                self.install.append(value)
+            elif name == "--examples":
+                self.examples = value
+            elif name == "--search":
+                if value not in ("variants", "zoo", "sample"):
+                    session.error(f"--search {value}: it is one of variants, zoo and sample")
+                self.search = value
             else:
-                install.append(value)
-            continue
-        path, separator, node = argument.partition("::")
-        found = Path(session.invoked_from) / path
-        is_path = not argument.startswith("-") and path and found.exists()
-        arguments.append(f"{found}{separator}{node}" if is_path else argument)
-    return install, arguments
+                self.pytest.append(_from_where_nox_was_called(session, argument))
+        if self.pytest and (self.examples or self.search):
+            session.error("--examples and --search are for this project's own searches, not for a suite of tests")
 
 
-def _version_session(release: versions.Release) -> None:
+def _from_where_nox_was_called(session: nox.Session, argument: str) -> str:
+    path, separator, node = argument.partition("::")
+    found = Path(session.invoked_from) / path
+    is_path = not argument.startswith("-") and path and found.exists()
+    return f"{found}{separator}{node}" if is_path else argument
+
+
+def _search(session: nox.Session, label: str, arguments: _Arguments, *, keras2: bool) -> None:
+    """The variants, the zoo, and the failing cases that other versions left; results go to ``results/``.
+
+    With Keras 2 only what is Keras's: the rest is the same as without. All run, whatever the first finds.
+    """
+    results = ROOT / "results"
+    results.mkdir(exist_ok=True)
+    examples = arguments.examples
+    commands = {}
+    if arguments.search in ("", "variants") and not keras2:
+        commands["variants"] = ["variants", *(["--max-examples", examples] if examples else [])]
+    if arguments.search != "variants":
+        commands["zoo"] = [
+            *["zoo", *(["--examples", examples] if examples else []), *(["--keras"] if keras2 else [])],
+            *["--cases", str(results / "cases" / label)],
+            *(["--sample"] if arguments.search == "sample" else ["--replay", str(results / "cases")]),
+        ]
+    failed = []
+    for name, command in commands.items():
+        written = results / f"{name}-{label}.json"
+        written.unlink(missing_ok=True)
+        # 1: a verdict is not as it should be. Anything else is a failure to run.
+        session.run("gradcheck", *command, "--json", str(written), env=_environment(), success_codes=[0, 1])
+        if not json.loads(written.read_text(encoding="utf-8"))["ok"]:
+            failed.append(name)
+    if arguments.search in ("", "zoo"):
+        # What was found by hand, in plain TensorFlow: on which versions it shows goes into docs/findings.md.
+        scripts = [str(ROOT / "docs" / "findings"), "--json", str(results / f"scripts-{label}.json")]
+        session.run("python", "-m", "gradcheck.zoo.scripts", *scripts, env=_environment())
+    if failed:
+        session.error(f"not every verdict is as it should be: see {' and '.join(failed)} above")
+
+
+def _install_keras2(session: nox.Session, release: versions.Release) -> None:
+    # Without its dependencies: it asks for the package `tensorflow`, and here is tensorflow-cpu.
+    session.install("--no-deps", f"tf_keras=={release.tf_keras}")
+
+
+def _check_generation(session: nox.Session, generation: int) -> None:
+    """Fails unless ``tf.keras`` is the generation of Keras that the session is for."""
+    code = (
+        "import sys; from gradcheck._tensorflow import versions; version = versions()['keras']; "
+        f"print('tf.keras is Keras', version); sys.exit(version.split('.')[0] != '{generation}')"
+    )
+    session.run("python", "-c", code, env=_environment())
+
+
+def _version_session(release: versions.Release, *, keras2: bool) -> None:
     def session_for_release(session: nox.Session) -> None:
-        install, arguments = _own_suite_arguments(session)
-        _install(session, release, *install)
-        if session.posargs:
+        arguments = _Arguments(session)
+        _install(session, release, *arguments.install)
+        if keras2:
+            _install_keras2(session, release)
+            session.env["TF_USE_LEGACY_KERAS"] = "1"
+        _check_generation(session, 2 if keras2 else release.keras)
+        if arguments.pytest:
             # `pytest`, not `python -m pytest`: the latter puts the current directory, and so the checkout,
             # on sys.path.
-            session.run("pytest", *arguments, env=_environment())
-            return
-        results = ROOT / "results"
-        results.mkdir(exist_ok=True)
-        session.run(
-            "gradcheck",
-            "variants",
-            "--json",
-            str(results / f"variants-{release.minor}.json"),
-            env=_environment(),
-        )
+            session.run("pytest", *arguments.pytest, env=_environment())
+        else:
+            label = f"{release.minor}-keras2" if keras2 else release.minor
+            _search(session, label, arguments, keras2=keras2)
 
-    what = f"TensorFlow {release.version}, Python {release.python}"
-    session_for_release.__doc__ = f"{what}: the bundled variants, or pytest on the paths after `--`."
-    nox.session(session_for_release, name=release.session, python=release.python, tags=["versions"], reuse_venv=True)
+    name = release.keras2_session if keras2 else release.session
+    what = f"TensorFlow {release.version}, Keras {2 if keras2 else release.keras}, Python {release.python}"
+    session_for_release.__doc__ = f"{what}: the bundled variants and the zoo, or pytest on the paths after `--`."
+    tags = ["versions", "keras2"] if keras2 else ["versions"]
+    nox.session(session_for_release, name=name, python=release.python, tags=tags, reuse_venv=True)
 
 
 for _release in versions.RELEASES:
-    _version_session(_release)
+    _version_session(_release, keras2=False)
+    if _release.tf_keras:
+        _version_session(_release, keras2=True)
+
+
+# Texts, files and processes, which no TensorFlow changes: with the oldest and the newest is often enough.
+_THE_SAME_EVERYWHERE = [
+    f"tests/{name}" for name in ("cli", "docs", "packaging", "plugin", "rendering", "reports", "sweep")
+]
 
 
 @nox.session(reuse_venv=True, tags=["checks"])
 @nox.parametrize(
     "python,release",
-    [nox.param(r.python, r, id=r.session) for r in (versions.oldest(), versions.newest())],
+    [nox.param(r.python, r, id=r.session) for r in (versions.oldest(), versions.middle(), versions.newest())],
 )
 def tests(session: nox.Session, release: versions.Release) -> None:
-    """The project's own suite, against the built wheel, on the oldest and the newest TensorFlow."""
-    _install(session, release)
+    """The project's own suite, against the built wheel, on the oldest, a middle and the newest TensorFlow."""
+    browser = release == versions.newest()  # the report's pages do not depend on TensorFlow: one browser run is enough
+    _install(session, release, *(_group("browser") if browser else ()))
+    if release.tf_keras:
+        _install_keras2(session, release)
+    # `nox -s "tests(tf221)" -- --cov -n 2` measures coverage; tracing costs a fifth of the time.
     arguments = session.posargs or ["--numprocesses=2", "--dist=worksteal"]
-    if not session.posargs and release == versions.newest():
-        arguments += ["--cov", "--cov-report=term"]  # tracing costs a fifth of the time; once is enough
+    if release == versions.middle() and not session.posargs:
+        arguments += [f"--ignore={path}" for path in _THE_SAME_EVERYWHERE]
     environment = {**_environment(), "COVERAGE_FILE": str(Path(session.create_tmp()) / "coverage")}
+    if not browser:
+        environment["GRADCHECK_EXPECT_BROWSER"] = ""
     session.run("pytest", *arguments, env=environment)
 
 
@@ -212,11 +305,24 @@ def typing(session: nox.Session) -> None:
 
 @nox.session(python=TOOLS_PYTHON, reuse_venv=True, tags=["checks"])
 def docs(session: nox.Session) -> None:
-    """Fails where a generated page no longer says what its source says. `nox -s docs -- --write` writes them
-    anew.
+    """The documentation site, every warning an error, after a look whether its generated pages are current.
+
+    The site is in ``site/`` afterwards. `nox -s docs -- --write` writes the generated pages anew.
     """
-    session.install("--editable", ".")
-    session.run("python", "-m", "gradcheck.variants.document", *(session.posargs or ["--check"]))
+    session.install("--editable", ".", *_group("docs"))
+    for page in (
+        "gradcheck.variants.document",
+        "gradcheck.zoo.document",
+        "gradcheck.versions_document",
+        "gradcheck.cli.document",
+    ):
+        session.run("python", "-m", page, *(session.posargs or ["--check"]))
+    session.run("mkdocs", "build", "--strict", "--quiet")
+    for page in sorted((ROOT / "site").rglob("*.html")):
+        text = page.read_text(encoding="utf-8")
+        loaded = re.search(r'<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)="?https?:[^\s>]*', text)
+        if loaded:
+            session.error(f"{page.relative_to(ROOT)} loads something from another host: {loaded[0]}")
 
 
 @nox.session(python=TOOLS_PYTHON, reuse_venv=True, default=False)
@@ -231,7 +337,10 @@ def lock(session: nox.Session) -> None:
                 continue
             source = Path(folder) / f"{release.session}.in"
             source.write_text(
-                "\n".join([f"tensorflow-cpu=={release.version}", *release.requirements, *_group("test")]) + "\n"
+                "\n".join(
+                    [f"tensorflow-cpu=={release.version}", *release.requirements, *_group("test"), *_group("browser")]
+                )
+                + "\n"
             )
             session.run(
                 *["uv", "pip", "compile", "pyproject.toml", str(source)],
@@ -250,35 +359,52 @@ def lock(session: nox.Session) -> None:
 
 @nox.session(python=TOOLS_PYTHON, reuse_venv=True, default=False)
 def report(session: nox.Session) -> None:
-    """Merge results/variants-*.json (or the files after `--`) into one matrix, Markdown and JSON."""
-    files = session.posargs or sorted(str(path) for path in (ROOT / "results").glob("variants-*.json"))
+    """Merge results/variants-*.json and zoo-*.json (or files after `--`) into one report: Markdown, JSON, HTML."""
+    results = ROOT / "results"
+    found = [*results.glob("variants-*.json"), *results.glob("zoo-*.json")]
+    files = session.posargs or sorted(map(str, found))
     if not files:
-        session.error("there are no results/variants-*.json; `nox -t versions` makes them, or name files after `--`")
+        session.error("there is nothing in results/; `nox -t versions` fills it, or name files after `--`")
     session.install(str(_build_wheel(session)))
-    out = ROOT / "results"
-    session.run("gradcheck", "report", *files, "--markdown", f"{out}/report.md", "--json", f"{out}/report.json")
+    command = ["gradcheck", "report", *files, "--markdown", f"{results}/report.md"]
+    session.run(*command, "--json", f"{results}/report.json", "--html", f"{results}/report.html")
 
 
 @nox.session(python=versions.newest().python, reuse_venv=True, default=False)
 def nightly(session: nox.Session) -> None:
-    """The bundled variants, or pytest on the paths after `--`, on TensorFlow's nightly build. Not pinned."""
-    wheel = _build_wheel(session)
-    install, arguments = _own_suite_arguments(session)
-    session.install("--upgrade", "--pre", "tf-nightly-cpu", str(wheel), *_group("test"), *install)
-    if session.posargs:
-        session.run("pytest", *arguments, env=_environment())
-        return
-    results = ROOT / "results"
-    results.mkdir(exist_ok=True)
-    session.run("gradcheck", "variants", "--json", str(results / "variants-nightly.json"), env=_environment())
-
-
-@nox.session(python=versions.newest().python, reuse_venv=True, default=False)
-def bench(session: nox.Session) -> None:
-    """Benchmarks on the newest TensorFlow: one table a script in benchmarks/. Paths after `--` choose
-    scripts.
+    """The bundled variants and the zoo, or pytest on the paths after `--`, on TensorFlow's nightly build. Not
+    pinned.
     """
-    _install(session, versions.newest())
-    scripts = [Path(argument) for argument in session.posargs] or sorted((ROOT / "benchmarks").glob("*.py"))
-    for script in scripts:
-        session.run("python", str(script), env=_environment())
+    arguments = _Arguments(session)
+    wheel = _build_wheel(session)
+    session.install("--upgrade", "--pre", "tf-nightly-cpu", str(wheel), *_group("test"), *arguments.install)
+    if arguments.pytest:
+        session.run("pytest", *arguments.pytest, env=_environment())
+    else:
+        _search(session, "nightly", arguments, keras2=False)
+
+
+@nox.session(python=TOOLS_PYTHON, reuse_venv=True, default=False)
+def bench(session: nox.Session) -> None:
+    """How fast, beside compute_gradient, the naive loop, torch and jax; options after `--` (`--quick`, `--only a e`),
+    or paths of other scripts in benchmarks/.
+    """
+    release = versions.newest()
+    session.install(
+        f"{PYPROJECT['project']['name']} @ {_build_wheel(session).as_uri()}",
+        f"tensorflow-cpu=={release.version}",
+        *release.requirements,
+        *_group("test"),
+        *_group("bench"),
+        *(["--reinstall-package", PYPROJECT["project"]["name"]] if session.venv_backend == "uv" else []),
+    )
+    if "--help" not in session.posargs:
+        for peer in _group("peers"):
+            # What is missing is left out of the table, with the reason.
+            session.install(peer, success_codes=[0, 1, 2], silent=True)
+    scripts = [argument for argument in session.posargs if argument.endswith(".py")]
+    if scripts:
+        for script in scripts:
+            session.run("python", script, env=_environment())
+        return
+    session.run("python", str(ROOT / "benchmarks" / "speed"), *session.posargs, env=_environment())

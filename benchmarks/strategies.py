@@ -91,7 +91,8 @@ def _is(
     def check(batch: Batch) -> bool:
         valid = batch.values[batch.mask]
         fine = values(valid) if callable(values) else bool((valid == values).all())
-        same_fill = fill is None or np.array_equal(batch.padding.fill, fill, equal_nan=True)  # type: ignore[arg-type]
+        found = batch.padding.fill
+        same_fill = fill is None or (found is not None and np.array_equal(found, fill, equal_nan=True))
         return (
             batch.lengths.tolist() == lengths
             and batch.time == steps
@@ -218,6 +219,75 @@ TRIGGERS = [
     ),
 ]
 
+# Thought of when the strategies were done. Three of them (a step of zeros, the number 1, opposite numbers) showed gaps
+# that were closed afterwards; the others were never tuned for.
+TRIGGERS += [
+    Trigger(
+        "an empty row between two others",
+        lambda b: b.size > 2 and b.lengths[1] == 0 and min(b.lengths[0], b.lengths[2]) > 0,
+        _is([1, 0, 1], 1),
+        {},
+    ),
+    Trigger(
+        "the last row the shortest, not empty",
+        lambda b: b.size > 1 and 0 < b.lengths[-1] < b.lengths[:-1].min(),
+        _is([2, 1], 2),
+        {},
+    ),
+    Trigger(
+        "a step of zeros beside another",
+        lambda b: any(len(r) > 1 and 0 < sum(not step.any() for step in r) < len(r) for r in _rows(b)),
+        _is([2], 2, values=lambda v: sorted(v.reshape(-1).tolist()) == [0.0] * 5 + [1.0]),
+        {},
+    ),
+    Trigger(
+        "opposite numbers in a step",
+        lambda b: any(x and -x in step.tolist() for r in _rows(b) for step in r for x in step.tolist()),
+        _is([1], 1, values=lambda v: sorted(v.reshape(-1).tolist()) == [-1.0, 0.0, 1.0]),
+        {},
+    ),
+    Trigger("an odd length of 3 or more", lambda b: bool((b.lengths[b.lengths > 2] % 2).any()), _is([3], 3), {}),
+    Trigger(
+        "twice as many steps as the longest",
+        lambda b: b.longest > 0 and b.time == 2 * b.longest,
+        _is([1], 2),
+        {},
+    ),
+    Trigger(
+        "three different lengths",
+        lambda b: b.size > 2 and len(set(b.lengths.tolist())) == b.size,
+        lambda b: sorted(b.lengths.tolist()) == [0, 1, 2] and b.time == 2 and not b.values.any(),
+        {},
+    ),
+    Trigger(
+        "padding greater than what is valid",
+        lambda b: any(len(r) and (b.values[i][~b.mask[i]] > r.max()).any() for i, r in enumerate(_rows(b))),
+        _is([1], 2, fill=3.0),
+        {},
+    ),
+    Trigger("a row below 0", lambda b: any(len(r) and (r < 0).all() for r in _rows(b)), _is([1], 1, values=-1.0), {}),
+    Trigger(
+        "pre-padding and an empty row",
+        lambda b: b.padding.side == "pre" and 0 in b.lengths,
+        _is([0], 1, side="pre"),
+        {},
+    ),
+    Trigger("two empty rows", lambda b: int((b.lengths == 0).sum()) > 1, _is([0, 0], 1), {}),
+    Trigger(
+        "a length of 2, four steps or more",
+        lambda b: 2 in b.lengths and b.time > 3,
+        _is([2], 4),
+        {},
+    ),
+    Trigger("two rows, nothing padded", lambda b: b.size > 1 and bool(b.mask.all()), _is([1, 1], 1), {}),
+    Trigger(
+        "the number 1",
+        lambda b: bool((b.values[b.mask] == 1).any()),
+        _is([1], 1, values=lambda v: sorted(v.reshape(-1).tolist()) == [0.0, 0.0, 1.0]),
+        {},
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Search:
@@ -290,13 +360,15 @@ def _row(found: list[Search]) -> dict[str, Any]:
     }
 
 
-def triggers(seeds: int, peers: bool, only: str, workers: int) -> list[dict[str, Any]]:
+def triggers(seeds: int, peers: int, only: str, workers: int) -> list[dict[str, Any]]:
     """The first table."""
     rows = []
-    kinds = (True, False) if peers else (True,)
+    kinds = (True, False) if peers else (True,)  # ours, by hand
     chosen = [index for index, trigger in enumerate(TRIGGERS) if only in trigger.name]
-    jobs = [(index, ours, range(seeds)) for index in chosen for ours in kinds]
-    print(f"Of {seeds} seeds: drawn within {MAX_EXAMPLES} examples / shrunk to the known minimal batch.")
+    jobs = [(index, ours, range(seeds if ours else peers)) for index in chosen for ours in kinds]
+    print(
+        f"Of {seeds} seeds ({peers} by hand): drawn within {MAX_EXAMPLES} examples / shrunk to the known minimal batch."
+    )
     print("New shapes, runs and distinct batches while shrinking: median/most, this project.")
     print(f"{'trigger':41} {'ours':>9} {'by hand':>9} {'first at':>9} {'shapes':>8} {'runs':>9} {'batches':>9}")
     with ProcessPoolExecutor(workers) as pool:
@@ -376,16 +448,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--only", default="", help="triggers whose name has this in it")
-    parser.add_argument("--no-peers", action="store_true", help="without the strategy written by hand")
+    parser.add_argument("--peer-seeds", type=int, default=20, help="for the strategy written by hand; 0 leaves it out")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--json", help="write the figures to this file, too")
     options = parser.parse_args()
-    found = triggers(options.seeds, not options.no_peers, options.only, options.workers)
+    found = triggers(options.seeds, options.peer_seeds, options.only, options.workers)
     rates = [] if options.only else speed()
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(
-                {"seeds": options.seeds, "max_examples": MAX_EXAMPLES, "triggers": found, "speed": rates},
+                {
+                    "seeds": options.seeds,
+                    "peer_seeds": options.peer_seeds,
+                    "max_examples": MAX_EXAMPLES,
+                    "triggers": found,
+                    "speed": rates,
+                },
                 file,
                 indent=1,
             )

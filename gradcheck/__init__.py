@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from gradcheck import strategies as strategies
     from gradcheck.harness import assert_gradients as assert_gradients
     from gradcheck.harness import check as check
-    from gradcheck.modes import MODES as MODES
+    from gradcheck.mode_names import MODES as MODES
     from gradcheck.report import ModeResult as ModeResult
     from gradcheck.report import Report as Report
     from gradcheck.searching import SearchResult as SearchResult
     from gradcheck.searching import search as search
     from gradcheck.strategies import Batch as Batch
     from gradcheck.strategies import Padding as Padding
+    from gradcheck.suites import suite as suite
 
 __version__ = "0.1.0"
 
@@ -40,11 +41,12 @@ __all__ = [
     "check",
     "search",
     "strategies",
+    "suite",
 ]
 
 # Resolved on first use (PEP 562), so that a command or a plugin that checks nothing pays for nothing.
 _LAZY = {
-    "MODES": "gradcheck.modes",
+    "MODES": "gradcheck.mode_names",
     "Batch": "gradcheck.strategies",
     "ModeResult": "gradcheck.report",
     "Padding": "gradcheck.strategies",
@@ -53,6 +55,7 @@ _LAZY = {
     "assert_gradients": "gradcheck.harness",
     "check": "gradcheck.harness",
     "search": "gradcheck.searching",
+    "suite": "gradcheck.suites",
 }
 
 

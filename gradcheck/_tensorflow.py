@@ -47,10 +47,19 @@ def versions() -> dict[str, str]:
     import numpy as np
 
     tf = tensorflow()
-    keras = getattr(tf.keras, "__version__", "") or getattr(getattr(tf, "keras", None), "version", lambda: "")()
     return {
         "python": platform.python_version(),
         "tensorflow": str(tf.__version__),
-        "keras": str(keras),
+        "keras": _keras_version(tf),
         "numpy": str(np.__version__),
     }
+
+
+def _keras_version(tf: Any) -> str:
+    """Version of the Keras that ``tf.keras`` is; empty where it cannot be told.
+
+    ``tf.keras`` itself has no version on TensorFlow 2.12 to 2.15 and with ``tf_keras``; the package that its layers
+    come from has one.
+    """
+    package = tf.keras.layers.Layer.__module__.partition(".")[0]
+    return str(getattr(importlib.import_module(package), "__version__", ""))

@@ -9,11 +9,24 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["gradient_bound", "noise_ratio", "output_bound"]
+__all__ = ["combinations", "gradient_bound", "noise_ratio", "output_bound", "output_terms"]
 
 # Noise is a standard deviation; two executions are two draws, and the largest of many entries counts.
 _DEVIATIONS = 100.0
 _ROUNDINGS = 32.0
+
+
+def combinations(eps: np.ndarray) -> int:
+    """How many random combinations of gradient rows tell two Jacobians apart.
+
+    A combination with random weights of density at most 1/2 hides an error E with a probability of at most
+    ``bound/|E|``. In float64 bounds are some 1e-13 of the gradient, and one combination leaves a chance of 1e-6 for an
+    error of 1e-7. In lower precision bounds are a million times as wide, and three are needed for as much.
+
+    Args:
+        eps: machine epsilon of each output ``[y_size]``.
+    """
+    return 1 if float(eps.max(initial=2.0**-52)) < 2.0**-40 else 3
 
 
 def output_bound(center: np.ndarray, noise: np.ndarray, eps: np.ndarray) -> np.ndarray:
@@ -34,6 +47,21 @@ def noise_ratio(center: np.ndarray, noise: np.ndarray, eps: np.ndarray) -> float
     if not use.any():
         return 1.0
     return float(np.clip((noise[use] / (eps[use] * np.abs(center[use]))).max(), 1.0, 1e9))
+
+
+def output_terms(weights: np.ndarray, center: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Terms of the gradient that come from the outputs themselves, for `gradient_bound`, ``[..., x_size]``.
+
+    A derivative that is computed from the output, as that of tanh or softmax, has the rounding error of the output,
+    however small it is itself.
+
+    Args:
+        weights: sizes of the cotangents ``[..., y_size]``.
+        center: the outputs ``[y_size]``.
+        x: the inputs ``[x_size]``.
+    """
+    size = weights @ np.abs(np.where(np.isfinite(center), center, 0.0))
+    return np.asarray(size[..., None] / np.maximum(1.0, np.abs(x)))
 
 
 def gradient_bound(terms: np.ndarray, ratio: float, eps: float) -> np.ndarray:

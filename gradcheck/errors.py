@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gradcheck.cases import Case
     from gradcheck.report import Report
 
 __all__ = ["GradientError", "InputError", "MissingTensorFlowError"]
@@ -19,14 +21,31 @@ class MissingTensorFlowError(ImportError):
 
 
 class GradientError(AssertionError):
-    """A check failed. The message is the whole report; ``report`` is the object it was made from."""
+    """A check failed. The message is the whole report.
 
-    def __init__(self, report: Report) -> None:
+    Attributes:
+        report: what the message was made from.
+        parts: the reports of the single batches that failed. A search has one for each failing mode, since each mode
+            has a smallest batch of its own; a check of one batch has the report itself.
+        cases: by mode, the failing example as `gradcheck.cases` writes it to a file; of searches only.
+    """
+
+    def __init__(
+        self,
+        report: Report,
+        *,
+        parts: tuple[Report, ...] = (),
+        cases: Mapping[str, Case] | None = None,
+        text: Callable[[], str] | None = None,
+    ) -> None:
         super().__init__(report)
         self.report = report
+        self.parts = parts or (report,)
+        self.cases: Mapping[str, Case] = cases or {}
+        self._text = text
 
     def __str__(self) -> str:
-        return str(self.report)
+        return str(self.report) if self._text is None else self._text()
 
 
 # A traceback names an exception by the module where it is defined; users import these from `gradcheck`.

@@ -9,11 +9,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from gradcheck.errors import InputError
+from gradcheck.mode_names import MODES
 from gradcheck.verdicts import Verdict
 
 __all__ = ["expected_verdicts"]
-
-_MODES = ("eager", "graph", "dynamic", "xla")
 
 
 def expected_verdicts(expect: Any, mode: str, tensorflow_version: str) -> tuple[Verdict, ...]:
@@ -29,10 +28,10 @@ def expected_verdicts(expect: Any, mode: str, tensorflow_version: str) -> tuple[
     Raises:
         InputError: for an unknown mode, verdict or specifier.
     """
-    if isinstance(expect, Mapping) and any(key in _MODES for key in expect):
+    if isinstance(expect, Mapping) and any(key in MODES for key in expect):
         for key in expect:
-            if key not in _MODES:
-                raise InputError(f"expect names an unknown mode {key!r}; the modes are {', '.join(_MODES)}")
+            if key not in MODES:
+                raise InputError(f"expect names an unknown mode {key!r}; the modes are {', '.join(MODES)}")
         expect = expect.get(mode)
     if isinstance(expect, Mapping):
         expect = _for_version(expect, tensorflow_version)
@@ -52,7 +51,7 @@ def _for_version(choices: Mapping[Any, Any], tensorflow_version: str) -> Any:
             fits = SpecifierSet(str(specifier)).contains(version, prereleases=True)
         except InvalidSpecifier:
             raise InputError(
-                f"expect has {specifier!r} where a mode ({', '.join(_MODES)}) or a version specifier such as '<2.16' "
+                f"expect has {specifier!r} where a mode ({', '.join(MODES)}) or a version specifier such as '<2.16' "
                 "should stand"
             ) from None
         if fits:

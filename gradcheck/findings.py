@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gradcheck.cuts import what_cuts
 from gradcheck.engines.jacobians import Examination
 from gradcheck.layout import Layout
 from gradcheck.modes import Execution
 from gradcheck.numerics import Status
+from gradcheck.problem import Problem
 from gradcheck.report import Entry
-from gradcheck.strategies import Batch
 from gradcheck.verdicts import Verdict
 
 __all__ = ["Finding", "entry_at", "judged", "nonfinite"]
@@ -27,10 +28,13 @@ class Finding:
         entry: the worst entry.
         detail: the whole text behind the cause.
         changed: for rules that compare two calls, what was changed.
+        rule: name of the invariant that does not hold, for those.
         place: row and column of the worst entry in the full Jacobian; a column of None where only an output counts.
-        other: the changed batch of the second call, for those rules.
+        first, other: the two calls, for those rules; ``first`` is None where it is the call that was checked.
+        other_place: row and column of the entry in the second call.
         resolution: smallest relative error of the gradient that could have been seen.
         notes: remarks.
+        scripted: whether a script that looks at one entry can show it.
     """
 
     verdict: Verdict
@@ -38,10 +42,14 @@ class Finding:
     entry: Entry | None = None
     detail: str = ""
     changed: str = ""
+    rule: str = ""
     place: tuple[int, int | None] | None = None
-    other: Batch | None = None
+    first: Problem | None = None
+    other: Problem | None = None
+    other_place: tuple[int, int | None] | None = None
     resolution: float | None = None
     notes: tuple[str, ...] = field(default=())
+    scripted: bool = True
 
 
 def nonfinite(
@@ -51,7 +59,10 @@ def nonfinite(
     bad = rows[~np.isfinite(center[rows])]
     if bad.size:
         row = int(bad[0])
-        cause = f"{outputs.describe(row)} is {center[row]} although every input that counts is finite"
+        cause = (
+            f"the output itself is not finite: {outputs.describe(row)} is {center[row]} although every input that "
+            f"counts is finite ({bad.size} of {rows.size} outputs)"
+        )
         return Finding(Verdict.NONFINITE, cause, place=(row, None))
     block = jacobian[np.ix_(rows, columns)]
     if np.isfinite(block).all():
@@ -60,8 +71,8 @@ def nonfinite(
     row, column = int(rows[i]), int(columns[j])
     count = int((~np.isfinite(block)).sum())
     cause = (
-        f"the gradient of {outputs.describe(row)} w.r.t. {inputs.describe(column)} is {block[i, j]} although output "
-        f"and inputs are finite ({count} of {block.size} entries)"
+        f"the output is finite and its gradient is not: that of {outputs.describe(row)} w.r.t. "
+        f"{inputs.describe(column)} is {block[i, j]} ({count} of {block.size} entries)"
     )
     entry = Entry(outputs.describe(row), inputs.describe(column), float(block[i, j]), None, index=(row, column))
     return Finding(Verdict.NONFINITE, cause, entry, place=(row, column))
@@ -139,16 +150,19 @@ def _wrong(
     output = outputs.blocks[outputs.block_of(row)]
     of = f"{count} of {found.judgement.status.size} entries"
     if entry.theoretical is None:
+        cut = what_cuts(run.problem, inputs.block_of(column), outputs.block_of(row))
+        by = f"cut by {cut}" if cut else "cut, as by an operation without a gradient or a gradient that returns None"
         cause = (
-            f"the gradient w.r.t. {block.name} is None, yet moving {entry.input} moves {entry.output}: the path is "
-            "cut, as by tf.stop_gradient, a cast to integers, a NumPy call, or an operation without a gradient"
+            f"the gradient w.r.t. {block.name} is None, yet moving {entry.input} moves {entry.output}: the path is {by}"
         )
         return Finding(Verdict.DISCONNECTED, cause, entry, place=(row, column), resolution=resolution)
     part = found.jacobian[output.start : output.stop, block.start : block.stop]
     if not part.any():
+        cut = what_cuts(run.problem, inputs.block_of(column), outputs.block_of(row))
+        by = f"the path is cut by {cut}" if cut else "some operation's gradient returns zeros here"
         cause = (
             f"the gradient of {output.name} w.r.t. {block.name} is zero throughout, yet moving {entry.input} moves "
-            f"{entry.output}: the path is stopped, as by tf.stop_gradient or a gradient that returns zeros ({of})"
+            f"{entry.output}: {by} ({of})"
         )
         return Finding(Verdict.DISCONNECTED, cause, entry, place=(row, column), resolution=resolution)
     cause = f"the gradient is {_relation(entry)} ({of})"

@@ -7,8 +7,8 @@ that is also what lets XLA differentiate loops, since no tensor list has to cros
 Two pairs of operations:
 
 - `forward` and `gradient` run one point each: what `tf.test.compute_gradient` needs.
-- `evaluate` and `pullback` run many points, or many cotangents, in one dispatch: a `tf.map_fn` over them inside the
-  compiled function. Each iteration does what `forward` and `gradient` do, to the last bit.
+- `evaluate` and `linearize` run many points, or many pairs of a point and a cotangent, in one dispatch: a loop over
+  them inside the compiled function. Each iteration does what `forward` and `gradient` do, to the last bit.
 
 Lengths, masks and other constants are arguments of the compiled function and never closed over: TensorFlow folds
 constants, and would fold a bug away with them.
@@ -16,8 +16,11 @@ constants, and would fold a bug away with them.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,29 +30,17 @@ from gradcheck.errors import InputError
 from gradcheck.layout import Block, Layout
 from gradcheck.problem import Plan, Problem, named_leaves
 
-__all__ = ["MODES", "CompiledExecution", "EagerExecution", "Execution", "OneByOne", "execution", "parse_modes"]
-
-MODES = ("eager", "graph", "dynamic", "xla")
+__all__ = [
+    "CompiledExecution",
+    "EagerExecution",
+    "Execution",
+    "OneByOne",
+    "execution",
+    "traced",
+]
 
 # Largest number of float64 values that one dispatch may be given or may return (128 MiB).
 _DISPATCH_VALUES = 1 << 24
-
-
-def parse_modes(modes: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Check a choice of modes.
-
-    Raises:
-        InputError: for an unknown mode, or none at all.
-    """
-    if modes is None:
-        return MODES
-    chosen = tuple(part.strip() for part in modes.split(",")) if isinstance(modes, str) else tuple(modes)
-    for mode in chosen:
-        if mode not in MODES:
-            raise InputError(f"unknown mode {mode!r}; the modes are {', '.join(MODES)}")
-    if not chosen:
-        raise InputError(f"modes is empty; choose from {', '.join(MODES)}")
-    return tuple(dict.fromkeys(chosen))
 
 
 class Execution:
@@ -81,9 +72,20 @@ class Execution:
         """``f`` at many points ``[k, x_size]``: float64 ``[k, y_size]``."""
         raise NotImplementedError
 
+    def linearize(self, points: np.ndarray, cotangents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``f(x)`` and ``c @ J(x)`` for many points x ``[k, x_size]``, each with its cotangent c ``[k, y_size]``.
+
+        Returns:
+            Float64 ``[k, y_size]`` and ``[k, x_size]``.
+        """
+        raise NotImplementedError
+
+    def prepare(self, x: np.ndarray, *, points: int, cotangents: int) -> None:
+        """Compile ahead what a comparison at ``x`` will run, where that pays."""
+
     def pullback(self, x: np.ndarray, cotangents: np.ndarray) -> np.ndarray:
         """``cotangents @ J(x)`` for many cotangents ``[m, y_size]``: float64 ``[m, x_size]``."""
-        raise NotImplementedError
+        return self.linearize(np.broadcast_to(x, (len(cotangents), x.size)), cotangents)[1]
 
 
 # -- between flat vectors and tensors ------------------------------------------------------------------------
@@ -114,12 +116,12 @@ def _split(plan: Plan, flat: Any, shapes: Sequence[Any] | None) -> list[Any]:
     return tensors
 
 
-def _float_components(output: Any) -> list[tuple[str, int, Any]]:
+def _float_components(output: Any, root: str = "output") -> list[tuple[str, int, Any]]:
     """The floating-point and complex tensors of a nested output, each with its name and the number of its leaf."""
     tf = tensorflow()
     found = []
     count = 0
-    for name, leaf in named_leaves(output, "output"):
+    for name, leaf in named_leaves(output, root):
         components = tf.nest.flatten(leaf, expand_composites=True)
         for number, component in enumerate(components):
             if component is None or isinstance(component, (str, bytes)):
@@ -156,11 +158,37 @@ def _prepare_variables(plan: Plan, tensors: Sequence[Any], state: Sequence[Any])
 
 def _call(plan: Plan, target: Callable[..., Any], tensors: Sequence[Any], constants: Sequence[Any]) -> Any:
     args, kwargs = plan.pack(tensors[: plan.input_count], constants)
-    return plan.subject.invoke(target, *args, **kwargs)
+    if plan.order == 1:
+        return plan.subject.invoke(target, *args, **kwargs)
+    return _gradient_as_output(plan, lambda: plan.subject.invoke(target, *args, **kwargs), tensors)
 
 
-def _checked_components(plan: Plan, output: Any) -> list[tuple[str, int, Any]]:
-    components = _float_components(output)
+def _gradient_as_output(plan: Plan, call: Callable[[], Any], tensors: Sequence[Any]) -> dict[str, Any]:
+    """The function whose gradient is a second derivative: the gradient of all outputs, weighed and summed.
+
+    The weights, by position, are 0.5, 0.75 … 1.5 with changing signs: numbers that every dtype and mode has exactly.
+    """
+    tf = tensorflow()
+    sources = [*tensors[: plan.input_count], *plan.variables]
+    with tf.GradientTape() as tape:
+        for tensor in tensors[: plan.input_count]:
+            tape.watch(tensor)
+        flat = _join([tensor for _, _, tensor in _checked_components(plan, call(), order=1)])
+        place = tf.range(tf.size(flat))
+        size = 0.5 + 0.25 * tf.cast(tf.math.floormod(3 * place, 5), flat.dtype)
+        weights = tf.where(tf.math.floormod(place, 3) == 1, -size, size)
+        total = tf.reduce_sum(flat * weights)
+    gradients = tape.gradient(total, sources)
+    blocks = plan.inputs.blocks
+    # What does not depend on a source at all has no second derivative either.
+    return {
+        block.name: tf.zeros_like(source) if gradient is None else tf.convert_to_tensor(gradient)
+        for block, source, gradient in zip(blocks, sources, gradients, strict=True)
+    }
+
+
+def _checked_components(plan: Plan, output: Any, order: int | None = None) -> list[tuple[str, int, Any]]:
+    components = _float_components(output, "output" if (order or plan.order) == 1 else "gradient")
     if not components:
         tf = tensorflow()
         kinds = [tf.as_dtype(leaf.dtype).name for leaf in tf.nest.flatten(output) if hasattr(leaf, "dtype")]
@@ -200,6 +228,16 @@ def _gradients(
 # -- eager ---------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Taped:
+    """A forward pass with the persistent tape that recorded it."""
+
+    tape: Any
+    tensors: Sequence[Any]
+    components: Sequence[tuple[str, int, Any]]
+    flat: Any
+
+
 class EagerExecution(Execution):
     """Operation by operation, as written in Python; a subject under `tf.function` is run as the Python inside it."""
 
@@ -208,23 +246,34 @@ class EagerExecution(Execution):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         self._target = problem.subject.python_callable()
+        # The forward pass of `observe`, or of one point: a gradient there that is asked for next needs no second one.
+        self._last: tuple[np.ndarray, _Taped] | None = None
 
     def _tensors(self, x: np.ndarray) -> list[Any]:
         tf = tensorflow()
         plan = self.problem.plan
-        tensors = _split(plan, tf.constant(x, tf.float64), None)
+        # Up to 2.11 a tensor shares the memory of the array it is made of, a variable that is set from an aligned part
+        # of the tensor does too, and updates of the variable then write into the array: into x, if this were no copy.
+        tensors = _split(plan, tf.constant(x.copy(), tf.float64), None)
         _prepare_variables(plan, tensors, self.problem.state_values)
         return tensors
 
     def observe(self, x: np.ndarray) -> tuple[np.ndarray, Layout, tuple[Any, ...]]:
         """``f(x)`` with the layout of the outputs and the trainable variables that were read."""
+        taped = self._taped(x)
+        self._last = (x, taped)
+        return taped.flat.numpy(), _output_layout(self.problem, taped.components), taped.tape.watched_variables()
+
+    def _taped(self, x: np.ndarray) -> _Taped:
         tf = tensorflow()
         plan = self.problem.plan
         tensors = self._tensors(x)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=True) as tape:
+            for tensor in tensors[: plan.input_count]:
+                tape.watch(tensor)
             components = _checked_components(plan, _call(plan, self._target, tensors, self.problem.constants))
-        layout = _output_layout(self.problem, components)
-        return _join([tensor for _, _, tensor in components]).numpy(), layout, tape.watched_variables()
+            flat = _join([tensor for _, _, tensor in components])
+        return _Taped(tape, tensors, components, flat)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         plan = self.problem.plan
@@ -235,34 +284,51 @@ class EagerExecution(Execution):
         return np.asarray(self.pullback(x, cotangent[None])[0])
 
     def evaluate(self, points: np.ndarray) -> np.ndarray:
-        return np.stack([self.forward(point) for point in points])
+        if len(points) > 1:
+            return np.stack([self.forward(point) for point in points])
+        if self._last is None or not np.array_equal(points[0], self._last[0], equal_nan=True):
+            self._last = (points[0], self._taped(points[0]))
+        return np.stack([self._last[1].flat.numpy()])
 
-    def pullback(self, x: np.ndarray, cotangents: np.ndarray) -> np.ndarray:
-        # One forward pass serves every cotangent: the tape is persistent.
+    def linearize(self, points: np.ndarray, cotangents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # One forward pass serves every cotangent of the same point: the tape is persistent.
+        tf = tensorflow()
+        last, self._last = self._last, None
+        values, rows = [], []
+        for point, cotangent in zip(points, cotangents, strict=True):
+            if last is None or not np.array_equal(point, last[0], equal_nan=True):
+                last = (point, self._taped(point))
+            taped = last[1]
+            row, self.none_gradients = _gradients(
+                self.problem.plan, taped.tape, taped.tensors, taped.flat, tf.constant(cotangent)
+            )
+            values.append(taped.flat.numpy())
+            rows.append(row.numpy())
+        return np.stack(values), np.stack(rows)
+
+    def pushforward(self, x: np.ndarray, direction: np.ndarray) -> np.ndarray | None:
+        """``J(x) @ direction``, float64 ``[y_size]``, by forward mode; None where that finds no connection."""
         tf = tensorflow()
         plan = self.problem.plan
         tensors = self._tensors(x)
-        with tf.GradientTape(persistent=True) as tape:
-            for tensor in tensors[: plan.input_count]:
-                tape.watch(tensor)
+        tangents = _split(plan, tf.constant(direction, tf.float64), None)
+        sources = [*tensors[: plan.input_count], *plan.variables]
+        with tf.autodiff.ForwardAccumulator(sources, tangents) as accumulator:
             output = _call(plan, self._target, tensors, self.problem.constants)
             flat = _join([tensor for _, _, tensor in _float_components(output)])
-        rows = []
-        for cotangent in cotangents:
-            row, self.none_gradients = _gradients(plan, tape, tensors, flat, tf.constant(cotangent))
-            rows.append(row.numpy())
-        return np.stack(rows)
+        pushed = accumulator.jvp(flat)
+        return None if pushed is None else np.asarray(pushed.numpy())
 
 
 def _output_layout(problem: Problem, components: Sequence[tuple[str, int, Any]]) -> Layout:
     blocks = []
     for name, leaf, tensor in components:
         shape = tuple(int(size) for size in tensor.shape)
-        blocks.append(Block(name, shape, tensor.dtype.name, _output_axes(problem, shape), leaf=leaf))
+        blocks.append(Block(name, shape, tensor.dtype.name, _output_axes(problem, shape, leaf), leaf=leaf))
     return Layout.of(blocks)
 
 
-def _output_axes(problem: Problem, shape: tuple[int, ...]) -> tuple[str, ...]:
+def _output_axes(problem: Problem, shape: tuple[int, ...], leaf: int) -> tuple[str, ...]:
     """Words for the axes of an output, as far as its shape tells: rows first, then steps, features last."""
     batch = problem.batch
     if batch is None or not shape or shape[0] != batch.values.shape[0]:
@@ -270,7 +336,7 @@ def _output_axes(problem: Problem, shape: tuple[int, ...]) -> tuple[str, ...]:
     steps = batch.values.shape[1]
     longest = int(batch.lengths.max()) if batch.lengths.size else 0
     words = ["row", *[""] * (len(shape) - 1)]
-    if len(shape) > 1 and shape[1] in (steps, longest):
+    if len(shape) > 1 and shape[1] in (steps, longest) and problem.subject.has_time.get(leaf, True):
         words[1] = "time"
     if len(shape) > 1 and not words[-1]:
         words[-1] = "feature"
@@ -288,9 +354,13 @@ class _Programs:
         self.mode = mode
         self.traces: dict[str, int] = {}
         self.none_gradients: frozenset[int] = frozenset()
-        self.sizes: dict[str, int] = {}
+        self.sizes: dict[str, int] = {}  # how many rows the compiled loop of each kind has room for
+        self.loops = True  # until the subject turns out not to run inside a loop
         self._functions: dict[str, Any] = {}
         self._target = _autographed(plan.subject.target)
+
+    def __contains__(self, kind: str) -> bool:
+        return kind in self._functions
 
     def __getitem__(self, kind: str) -> Any:
         if kind not in self._functions:
@@ -321,13 +391,13 @@ class _Programs:
         tf = tensorflow()
         plan = self.plan
         dynamic = self.mode == "dynamic"
-        vector = tf.TensorSpec([None if dynamic else plan.inputs.size], tf.float64)
-        many = tf.TensorSpec([None, None if dynamic else plan.inputs.size], tf.float64)
+        size = None if dynamic else plan.inputs.size
+        count = tf.TensorSpec([], tf.int32)
         first = {
-            "forward": [vector],
-            "gradient": [vector, tf.TensorSpec([None], tf.float64)],
-            "evaluate": [many],
-            "pullback": [vector, tf.TensorSpec([None, None], tf.float64)],
+            "forward": [tf.TensorSpec([size], tf.float64)],
+            "gradient": [tf.TensorSpec([size], tf.float64), tf.TensorSpec([None], tf.float64)],
+            "evaluate": [tf.TensorSpec([None, size], tf.float64), count],
+            "linearize": [tf.TensorSpec([None, size], tf.float64), tf.TensorSpec([None, None], tf.float64), count],
         }[kind]
         shapes = tuple(tf.TensorSpec([len(b.shape)], tf.int32) for b in plan.inputs.blocks[: plan.input_count])
         constants = tuple(
@@ -345,7 +415,7 @@ class _Programs:
         output = _call(self.plan, self._target, tensors, constants)
         return _join([tensor for _, _, tensor in _checked_components(self.plan, output)])
 
-    def _gradient(self, x: Any, cotangent: Any, shapes: Any, constants: Any, state: Any) -> Any:
+    def _gradient(self, x: Any, cotangent: Any, shapes: Any, constants: Any, state: Any) -> tuple[Any, Any]:
         tf = tensorflow()
         tensors = _split(self.plan, x, shapes or None)
         _prepare_variables(self.plan, tensors, state)
@@ -356,19 +426,79 @@ class _Programs:
             flat = _join([tensor for _, _, tensor in _checked_components(self.plan, output)])
         cotangent = tf.reshape(cotangent, tf.shape(flat))
         row, self.none_gradients = _gradients(self.plan, tape, tensors, flat, cotangent)
-        return row
+        return flat, row
 
-    def _evaluate(self, points: Any, shapes: Any, constants: Any, state: Any) -> Any:
-        return _mapped(lambda point: self._forward(point, shapes, constants, state), points)
+    def _evaluate(self, points: Any, count: Any, shapes: Any, constants: Any, state: Any) -> Any:
+        def body(_number: Any, point: Any, constants: Any) -> tuple[Any, ...]:
+            return (self._forward(point, shapes, constants, state),)
 
-    def _pullback(self, x: Any, cotangents: Any, shapes: Any, constants: Any, state: Any) -> Any:
-        return _mapped(lambda cotangent: self._gradient(x, cotangent, shapes, constants, state), cotangents)
+        return _looped(body, points, count, constants, outputs=1, hidden=self._hidden())[0]
+
+    def _linearize(self, points: Any, cotangents: Any, count: Any, shapes: Any, constants: Any, state: Any) -> Any:
+        def body(number: Any, point: Any, constants: Any) -> tuple[Any, ...]:
+            return self._gradient(point, cotangents[number], shapes, constants, state)
+
+        return _looped(body, points, count, constants, outputs=2, hidden=self._hidden())
+
+    def _hidden(self) -> list[int] | None:
+        """Numbers of the constants that are no sizes, for `_looped`; None outside XLA, which alone folds arguments."""
+        tf = tensorflow()
+        if self.mode != "xla":
+            return None
+        dtypes = [tf.as_dtype(dtype) for dtype, _ in self.plan.constant_specs]
+        return [n for n, dtype in enumerate(dtypes) if dtype.is_floating or dtype.is_complex or dtype.is_bool]
 
 
-def _mapped(function: Callable[[Any], Any], elements: Any) -> Any:
-    """`tf.map_fn` in order: iterations that set variables must not overlap."""
+def _looped(
+    body: Callable[[Any, Any, Any], tuple[Any, ...]],
+    points: Any,
+    count: Any,
+    constants: Any,
+    *,
+    outputs: int,
+    hidden: Sequence[int] | None,
+) -> tuple[Any, ...]:
+    """Run ``body(number, point, constants)`` for the first ``count`` points, in order; the rest of each result is 0.
+
+    In order, because iterations that set variables must not overlap. How many points there are is the caller's choice
+    at run time: XLA compiles for a fixed number of rows, and rows that are not asked for cost nothing.
+
+    Under XLA the point, and the constants that are ``hidden``, are handed from one iteration to the next instead of
+    being read from outside the loop. TensorFlow up to 2.15 takes whatever goes into a nested function (Keras's
+    recurrent layers are one) for a constant of the compiled program where one of its results is the size of a loop,
+    and would compile anew for every batch; it does not see through a value that the loop itself changes. Integers stay
+    as they are: they may really be sizes.
+    """
     tf = tensorflow()
-    return tf.map_fn(function, elements, fn_output_signature=tf.float64, parallel_iterations=1)
+    rows = tf.shape(points)[0]
+    places = hidden or ()
+
+    def step(number: Any, point: Any, carried: Any, results: Any) -> tuple[Any, ...]:
+        merged = list(constants)
+        for place, constant in zip(places, carried, strict=True):
+            merged[place] = constant
+        found = body(number, points[number] if hidden is None else point, tuple(merged))
+        results = tuple(result.write(number, value) for result, value in zip(results, found, strict=True))
+        kept = tuple(tf.where(number < 0, tf.zeros_like(constant), constant) for constant in carried)
+        following = point if hidden is None else points[tf.minimum(number + 1, rows - 1)]
+        return number + 1, following, kept, results
+
+    final = tf.while_loop(
+        lambda number, *_: number < count,
+        step,
+        (
+            tf.constant(0),
+            tf.zeros([0]) if hidden is None else points[0],
+            tuple(constants[place] for place in places),
+            tuple(tf.TensorArray(tf.float64, size=rows) for _ in range(outputs)),
+        ),
+        parallel_iterations=1,
+    )
+    return tuple(array.stack() for array in final[3])
+
+
+# Most rows of which one dispatch of `linearize` serves a call of `evaluate`, where that alone would have to be traced.
+_FEW = 8
 
 
 class CompiledExecution(Execution):
@@ -392,40 +522,94 @@ class CompiledExecution(Execution):
             tuple(tf.constant(value) for value in problem.state_values),
         )
 
-    def _run(self, kind: str, *first: np.ndarray) -> np.ndarray:
+    def _run(self, kind: str, *first: Any) -> tuple[np.ndarray, ...]:
         tf = tensorflow()
-        result = self.programs[kind](*(tf.constant(array, tf.float64) for array in first), *self._rest)
+        result = self.programs[kind](*(tf.convert_to_tensor(value) for value in first), *self._rest)
         self.none_gradients = self.programs.none_gradients
-        return np.asarray(result.numpy())
+        return tuple(np.asarray(part.numpy()) for part in (result if isinstance(result, (tuple, list)) else [result]))
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        return self._run("forward", x)
+        return np.asarray(self._run("forward", x)[0])
 
     def gradient(self, x: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
-        return self._run("gradient", x, cotangent)
+        # XLA may take the arguments of a call of its own for constants: see `_looped`.
+        if self.mode == "xla" and self.programs.loops:
+            try:
+                return np.asarray(self.linearize(x[None], cotangent[None])[1][0])
+            except Exception:
+                self.programs.loops = False
+        return self.unlooped(x, cotangent)[1]
+
+    def unlooped(self, x: np.ndarray, cotangent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``f(x)`` and ``cotangent @ J(x)`` from a call of their own, as a train step is compiled."""
+        value, row = self._run("gradient", x, cotangent)
+        return value, row
+
+    def prepare(self, x: np.ndarray, *, points: int, cotangents: int) -> None:
+        """Compile for XLA what a comparison of ``points`` points and ``cotangents`` cotangents will run.
+
+        One program is compiled in a thread while Python traces the next. Both are run for no point at all, so nothing
+        is executed. Whatever fails here fails again, and is then raised, where it is needed.
+        """
+        size = self.problem.outputs.size
+        if self.mode != "xla" or not size or "evaluate" in self.programs or "linearize" in self.programs:
+            return
+        rows = {"linearize": self._room("linearize", cotangents), "evaluate": self._room("evaluate", points)}
+        none = {"linearize": (rows["linearize"], size), "evaluate": None}
+
+        def compiled(kind: str) -> None:
+            shape = none[kind]
+            arrays = [np.broadcast_to(x, (rows[kind], x.size)), *([] if shape is None else [np.zeros(shape)])]
+            with contextlib.suppress(Exception):
+                self._run(kind, *arrays, np.int32(0))
+
+        try:
+            self.programs["linearize"]
+        except Exception:
+            return
+        thread = threading.Thread(target=compiled, args=("linearize",), name="gradcheck-compile")
+        thread.start()
+        try:
+            compiled("evaluate")
+        finally:
+            thread.join()
 
     def evaluate(self, points: np.ndarray) -> np.ndarray:
-        return self._chunked("evaluate", points, self.problem.outputs.size)
+        size = self.problem.outputs.size
+        if "evaluate" not in self.programs and "linearize" in self.programs and len(points) <= _FEW and size:
+            return self.linearize(points, np.zeros((len(points), size)))[0]
+        return self._chunked("evaluate", points)[0]
 
-    def pullback(self, x: np.ndarray, cotangents: np.ndarray) -> np.ndarray:
-        return self._chunked("pullback", cotangents, self.problem.plan.inputs.size, x)
+    def linearize(self, points: np.ndarray, cotangents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, rows = self._chunked("linearize", points, cotangents)
+        return values, rows
 
-    def _chunked(self, kind: str, rows: np.ndarray, width: int, *first: np.ndarray) -> np.ndarray:
-        """Run over rows in pieces that bound the memory.
+    def _room(self, kind: str, count: int) -> int:
+        """How many rows one dispatch takes at most.
 
         XLA compiles anew for every number of rows, and compiling costs more than running: the first call decides how
-        many rows a piece has, and later ones are filled up to that.
+        many rows there are, and later ones run as many of them as they have.
         """
-        most = max(1, _DISPATCH_VALUES // max(1, rows.shape[1], width))
+        inputs, outputs = self.problem.plan.inputs.size, self.problem.outputs.size
+        width = (inputs + outputs) * (2 if kind == "linearize" else 1)
+        most = max(1, _DISPATCH_VALUES // max(1, width))
         if self.mode == "xla":
-            most = self.programs.sizes.setdefault(kind, min(len(rows), most))
-        results = []
-        for start in range(0, len(rows), most):
-            part = rows[start : start + most]
-            missing = most - len(part) if self.mode == "xla" else 0
-            filled = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
-            results.append(self._run(kind, *first, filled)[: len(part)])
-        return np.concatenate(results)
+            most = self.programs.sizes.setdefault(kind, min(max(count, 2 * _FEW), most))
+        return most
+
+    def _chunked(self, kind: str, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Run over rows in pieces that bound the memory."""
+        count = len(arrays[0])
+        most = self._room(kind, count)
+        pieces = []
+        for start in range(0, count, most):
+            parts = [array[start : start + most] for array in arrays]
+            rows = len(parts[0])
+            if self.mode == "xla" and rows < most:
+                parts = [np.concatenate([part, np.zeros((most - rows, part.shape[1]))]) for part in parts]
+            results = self._run(kind, *parts, np.int32(rows))
+            pieces.append([result[:rows] for result in results])
+        return tuple(np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*pieces, strict=True))
 
 
 class OneByOne(Execution):
@@ -450,6 +634,14 @@ class OneByOne(Execution):
     def evaluate(self, points: np.ndarray) -> np.ndarray:
         return np.stack([self.forward(point) for point in points])
 
+    def linearize(self, points: np.ndarray, cotangents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows = [self.gradient(point, cotangent) for point, cotangent in zip(points, cotangents, strict=True)]
+        values: dict[bytes, np.ndarray] = {}
+        for point in points:
+            if point.tobytes() not in values:
+                values[point.tobytes()] = self.forward(point)
+        return np.stack([values[point.tobytes()] for point in points]), np.stack(rows)
+
     def pullback(self, x: np.ndarray, cotangents: np.ndarray) -> np.ndarray:
         return np.stack([self.gradient(x, cotangent) for cotangent in cotangents])
 
@@ -468,6 +660,28 @@ def _autographed(target: Callable[..., Any]) -> Callable[..., Any]:
     context = ag_ctx.ControlStatusCtx(status=ag_ctx.Status.ENABLED)
     converted: Callable[..., Any] = api.tf_convert(target, context, convert_by_default=True)
     return converted
+
+
+def traced(problem: Problem) -> tuple[Any, list[Any], list[Any]]:
+    """The graph of a problem's function; the tensors in it that are its inputs (arguments only) and its outputs."""
+    tf = tensorflow()
+    plan = problem.plan
+    target = _autographed(plan.subject.target)
+    inputs: list[Any] = []
+    outputs: list[Any] = []
+
+    def body(x: Any, constants: Any) -> Any:
+        tensors = _split(plan, x, None)
+        components = _checked_components(plan, _call(plan, target, tensors, constants))
+        inputs.extend(tensors[: plan.input_count])
+        outputs.extend(tensor for _, _, tensor in components)
+        return _join(outputs)
+
+    specs = tuple(tf.TensorSpec(shape, dtype) for dtype, shape in plan.constant_specs)
+    function = tf.function(body, autograph=False).get_concrete_function(
+        tf.TensorSpec([plan.inputs.size], tf.float64), specs
+    )
+    return function.graph, inputs, outputs
 
 
 def execution(problem: Problem, mode: str) -> Execution:

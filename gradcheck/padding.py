@@ -7,6 +7,8 @@ where the output has the time axis, of the steps that the lengths or the mask ca
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gradcheck.layout import Layout
@@ -57,6 +59,10 @@ def _spread(mask: np.ndarray, shape: tuple[int, ...], is_complex: bool) -> np.nd
     return np.repeat(full, 2) if is_complex else full
 
 
+def _is_inexact(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "fc" or dtype.name == "bfloat16"  # which NumPy takes for no float
+
+
 def refilled(batch: Batch, mask: np.ndarray) -> tuple[Batch, str] | None:
     """The batch with other numbers in its padding, and what was changed, in words; None without padding.
 
@@ -64,7 +70,7 @@ def refilled(batch: Batch, mask: np.ndarray) -> tuple[Batch, str] | None:
     numbers with zeros.
     """
     padded = ~mask
-    if not padded.any() or not np.issubdtype(np.asarray(batch.values).dtype, np.inexact):
+    if not padded.any() or not _is_inexact(batch.values.dtype):
         return None
     values = np.array(batch.values)
     old = values[padded]

@@ -50,6 +50,7 @@ class Plan:
         state: variables that a call changes; they are set back before every evaluation.
         unknown_axes: for each input block that is an argument, and for each constant, the axes that a trace in
             dynamic mode leaves unknown.
+        order: 1: the function is the subject. 2: it is the gradient of the subject's outputs, weighed and summed.
     """
 
     subject: Subject
@@ -63,6 +64,7 @@ class Plan:
     unknown_axes: tuple[tuple[int, ...], ...]
     constant_unknown_axes: tuple[tuple[int, ...], ...]
     constant_specs: tuple[tuple[str, tuple[int, ...]], ...]
+    order: int = 1
 
     def key(self, *, dynamic: bool) -> tuple[Any, ...]:
         """What a program is cached by; in dynamic mode the unknown axes do not count."""
@@ -87,6 +89,7 @@ class Plan:
             constants,
             tuple(id(variable) for variable in self.variables),
             tuple(id(variable) for variable in self.state),
+            self.order,
         )
 
     def pack(self, inputs: Sequence[Any], constants: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -139,6 +142,7 @@ class Problem:
         wrt: str = "all",
         variables: Sequence[Any] = (),
         state: Sequence[Any] = (),
+        order: int = 1,
     ) -> Problem:
         """Bind a subject to a batch or to arguments.
 
@@ -149,6 +153,7 @@ class Problem:
             wrt: ``"inputs"``, ``"variables"`` or ``"all"``.
             variables: trainable variables that the subject reads.
             state: variables that a call of the subject changes.
+            order: of the derivative that is the function: see `Plan`.
 
         Raises:
             InputError: where nothing can be differentiated, or an argument cannot be made a tensor.
@@ -185,6 +190,7 @@ class Problem:
             unknown_axes=tuple(binder.unknown_axes),
             constant_unknown_axes=tuple(binder.constant_unknown_axes),
             constant_specs=tuple((c.dtype.name, tuple(c.shape)) for c in binder.constants),
+            order=order,
         )
         x = np.concatenate(parts) if parts else np.zeros(0)
         values = tuple(variable.numpy() for variable in state)

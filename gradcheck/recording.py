@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradcheck.report import Report
 
-__all__ = ["defaults", "publish", "subscribe", "unsubscribe", "use_defaults"]
+__all__ = ["defaults", "listened", "publish", "restricted", "subscribe", "unsubscribe", "use_defaults"]
 
 Callback = Callable[["Report"], None]
+Restrict = Callable[[tuple[str, ...]], tuple[str, ...]]
 
 _subscribers: list[Callback] = []
 _defaults: ContextVar[Mapping[str, Any]] = ContextVar("gradcheck_defaults", default={})  # noqa: B039 - never mutated
+_restrict: ContextVar[Restrict] = ContextVar("gradcheck_restrict", default=lambda modes: modes)
 
 
 def subscribe(callback: Callback) -> None:
@@ -46,18 +48,29 @@ def publish(report: Report) -> None:
         callback(report)
 
 
+def listened() -> bool:
+    """Whether somebody hears of every check, and says where its scripts and cases lie."""
+    return bool(_subscribers)
+
+
 def defaults() -> Mapping[str, Any]:
     """What stands for arguments that a call leaves out: some of ``modes``, ``wrt``, ``engine``, ``expect``,
-    ``max_examples``.
+    ``invariants``, ``max_examples``. For those that it gives see `restricted`.
     """
     return _defaults.get()
 
 
+def restricted(modes: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of a call's modes that the test run is about. Where none is left, the runner skips the test."""
+    return _restrict.get()(modes)
+
+
 @contextlib.contextmanager
-def use_defaults(values: Mapping[str, Any]) -> Iterator[None]:
-    """Make ``values`` the `defaults` inside the block, for this thread and context only."""
-    token = _defaults.set(dict(values))
+def use_defaults(values: Mapping[str, Any], restrict: Restrict = lambda modes: modes) -> Iterator[None]:
+    """Make these the `defaults` and the `restricted` inside the block, for this thread and context only."""
+    tokens = _defaults.set(dict(values)), _restrict.set(restrict)
     try:
         yield
     finally:
-        _defaults.reset(token)
+        _defaults.reset(tokens[0])
+        _restrict.reset(tokens[1])

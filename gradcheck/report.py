@@ -5,14 +5,15 @@ Nothing here needs TensorFlow: a report is read back, merged and rendered where 
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradcheck.verdicts import Verdict
 
-__all__ = ["SCHEMA_VERSION", "Entry", "ModeResult", "Report", "jsonable"]
+__all__ = ["SCHEMA_VERSION", "Entry", "Evidence", "ModeResult", "Report", "jsonable"]
 
 SCHEMA_VERSION = 1
 
@@ -64,6 +65,27 @@ class Entry:
             "reference": None if self.reference is None else [jsonable(v) for v in self.reference],
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Entry:
+        """The entry that `to_dict` wrote."""
+
+        def known(name: str) -> float | None:
+            value = data.get(name)
+            return None if value is None else float(value)
+
+        index, reference = data.get("index"), data.get("reference")
+        return cls(
+            output=str(data.get("output") or ""),
+            input=str(data.get("input") or ""),
+            theoretical=known("theoretical"),
+            numerical=known("numerical"),
+            bound=known("bound"),
+            left=known("left"),
+            right=known("right"),
+            index=None if index is None else (int(index[0]), int(index[1])),
+            reference=None if reference is None else (float(reference[0]), float(reference[1])),
+        )
+
 
 @dataclass(frozen=True)
 class ModeResult:
@@ -75,12 +97,15 @@ class ModeResult:
         cause: one line that says what happened; empty for a plain ``PASS``.
         entry: the worst entry, for verdicts that have one.
         detail: the whole text behind ``cause`` (such as TensorFlow's full error message); may be empty.
-        changed: for ``PADDING_LEAK``, what was changed, in words.
+        changed: where an invariant does not hold, what was changed, in words.
         resolution: the smallest error of the gradient, relative to its size, that this check could have seen.
         engine: the engine that formed the Jacobians: ``compiled``, ``reference`` or ``projected``.
         notes: remarks that are not failures.
         expected: the verdicts that the caller expected; empty where nothing was said.
         seconds: wall-clock time that the mode took.
+        rule: the name of the invariant that does not hold; see `gradcheck.invariants`.
+        excess: the largest difference between a gradient and its slope, in units of what is allowed there, corners
+            left out; above 1 it is a finding.
     """
 
     mode: str
@@ -94,6 +119,8 @@ class ModeResult:
     notes: tuple[str, ...] = ()
     expected: tuple[Verdict, ...] = ()
     seconds: float = 0.0
+    rule: str = ""
+    excess: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -111,6 +138,8 @@ class ModeResult:
             "expected": [verdict.value for verdict in self.expected],
             "cause": self.cause,
             "changed": self.changed,
+            "rule": self.rule,
+            "excess": jsonable(self.excess),
             "entry": None if self.entry is None else self.entry.to_dict(),
             "resolution": jsonable(self.resolution),
             "engine": self.engine,
@@ -118,6 +147,43 @@ class ModeResult:
             "detail": self.detail,
             "seconds": round(self.seconds, 6),
         }
+
+
+class Evidence(Mapping[str, Mapping[str, Any]]):
+    """What the pictures of some modes are made from, measured when it is first looked up.
+
+    Args:
+        measure: for each mode what measures it.
+    """
+
+    def __init__(self, measure: Mapping[str, Callable[[], Mapping[str, Any]]]) -> None:
+        self._measure = measure
+        self._measured: dict[str, Mapping[str, Any]] = {}
+
+    @classmethod
+    def joined(cls, reports: Mapping[str, Report]) -> Evidence:
+        """Of several reports: from each that of its mode."""
+        return cls(
+            {
+                mode: functools.partial(report.evidence.__getitem__, mode)
+                for mode, report in reports.items()
+                if mode in report.evidence
+            }
+        )
+
+    def __getitem__(self, mode: str) -> Mapping[str, Any]:
+        if mode not in self._measured:
+            self._measured[mode] = self._measure[mode]()
+        return self._measured[mode]
+
+    def __contains__(self, mode: object) -> bool:
+        return mode in self._measure  # the inherited one would measure
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._measure)
+
+    def __len__(self) -> int:
+        return len(self._measure)
 
 
 @dataclass(frozen=True)
@@ -134,6 +200,8 @@ class Report:
         versions: versions of ``python``, ``tensorflow``, ``keras`` and ``numpy``.
         wrt: what was differentiated: ``inputs``, ``variables`` or ``all``.
         scripts: for each failing mode a script that shows the failure with plain TensorFlow and NumPy.
+        evidence: for each mode that did not simply pass what its pictures are made from (Jacobians, batch, the
+            function along the worst entry), as plain data; measured when it is looked up. See `gradcheck.evidence`.
     """
 
     subject: str
@@ -142,6 +210,7 @@ class Report:
     versions: Mapping[str, str] = field(default_factory=dict)
     wrt: str = "all"
     scripts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, mode: str) -> ModeResult:
         try:
@@ -154,6 +223,11 @@ class Report:
     def ok(self) -> bool:
         """Whether every mode is as it should be."""
         return all(result.ok for result in self.modes.values())
+
+    @property
+    def example(self) -> str:
+        """The line to put above ``@given``, so that every run of a test begins with the arguments of this report."""
+        return f"@example({' '.join(self.arguments.split())})" if self.arguments else ""
 
     @property
     def failures(self) -> tuple[ModeResult, ...]:
@@ -172,7 +246,14 @@ class Report:
             "arguments": self.arguments,
             "modes": {mode: result.to_dict() for mode, result in self.modes.items()},
             "scripts": dict(self.scripts),
+            "evidence": {mode: dict(self.evidence[mode]) for mode in self.evidence},
         }
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: verdicts, and pictures of what failed."""
+        from gradcheck.rendering.html.notebook import report_fragment
+
+        return report_fragment(self)
 
     def __str__(self) -> str:
         from gradcheck.rendering import render_report

@@ -17,6 +17,8 @@ __all__ = ["script_for"]
 
 def script_for(subject: Subject, problem: Problem, result: ModeResult, finding: Finding) -> str:
     """A script that shows a failure of one mode with plain TensorFlow and NumPy."""
+    if finding.first is not None:
+        problem = finding.first
     failure: dict[str, Any] = {
         "subject": subject.target,
         "args": problem.args,
@@ -38,8 +40,12 @@ def script_for(subject: Subject, problem: Problem, result: ModeResult, finding: 
         if column is not None:
             failure |= _input_place(problem, column)
     if finding.other is not None:
-        args, kwargs, _ = subject.arguments_for(finding.other)
-        failure["changed"] = (args, kwargs)
+        failure["changed"] = finding.other.args, finding.other.kwargs
+        if finding.other_place is not None:
+            row, column = finding.other_place
+            failure["changed_output_position"] = _output_place(finding.other.outputs, row)["output_position"]
+            if column is not None:
+                failure["changed_input_position"] = _input_place(finding.other, column)["input_position"]
     return build_script(Failure(**failure))
 
 

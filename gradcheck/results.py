@@ -1,9 +1,8 @@
 """Results read back from JSON: rows of (subject, versions, verdict in each mode), whoever wrote the file.
 
-``gradcheck search``, ``gradcheck variants`` and the pytest plugin all write documents ``{"schema", "kind",
-…}``; here they become one list of `Row`, which the terminal, Markdown and merged JSON are made from. Needs
-neither TensorFlow nor
-NumPy: results are often read where they were not made.
+``gradcheck search``, ``gradcheck variants`` and the pytest plugin all write documents ``{"schema", "kind", …}``; here
+they become one list of `Row`, which the terminal, Markdown, HTML and merged JSON are made from. Needs neither
+TensorFlow nor NumPy: results are often read where they were not made.
 """
 
 from __future__ import annotations
@@ -15,20 +14,59 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import InputError
-from gradcheck.report import SCHEMA_VERSION, ModeResult
+from gradcheck.mode_names import mode_order
+from gradcheck.report import SCHEMA_VERSION, Entry, ModeResult
 from gradcheck.verdicts import Verdict
 
 __all__ = [
+    "Detail",
     "Row",
     "aligned",
     "by_version",
-    "differences",
     "merged_document",
-    "mode_order",
     "mode_result",
     "read_rows",
     "rows_of",
+    "version_key",
 ]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What is known of one mode of a row beside its result; each empty where the file does not say.
+
+    Attributes:
+        arguments: the smallest batch as code that can be pasted.
+        script: plain TensorFlow that shows the failure.
+        evidence: what the pictures are made from; see `gradcheck.evidence`.
+        case: the case file of the smallest batch, which `gradcheck replay` reads.
+        reason: why the expected verdict is expected.
+        counts: how often each verdict was met.
+        again: the command that checks it again.
+    """
+
+    arguments: str = ""
+    script: str = ""
+    evidence: Mapping[str, Any] | None = None
+    case: Mapping[str, Any] | None = None
+    reason: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    again: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form, without what is empty."""
+        found = {
+            "script": self.script,
+            "evidence": None if self.evidence is None else dict(self.evidence),
+            "case": None if self.case is None else dict(self.case),
+            "reason": self.reason,
+            "counts": dict(self.counts),
+            "again": self.again,
+        }
+        return {"arguments": self.arguments, **{name: value for name, value in found.items() if value}}
+
+
+_NOTHING = Detail()
 
 
 @dataclass(frozen=True)
@@ -39,14 +77,16 @@ class Row:
         subject: its name.
         tensorflow: the version, ``""`` where the file does not say.
         modes: results by mode.
-        cases: for failing modes, the smallest failing batch as code.
+        details: what else is known, by mode.
+        versions: all versions that the file names: ``python``, ``tensorflow``, ``keras``, ``numpy``.
         origin: the file, or the test, that the row is from.
     """
 
     subject: str
     tensorflow: str
     modes: Mapping[str, ModeResult]
-    cases: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Detail] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
     origin: str = field(default="", compare=False)
 
     @property
@@ -54,31 +94,58 @@ class Row:
         """Whether every mode is as it should be."""
         return all(result.ok for result in self.modes.values())
 
+    @property
+    def cases(self) -> dict[str, str]:
+        """For modes that are not as they should be, the smallest batch as code."""
+        return {
+            mode: detail.arguments
+            for mode, detail in self.details.items()
+            if detail.arguments and not self.modes[mode].ok
+        }
+
+    def detail(self, mode: str) -> Detail:
+        """What else is known of a mode."""
+        return self.details.get(mode, _NOTHING)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `rows_of` reads it back."""
         return {
             "subject": self.subject,
             "ok": self.ok,
-            "versions": {"tensorflow": self.tensorflow},
-            "modes": {
-                mode: {**result.to_dict(), "arguments": self.cases.get(mode, "")} for mode, result in self.modes.items()
-            },
+            "versions": {**self.versions, "tensorflow": self.tensorflow},
+            "modes": {mode: {**result.to_dict(), **self.detail(mode).to_dict()} for mode, result in self.modes.items()},
             "origin": self.origin,
         }
 
 
 def mode_result(mode: str, document: Mapping[str, Any]) -> ModeResult:
-    """A `ModeResult` from JSON, as far as tables need it (without entry and detail).
+    """A `ModeResult` from JSON: the inverse of `ModeResult.to_dict`, forgiving what is left out.
 
     Raises:
-        InputError: for a verdict that this version does not know.
+        InputError: for a verdict that this version does not know, or a number that is none.
     """
-    return ModeResult(
-        mode=mode,
-        verdict=_verdict(document.get("verdict")),
-        cause=str(document.get("cause") or ""),
-        expected=tuple(_verdict(name) for name in document.get("expected") or ()),
-    )
+    entry = document.get("entry")
+    resolution, excess = document.get("resolution"), document.get("excess")
+    try:
+        return ModeResult(
+            mode=mode,
+            verdict=_verdict(document.get("verdict")),
+            cause=str(document.get("cause") or ""),
+            entry=Entry.from_dict(entry) if isinstance(entry, dict) else None,
+            detail=str(document.get("detail") or ""),
+            changed=str(document.get("changed") or ""),
+            resolution=None if resolution is None else float(resolution),
+            engine=str(document.get("engine") or ""),
+            notes=tuple(str(note) for note in document.get("notes") or ()),
+            expected=tuple(_verdict(name) for name in document.get("expected") or ()),
+            seconds=float(document.get("seconds") or 0.0),
+            rule=str(document.get("rule") or ""),
+            excess=None if excess is None else float(excess),
+        )
+    except InputError:
+        raise
+    except (TypeError, ValueError, IndexError) as error:
+        raise InputError(f"the result of mode {mode} is damaged: {error}") from error
 
 
 def _verdict(name: Any) -> Verdict:
@@ -91,12 +158,18 @@ def _verdict(name: Any) -> Verdict:
         ) from None
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The rows of one results file.
+def read_rows(path: Path | str) -> list[Row]:
+    """The rows of one results file, or of the latest sweep of a store (`gradcheck.sweep.store`).
 
     Raises:
         InputError: where the file cannot be read, is no JSON, or holds no results of gradcheck.
     """
+    from gradcheck.sweep.store import Store, is_store  # with SQLite, which few readers need
+
+    if is_store(str(path)):
+        with Store(str(path), create=False) as store:
+            return rows_of(store.document())
+    path = Path(path)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -131,32 +204,61 @@ def rows_of(document: Any) -> list[Row]:
 def _row(part: Any, versions: Mapping[str, Any]) -> Row:
     if not isinstance(part, dict) or "subject" not in part or not isinstance(part.get("modes"), dict):
         raise InputError("holds a result without 'subject' and 'modes'; the file is damaged")
+    if not all(isinstance(found, dict) for found in part["modes"].values()):
+        raise InputError("holds a mode that is no object; the file is damaged")
     versions = part.get("versions") or versions
     modes = sorted(part["modes"], key=mode_order)
-    cases = {mode: _case(part, mode) for mode in modes}
+    found = {mode: _whole(part, mode) for mode in modes}
     return Row(
         subject=str(part["subject"]),
         tensorflow=str(versions.get("tensorflow", "")),
-        modes={mode: mode_result(mode, part["modes"][mode]) for mode in modes},
-        cases={mode: case for mode, case in cases.items() if case},
+        modes={mode: mode_result(mode, found[mode]) for mode in modes},
+        details={mode: _detail(part, mode, found[mode]) for mode in modes},
+        versions={str(name): str(version) for name, version in versions.items()},
         origin=str(part.get("nodeid") or part.get("origin") or ""),
     )
 
 
-def mode_order(mode: str) -> tuple[int, str]:
-    """Sorts modes as they are always shown, with unknown ones last."""
-    known = ("eager", "graph", "dynamic", "xla")
-    return (known.index(mode) if mode in known else len(known), mode)
+def _reports(part: Mapping[str, Any], mode: str) -> list[Mapping[str, Any]]:
+    """Where a mode may be told of, the most particular first: its own report (a search), the row's (a test), itself."""
+    candidates = [part["modes"][mode].get("report"), part.get("report"), part]
+    return [report for report in candidates if isinstance(report, dict)]
 
 
-def _case(part: Mapping[str, Any], mode: str) -> str:
-    """The batch on which a mode fails: a search has one for each mode, a check one for all."""
-    found = part["modes"][mode]
-    if not isinstance(found, dict) or found.get("ok", True):
-        return ""
-    report = found.get("report")
-    own = found.get("arguments") or (report.get("arguments") if isinstance(report, dict) else "")
-    return str(own or part.get("arguments") or "")
+def _whole(part: Mapping[str, Any], mode: str) -> dict[str, Any]:
+    """All that a document says of a mode's result: the row in short, its report in full."""
+    own = dict(part["modes"][mode])
+    for report in _reports(part, mode)[:-1]:
+        inner = report.get("modes")
+        if isinstance(inner, dict) and isinstance(inner.get(mode), dict):
+            return {**inner[mode], **own}
+    return own
+
+
+def _detail(part: Mapping[str, Any], mode: str, found: Mapping[str, Any]) -> Detail:
+    result = mode_result(mode, found)
+    notable = not result.ok or result.verdict is not Verdict.PASS
+    reports = _reports(part, mode)
+
+    def by_mode(name: str, kind: type) -> Any:
+        for report in reports:
+            held = report.get(name)
+            if isinstance(held, dict) and isinstance(held.get(mode), kind):
+                # The plugin's rows have the scripts' paths beside their texts, which come first.
+                return held[mode]
+        return None
+
+    arguments = found.get("arguments") or next((r["arguments"] for r in reports if r.get("arguments")), "")
+    counts = found.get("counts") or {}
+    return Detail(
+        arguments=str(arguments) if notable else "",
+        script=str(found.get("script") or by_mode("scripts", str) or "") if notable else "",
+        evidence=found.get("evidence") or by_mode("evidence", dict),
+        case=found.get("case") or by_mode("cases", dict),
+        reason=str(found.get("reason") or ""),
+        counts={str(name): int(count) for name, count in counts.items()} if isinstance(counts, dict) else {},
+        again=str(found.get("again") or part.get("again") or ""),
+    )
 
 
 def aligned(rows: Mapping[str, Mapping[str, ModeResult]]) -> dict[str, dict[str, Any]]:
@@ -184,20 +286,6 @@ def by_version(rows: Iterable[Row]) -> dict[str, dict[str, dict[str, ModeResult]
     for row in sorted(rows, key=lambda row: version_key(row.tensorflow)):
         grouped.setdefault(row.tensorflow, {}).setdefault(row.subject, {}).update(row.modes)
     return grouped
-
-
-def differences(rows: Iterable[Row]) -> list[tuple[str, str, list[tuple[str, Verdict]]]]:
-    """(subject, mode, [(first version, verdict from there on), …]) where the verdict changes between
-    versions.
-    """
-    histories: dict[tuple[str, str], list[tuple[str, Verdict]]] = {}
-    for version, subjects in by_version(rows).items():
-        for subject, modes in subjects.items():
-            for mode, result in modes.items():
-                history = histories.setdefault((subject, mode), [])
-                if not history or history[-1][1] is not result.verdict:
-                    history.append((version, result.verdict))
-    return [(subject, mode, history) for (subject, mode), history in histories.items() if len(history) > 1]
 
 
 def merged_document(rows: Iterable[Row]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Search for a batch on which a subject fails: Hypothesis draws, the harness checks, Hypothesis shrinks.
 
 Each mode is searched by itself, from the same seed and so over the same examples, so that a failure in one mode shrinks
-to the smallest batch for *that* mode. What shrinks is one failure, identified by subject, mode and verdict: a
-smaller batch that fails in another way does not count.
+to the smallest batch for *that* mode; modes that fail in the same way are then shown on one batch. What shrinks is one
+failure, identified by subject, mode, verdict and, where an invariant does not hold, its name: a smaller batch that
+fails in another way does not count.
 """
 
 from __future__ import annotations
@@ -10,26 +11,89 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import hypothesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
 from gradcheck import recording
-from gradcheck._tensorflow import tensorflow, versions
-from gradcheck.errors import InputError
+from gradcheck._tensorflow import versions
+from gradcheck.cases import Case, case_of
+from gradcheck.encoding import encode
+from gradcheck.errors import GradientError, InputError
 from gradcheck.expectations import expected_verdicts
 from gradcheck.harness import ORDER, check
-from gradcheck.modes import parse_modes
-from gradcheck.report import SCHEMA_VERSION, ModeResult, Report
-from gradcheck.strategies import Batch, describe
-from gradcheck.subject import Subject, subject_of
+from gradcheck.harness.baseline import observing_anew, observing_once
+from gradcheck.mode_names import parse_modes
+from gradcheck.naming import unnumbered
+from gradcheck.report import SCHEMA_VERSION, Evidence, ModeResult, Report
+from gradcheck.shapes import ShapeBudget
+from gradcheck.steering import named_statistics, search_settings, tell_hypothesis
+from gradcheck.strategies import Batch
+from gradcheck.subject import subject_of
 from gradcheck.verdicts import Verdict
 
-__all__ = ["ModeSearch", "SearchResult", "search"]
+if TYPE_CHECKING:
+    from hypothesis.database import ExampleDatabase
+
+    from gradcheck.isolation.checks import IsolatedChecks
+    from gradcheck.isolation.limits import Limits
+
+__all__ = [
+    "Checks",
+    "LocalChecks",
+    "ModeSearch",
+    "SearchResult",
+    "search",
+    "search_with",
+]
+
+
+class Checks(Protocol):
+    """Where the examples of a search are checked: `LocalChecks`, or `gradcheck.isolation.checks.IsolatedChecks`.
+
+    Attributes:
+        name: of the subject.
+        versions: as in a report.
+    """
+
+    name: str
+    versions: Mapping[str, str]
+
+    def check(self, args: tuple[Any, ...], mode: str, options: Mapping[str, Any], *, again: bool = False) -> Report:
+        """The report of one example in one mode; ``again``: checked once more, for good."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """A context in which the modes of one search are checked, one after the other, on the same examples."""
+        ...
+
+    def case(self, args: tuple[Any, ...], result: ModeResult, options: Mapping[str, Any]) -> Case:
+        """The case of a failure that was just checked for good."""
+        ...
+
+
+class LocalChecks:
+    """Checks in this process."""
+
+    def __init__(self, subject: Any, call: Any = None) -> None:
+        self.versions: Mapping[str, str] = versions()
+        self.subject = subject_of(subject, call)
+        self.name = self.subject.name
+
+    def check(self, args: tuple[Any, ...], mode: str, options: Mapping[str, Any], *, again: bool = False) -> Report:
+        with observing_anew(self.subject) if again else nullcontext():
+            return check(self.subject, *args, modes=(mode,), **options)
+
+    def together(self) -> AbstractContextManager[None]:
+        return observing_once(self.subject)
+
+    def case(self, args: tuple[Any, ...], result: ModeResult, options: Mapping[str, Any]) -> Case:
+        return case_of(self.subject, args, result, **options)
 
 
 @dataclass(frozen=True)
@@ -45,6 +109,8 @@ class ModeSearch:
         calls: how many different batches were checked in all.
         counts: how often each verdict was met before shrinking.
         expected: the verdicts that the caller expected.
+        case: the failing example as `gradcheck.cases` writes it to a file; None where nothing failed.
+        complete: False where the search was interrupted: this is what it had come to until then.
     """
 
     mode: str
@@ -55,6 +121,8 @@ class ModeSearch:
     calls: int
     counts: Mapping[str, int]
     expected: tuple[Verdict, ...] = ()
+    case: Case | None = None
+    complete: bool = True
 
     @property
     def ok(self) -> bool:
@@ -87,10 +155,12 @@ class ModeSearch:
             "ok": self.ok,
             "expected": [verdict.value for verdict in self.expected],
             "cause": self.cause,
+            "complete": self.complete,
             "examples": self.examples,
             "calls": self.calls,
             "counts": dict(self.counts),
-            "counterexample": _case(self.counterexample),
+            "counterexample": _drawn_as_json(self.counterexample),
+            "case": None if self.case is None else self.case.to_dict(),
             "report": self.report.to_dict() if failing and self.report is not None else None,
         }
 
@@ -137,6 +207,19 @@ class SearchResult:
         failing = [result.report for result in self.modes.values() if not result.ok]
         return next((r for r in [*failing, *(m.report for m in self.modes.values())] if r is not None), None)
 
+    @property
+    def error(self) -> GradientError | None:
+        """The exception for a test to raise; None where every mode is as it should be."""
+        failing = [found for found in self.modes.values() if not found.ok and found.report is not None]
+        if not failing:
+            return None
+        parts = tuple(found.report for found in failing if found.report is not None)
+        cases = {found.mode: found.case for found in failing if found.case is not None}
+        from gradcheck.rendering import access_in_an_error, render_search
+
+        access = access_in_an_error(case=True)
+        return GradientError(_as_report(self), parts=parts, cases=cases, text=lambda: render_search(self, access))
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
         return {
@@ -148,6 +231,12 @@ class SearchResult:
             "versions": dict(self.versions),
             "modes": {mode: result.to_dict() for mode, result in self.modes.items()},
         }
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: verdicts, and pictures of what failed on the smallest batches."""
+        from gradcheck.rendering.html.notebook import search_fragment
+
+        return search_fragment(self)
 
     def __str__(self) -> str:
         from gradcheck.rendering import render_search
@@ -164,6 +253,8 @@ def search(
     seed: int | None = None,
     expect: Any = None,
     on_example: Callable[[str, int, str], None] | None = None,
+    on_mode: Callable[[ModeSearch], None] | None = None,
+    isolate: bool | Limits | IsolatedChecks = False,
     **options: Any,
 ) -> SearchResult:
     """Search for failures of a subject and shrink what is found; one smallest counterexample for each failing mode.
@@ -171,40 +262,138 @@ def search(
     Args:
         subject: as for `gradcheck.check`.
         strategy: draws a `Batch`, an array, or a tuple of arguments.
-        max_examples: examples a mode; 100 where omitted.
+        max_examples: examples a mode; where omitted those of the user's Hypothesis profile, 100 by default.
         modes: which modes; all where omitted.
         seed: makes the search repeatable. Where omitted the user's Hypothesis profile decides.
         expect: verdicts that are expected, by mode and version, as for `check`. Here a verdict is the worst of all
             examples.
         on_example: called as ``on_example(mode, examples, phase)`` after each example, ``phase`` being ``"search"`` or
             ``"shrink"``: for progress bars.
-        **options: ``wrt``, ``engine``, ``call``, ``padding``, ``rtol``, ``atol``, ``resolution_limit`` of `check`.
+        on_mode: called with what each mode came to as soon as it is known, and, where the search is interrupted from
+            the keyboard, with what the mode in progress had come to (``complete`` is False there).
+        isolate: whether every check is made in another process, so that a batch on which the subject aborts, hangs or
+            eats the memory is a ``CRASH``, shrunk like any failure, and the search of the other modes goes on. The
+            subject (and ``call``) must then be a name, ``"pkg.module:name"``, or something that is found under one.
+            `gradcheck.isolation.Limits` say what hanging and eating is; where True their defaults, and half of the
+            machine's memory. An `gradcheck.isolation.checks.IsolatedChecks` is used and left open.
+        **options: ``wrt``, ``engine``, ``call``, ``padding``, ``invariants``, ``order``, ``rtol``, ``atol``,
+            ``resolution_limit`` of `check`.
 
     Raises:
         InputError: the strategy is not one, or a drawn example cannot be checked.
     """
-    defaults = recording.defaults()
+    arguments: dict[str, Any] = {
+        "max_examples": max_examples,
+        "modes": modes,
+        "seed": seed,
+        "expect": expect,
+        "on_example": on_example,
+        "on_mode": on_mode,
+    }
+    if isolate is False:
+        _require_strategy(strategy)
+        return search_with(LocalChecks(subject, options.pop("call", None)), strategy, **arguments, **options)
+    from gradcheck.isolation.checks import IsolatedChecks
+    from gradcheck.isolation.limits import Limits
+
+    if isinstance(isolate, IsolatedChecks):
+        return search_with(isolate, strategy, **arguments, **options)
+    limits = isolate if isinstance(isolate, Limits) else None
+    with IsolatedChecks(subject, call=options.pop("call", None), limits=limits) as checks:
+        return search_with(checks, strategy, **arguments, **options)
+
+
+def _require_strategy(strategy: Any) -> None:
     if not isinstance(strategy, SearchStrategy):
         raise InputError(
             f"search needs a Hypothesis strategy, such as gradcheck.strategies.batches(features=3); got {strategy!r}. "
             "To check one batch use gradcheck.check"
         )
-    examples = max_examples if max_examples is not None else defaults.get("max_examples") or 100
+
+
+def search_with(
+    checks: Checks,
+    strategy: SearchStrategy[Any],
+    *,
+    max_examples: int | None = None,
+    modes: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    expect: Any = None,
+    on_example: Callable[[str, int, str], None] | None = None,
+    on_mode: Callable[[ModeSearch], None] | None = None,
+    database: ExampleDatabase | None = None,
+    **options: Any,
+) -> SearchResult:
+    """As `search`, with the examples checked by ``checks``.
+
+    With a ``database`` the failing examples in it are tried first, whatever the seed, and new ones are kept there.
+    """
+    defaults = recording.defaults()
+    _require_strategy(strategy)
+    examples = max_examples if max_examples is not None else defaults.get("max_examples") or settings().max_examples
     if not isinstance(examples, int) or examples < 1:
         raise InputError(f"max_examples must be a whole number of at least 1; got {max_examples!r}")
-    chosen = parse_modes(modes if modes is not None else defaults.get("modes"))
-    tf = tensorflow()
+    chosen = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
     expect = expect if expect is not None else defaults.get("expect")
-    adapter = subject_of(subject, options.pop("call", None))
     results: dict[str, ModeSearch] = {}
     # The examples that one mode verifies serve the others as they meet them: see `gradcheck.harness`.
-    for mode in sorted(chosen, key=ORDER.index):
-        expected = expected_verdicts(expect, mode, tf.__version__)
-        one = _OneMode(adapter, mode, options, expected, on_example)
-        results[mode] = one.search(strategy, examples, seed)
-    result = SearchResult(adapter.name, {mode: results[mode] for mode in chosen}, seed, versions())
+    with checks.together():
+        for mode in sorted(chosen, key=ORDER.index):
+            expected = expected_verdicts(expect, mode, checks.versions["tensorflow"])
+            one = _OneMode(checks, mode, options, expected, on_example, database=database)
+            try:
+                results[mode] = one.search(strategy, examples, seed)
+            except KeyboardInterrupt:
+                if on_mode is not None and (partial := one.partial()) is not None:
+                    on_mode(partial)
+                raise
+            if on_mode is not None:
+                on_mode(results[mode])
+        result = SearchResult(checks.name, {mode: results[mode] for mode in chosen}, seed, checks.versions)
+        result = _with_shared_counterexamples(result, checks, options)
     recording.publish(_as_report(result))
     return result
+
+
+def _with_shared_counterexamples(result: SearchResult, checks: Checks, options: dict[str, Any]) -> SearchResult:
+    """Each mode was searched for itself, and a shrinker may come to rest at different batches for one cause."""
+    modes = dict(result.modes)
+    failing = {mode: found for mode, found in modes.items() if found.verdict.fails and found.report is not None}
+    for mode, found in failing.items():
+        if found.verdict is Verdict.CRASH:
+            continue
+        own = _size(found.counterexample)
+        others = {
+            _size(other.counterexample): other.counterexample
+            for other in failing.values()
+            if _identity(other.result) == _identity(found.result)
+        }
+        smallest = min(others)
+        if smallest >= own:
+            continue
+        args = others[smallest] if isinstance(others[smallest], tuple) else (others[smallest],)
+        report = checks.check(args, mode, options, again=True)
+        if _identity(report[mode]) != _identity(found.result):
+            continue
+        report = replace(report, modes={mode: replace(report[mode], expected=found.expected)})
+        case = _case_or_none(checks, args, report[mode], options)
+        modes[mode] = replace(found, counterexample=others[smallest], report=report, case=case)
+    return replace(result, modes=modes)
+
+
+def _size(drawn: Any) -> tuple[Any, ...]:
+    """What makes an example larger than another: rows, steps, valid steps, numbers that are not 0; then its text."""
+    if isinstance(drawn, Batch):
+        return drawn.size, drawn.time, int(drawn.lengths.sum()), int((drawn.values != 0).sum()), repr(drawn)
+    text = repr(drawn)
+    return 0, 0, 0, len(text), text
+
+
+def _case_or_none(checks: Checks, args: tuple[Any, ...], result: ModeResult, options: Mapping[str, Any]) -> Case | None:
+    try:
+        return checks.case(args, result, options)
+    except InputError:  # an argument that JSON cannot hold, such as a Python object of one's own
+        return None
 
 
 def _as_report(result: SearchResult) -> Report:
@@ -212,6 +401,7 @@ def _as_report(result: SearchResult) -> Report:
     modes = {mode: found.result for mode, found in result.modes.items()}
     shown = result.report
     scripts = {mode: found.script for mode, found in result.modes.items() if not found.ok and found.script}
+    reports = {mode: found.report for mode, found in result.modes.items() if found.report is not None}
     return Report(
         subject=result.subject,
         modes=modes,
@@ -219,6 +409,7 @@ def _as_report(result: SearchResult) -> Report:
         versions=result.versions,
         wrt="all" if shown is None else shown.wrt,
         scripts=scripts,
+        evidence=Evidence.joined(reports),
     )
 
 
@@ -235,22 +426,29 @@ class _OneMode:
 
     def __init__(
         self,
-        subject: Subject,
+        checks: Checks,
         mode: str,
         options: dict[str, Any],
         expected: tuple[Verdict, ...],
         on_example: Callable[[str, int, str], None] | None,
+        *,
+        foresee: bool = True,
+        database: ExampleDatabase | None = None,
     ) -> None:
-        self.subject, self.mode, self.options, self.expected = subject, mode, options, expected
+        self.checks, self.mode, self.options, self.expected = checks, mode, options, expected
         self.on_example = on_example
+        self.foresee, self.database = foresee, database
+        self.foreseen: set[Any] = set()  # batches on which the failure was seen in dynamic mode in place of this one
+        self.shapes = ShapeBudget(mode)
+        self.first: tuple[Any, Report] | None = None
         self.counts: Counter[str] = Counter()
         self.calls = 0
-        self.failing: Verdict | None = None
+        self.failing: tuple[Verdict, str] | None = None  # the verdict, and the invariant that does not hold
         self.smallest: Any = None
         self.report: Report | None = None
         self.undecided: tuple[Any, Report] | None = None
         self.flaky = False
-        self.reports: dict[Any, Report] = {}
+        self.reports: dict[Any, Report | None] = {}
         self.resolution: float | None = None
 
     def search(self, strategy: SearchStrategy[Any], max_examples: int, seed: int | None) -> ModeSearch:
@@ -260,18 +458,17 @@ class _OneMode:
         # Hypothesis finds a test's saved failures by a digest of its source, which is the same for every search.
         example._hypothesis_internal_add_digest = self._digest(strategy)  # type: ignore[attr-defined]
         wrapped = given(drawn=strategy)(example)
-        wrapped = settings(
-            max_examples=max_examples,
-            deadline=None,  # the first example of each shape compiles
-            phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink],
-            suppress_health_check=[HealthCheck.too_slow],  # checking is slow; drawing is not
-            print_blob=False,
-            report_multiple_bugs=False,
-        )(wrapped)
+        wrapped = search_settings(max_examples)(wrapped)
         if seed is not None:
             wrapped = hypothesis.seed(seed)(wrapped)
+        if self.database is not None:
+            # A seed puts the database aside, for a repeatable search. Who names one wants what others have found.
+            current = wrapped._hypothesis_internal_use_settings  # type: ignore[attr-defined]
+            with_database = settings(current, database=self.database)
+            wrapped._hypothesis_internal_use_settings = with_database  # type: ignore[attr-defined]
         try:
-            wrapped()
+            with named_statistics(f"{self.checks.name} in {self.mode}"):
+                wrapped()
         except _Found:
             pass
         except Flaky:
@@ -279,32 +476,70 @@ class _OneMode:
         if self.failing is not None:
             # Once more, and not from memory: what decides may not be in the batch.
             args = self.smallest if isinstance(self.smallest, tuple) else (self.smallest,)
-            again = check(self.subject, *args, modes=(self.mode,), **self.options)
-            self.flaky |= again[self.mode].verdict is not self.failing
+            again = self.checks.check(args, self.mode, self.options, again=True)
+            holds = _identity(again[self.mode]) == self.failing
+            if isinstance(self.smallest, Batch) and self.smallest.key() in self.foreseen:
+                if not holds:
+                    return self._unforeseen(strategy, max_examples, seed)
+                self.report = again
+            self.flaky |= not holds
+            if self.report is not None and not self.flaky and not self.report.scripts:
+                self.report = again  # the same, with its script
         return self._result()
 
-    def _checked(self, drawn: Any, args: tuple[Any, ...]) -> Report:
+    def partial(self) -> ModeSearch | None:
+        """What the search had come to when it was interrupted; None where not one example was checked."""
+        return replace(self._result(), complete=False) if self.counts else None
+
+    def _unforeseen(self, strategy: SearchStrategy[Any], max_examples: int, seed: int | None) -> ModeSearch:
+        """Dynamic mode fails where this mode does not: search again, and look at this mode only."""
+        again = _OneMode(
+            *(self.checks, self.mode, self.options, self.expected, self.on_example),
+            foresee=False,
+            database=self.database,
+        )
+        found = again.search(strategy, max_examples, seed)
+        if found.verdict.fails or self.first is None:
+            return found
+        self.smallest, self.report = self.first  # not met again, as without a seed may be
+        return self._result()
+
+    def _report_of(self, batch: Batch) -> Report | None:
+        """The report of a batch; None where shrinking must not compile its shape."""
+        if self.failing is not None and not self.shapes.knows(batch):
+            if self.foresee and self.failing[0] is not Verdict.CRASH:
+                seen = self.checks.check((batch,), "dynamic", self.options)
+                if _identity(seen["dynamic"]) == self.failing:
+                    self.foreseen.add(batch.key())
+                    return replace(seen, modes={self.mode: replace(seen["dynamic"], mode=self.mode)})
+            if not self.shapes.affords(batch):
+                return None
+        self.shapes.add(batch)
+        return self.checks.check((batch,), self.mode, self.options)
+
+    def _checked(self, drawn: Any, args: tuple[Any, ...]) -> Report | None:
         """The report of an example; while shrinking, Hypothesis reaches the same batch by many ways."""
         if not isinstance(drawn, Batch):
             self.calls += 1
-            return check(self.subject, *args, modes=(self.mode,), **self.options)
-        for class_met in describe(drawn):
-            hypothesis.event(class_met)
+            return self.checks.check(args, self.mode, self.options)
         key = drawn.key()
         if key not in self.reports:
             self.calls += 1
-            self.reports[key] = check(self.subject, drawn, modes=(self.mode,), **self.options)
+            self.reports[key] = self._report_of(drawn)
             while len(self.reports) > _MOST_KEPT:
                 self.reports.pop(next(iter(self.reports)))
         return self.reports[key]
 
     def _digest(self, strategy: SearchStrategy[Any]) -> bytes:
-        text = f"{self.subject.name}\n{self.mode}\n{strategy!r}"
+        text = f"{unnumbered(self.checks.name)}\n{self.mode}\n{strategy!r}"
         return hashlib.sha384(text.encode()).digest()
 
     def _example(self, drawn: Any) -> None:
         args = drawn if isinstance(drawn, tuple) else (drawn,)
         report = self._checked(drawn, args)
+        if report is None:
+            return
+        tell_hypothesis(report, args)
         verdict, resolution = report[self.mode].verdict, report[self.mode].resolution
         if resolution is not None:
             self.resolution = max(self.resolution or 0.0, resolution)
@@ -319,20 +554,22 @@ class _OneMode:
                 if verdict is Verdict.UNRESOLVED:
                     self.undecided = (drawn, report)
             return
+        identity = _identity(report[self.mode])
         if self.failing is None:
-            self.failing = verdict
-        if verdict is self.failing:
+            self.failing = identity
+            self.first = (drawn, report)
+        if identity == self.failing:
             self.smallest, self.report = drawn, report
             raise _Found(verdict.value)
 
     def _result(self) -> ModeSearch:
-        verdict = self.failing or self._undecided_verdict()
+        verdict = self.failing[0] if self.failing else self._undecided_verdict()
         report = self.report
         if verdict is Verdict.UNRESOLVED and self.undecided is not None:
             self.smallest, report = self.undecided
         if verdict is Verdict.PASS and report is not None:
             # The last example's own verdict, a corner perhaps, is not that of the search.
-            report = replace(report, modes={self.mode: self._passed()}, arguments="")
+            report = replace(report, modes={self.mode: self._passed()}, arguments="", evidence={})
         if self.flaky and report is not None:
             note = (
                 "this failure did not show every time the same batch was checked: something beside the batch decides, "
@@ -352,7 +589,14 @@ class _OneMode:
             calls=self.calls,
             counts=dict(self.counts),
             expected=self.expected,
+            case=self._case(),
         )
+
+    def _case(self) -> Case | None:
+        if self.failing is None or self.report is None:
+            return None
+        args = self.smallest if isinstance(self.smallest, tuple) else (self.smallest,)
+        return _case_or_none(self.checks, args, self.report[self.mode], self.options)
 
     def _passed(self) -> ModeResult:
         notes = []
@@ -372,16 +616,14 @@ class _OneMode:
         return Verdict.UNRESOLVED if self.counts[Verdict.UNRESOLVED.value] and not passed else Verdict.PASS
 
 
-def _case(drawn: Any) -> Any:
-    """A drawn example as JSON."""
+def _identity(result: ModeResult) -> tuple[Verdict, str]:
+    """What stays the same while a failure shrinks."""
+    return result.verdict, result.rule
+
+
+def _drawn_as_json(drawn: Any) -> Any:
     if drawn is None:
         return None
     if isinstance(drawn, Batch):
         return {"batch": drawn.to_dict()}
-    import numpy as np
-
-    from gradcheck.strategies._literals import array_to_dict
-
-    arguments = drawn if isinstance(drawn, tuple) else (drawn,)
-    encoded = [item.to_dict() if hasattr(item, "to_dict") else array_to_dict(np.asarray(item)) for item in arguments]
-    return {"arguments": encoded}
+    return {"arguments": [encode(argument) for argument in (drawn if isinstance(drawn, tuple) else (drawn,))]}

@@ -48,10 +48,17 @@ class Subject:
         self.custom_call = call
         self.name = _name_of(original)
         self.target = _made_by_factory(original)
+        if self.name == "<lambda>" and self.target is not original:  # what it makes says more
+            self.name = _name_of(self.target)
         self.programs: dict[Any, Any] = {}  # what gradcheck.modes compiled for it, by signature
+        self.cuts: dict[Any, str] = {}  # what gradcheck.cuts found in its graph, by signature and path
         self.confirmed: set[Any] = set()  # modes in which both engines were compared once
+        self.forward_seconds: float | None = None  # what forward mode took at first; infinite where it cannot run
         self.twin: Subject | None = None  # a Keras layer in float64: see gradcheck.twin
+        self.has_time: dict[int, bool] = {}  # which outputs have a time axis: see gradcheck.time_axis
         self.witnesses: dict[bytes, Any] = {}  # examples that a mode verified, for the other modes
+        self.random = False  # whether the same call was seen to give two results: see gradcheck.harness.asking_again
+        self.observations: dict[Any, Any] | None = None  # what eager mode showed, while a search over modes runs
 
     # -- calling ---------------------------------------------------------------------------------------------
 
@@ -74,6 +81,19 @@ class Subject:
         if style == "lengths":
             return (batch.values, batch.lengths), {}, ("values", "lengths")
         return (batch.values,), {}, ("values",)
+
+    def arguments_without_padding(self, batch: Batch) -> tuple[Any, ...] | None:
+        """Positional arguments that say nothing of lengths and mask: with ``call=`` None in their place.
+
+        None where the subject cannot be called without them.
+        """
+        if self.custom_call is not None:
+            return tuple(batch.values if name == "values" else None for name in _custom_call_names(self.custom_call))
+        if self.style == "values":
+            return None
+        told = [p for p in _parameters(self.target) or [] if p.kind is not p.VAR_POSITIONAL][1:]
+        needed = [p for p in told if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+        return None if needed else (batch.values,)
 
     @functools.cached_property
     def style(self) -> str:
@@ -156,6 +176,15 @@ _KEPT: dict[Any, Subject] = {}
 _MOST_KEPT = 64
 
 
+# What Keras sets on a layer when it is built or first called: the layer is the same.
+_SET_BY_CALLS = frozenset(
+    {
+        *("built", "_called", "_path", "_parent_path", "_self_update_uid", "_build_input_shape"),
+        *("_saved_model_inputs_spec", "_saved_model_arg_spec", "input_spec", "state_spec"),
+    }
+)
+
+
 def _identity(original: Any, call: Any) -> tuple[Any, ...]:
     """What must be equal for compiled programs to be valid: the object, and the plain settings that it holds.
 
@@ -167,7 +196,7 @@ def _identity(original: Any, call: Any) -> tuple[Any, ...]:
     for holder in (original, owner):
         state = getattr(holder, "__dict__", None)
         if isinstance(state, dict) and not inspect.isclass(holder) and not inspect.ismodule(holder):
-            parts.append(tuple((k, v) for k, v in state.items() if _is_plain(v) and k not in ("built", "_called")))
+            parts.append(tuple((k, v) for k, v in state.items() if _is_plain(v) and k not in _SET_BY_CALLS))
     return tuple(parts)
 
 
@@ -290,7 +319,10 @@ def _variables_of(holder: Any) -> Iterator[Any]:
     else:
         if inspect.isclass(holder) or isinstance(holder, np.ndarray):
             return
-        candidates = getattr(holder, "variables", None)
+        try:
+            candidates = getattr(holder, "variables", None)
+        except ValueError:  # a Keras 2 model that was not built yet has none, and says so in this way
+            return
         if callable(candidates) or not isinstance(candidates, (list, tuple)):
             return
     for candidate in candidates:

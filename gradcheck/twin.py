@@ -50,7 +50,7 @@ def float64_twin(problem: Problem, outputs: np.ndarray, *, wrt: str) -> tuple[Pr
             return None, "it holds variables that are not float64 and is no Keras layer, which could be made anew"
         variables = [twins.get(id(v), v) for v in problem.plan.variables]
         state = [twins.get(id(v), v) for v in problem.plan.state]
-        twin = Problem.bind(subject, args, wrt=wrt, variables=variables, state=state)
+        twin = Problem.bind(subject, args, wrt=wrt, variables=variables, state=state, order=problem.plan.order)
         values, layout, _ = EagerExecution(twin).observe(twin.x)
     except Exception as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["RELEASES", "Quirk", "Release", "find_release", "newest", "oldest"]
+__all__ = ["RELEASES", "Quirk", "Release", "find_release", "middle", "minor_of", "newest", "oldest"]
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,15 @@ class Release:
     ``version`` is the newest patch release. ``python`` is the interpreter of its Nox session: the newest for
     which TensorFlow published wheels of this release. ``requirements`` are limits beyond those that the
     wheel declares (it declares too few: an old wheel accepts a NumPy or protobuf that did not exist when it
-    was made).
+    was made). ``tf_keras`` is the version of the package that brings Keras 2 back where ``tf.keras`` is Keras 3;
+    empty where it is Keras 2 anyway.
     """
 
     version: str
     python: str
     requirements: tuple[str, ...] = ()
     quirks: tuple[Quirk, ...] = ()
+    tf_keras: str = ""
 
     @property
     def minor(self) -> str:
@@ -57,6 +59,11 @@ class Release:
         return 3 if self.key >= (2, 16) else 2
 
     @property
+    def keras2_session(self) -> str:
+        """Name of the Nox session that runs it with Keras 2, ``"tf216-keras2"``; empty where `session` does."""
+        return f"{self.session}-keras2" if self.tf_keras else ""
+
+    @property
     def constraints(self) -> str:
         """Path of the constraints file, from the root of the repository."""
         return f"constraints/{self.session}.txt"
@@ -68,9 +75,9 @@ class Release:
 _EARLY = ("numpy<1.24", "protobuf<3.20", "setuptools<81")
 
 _UNIFORM_SOFTMAX = Quirk(
-    "softmax under XLA gives uniform weights to a row whose mask is all true",
+    "softmax under XLA gives uniform weights where a mask was added as (1 - mask) * -1e9, in float32",
     "a DISAGREEMENT in mode xla on attention layers (0.15-0.44 on MultiHeadAttention) is TensorFlow's own; "
-    "graph mode is right, and so is 2.21",
+    "graph mode is right, and so is 2.9",
 )
 _EMPTY_ROW_POOLING_2_8 = Quirk(
     "GlobalAveragePooling1D with a mask gives NaN, and NaN gradients, for a row of length 0",
@@ -94,13 +101,19 @@ RELEASES: tuple[Release, ...] = (
     Release("2.13.1", "3.11", ("setuptools<81",)),
     Release("2.14.1", "3.11", ("numpy<2", "setuptools<81")),
     Release("2.15.1", "3.11", ("numpy<2", "setuptools<81")),
-    Release("2.16.2", "3.12", ("setuptools<81",), (_KERAS_3,)),
-    Release("2.17.1", "3.12", ("setuptools<81",), (_KERAS_3,)),
-    Release("2.18.1", "3.12", ("setuptools<81",), (_KERAS_3,)),
-    Release("2.19.1", "3.12", ("setuptools<81",), (_KERAS_3,)),
-    Release("2.20.0", "3.13", (), (_KERAS_3,)),
-    Release("2.21.0", "3.13", (), (_KERAS_3, _EMPTY_ROW_POOLING_2_21)),
+    Release("2.16.2", "3.12", ("setuptools<81",), (_KERAS_3,), "2.16.0"),
+    Release("2.17.1", "3.12", ("setuptools<81",), (_KERAS_3,), "2.17.0"),
+    Release("2.18.1", "3.12", ("setuptools<81",), (_KERAS_3,), "2.18.0"),
+    Release("2.19.1", "3.12", ("setuptools<81",), (_KERAS_3,), "2.19.0"),
+    Release("2.20.0", "3.13", (), (_KERAS_3,), "2.20.1"),
+    Release("2.21.0", "3.13", (), (_KERAS_3, _EMPTY_ROW_POOLING_2_21), "2.21.0"),
 )
+
+
+def minor_of(version: str) -> tuple[int, int]:
+    """Major and minor number of a version such as ``"2.10.1"`` or ``"2.21.0-rc1"``, so that 2.10 sorts after 2.9."""
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 def find_release(version: str) -> Release | None:
@@ -114,6 +127,11 @@ def find_release(version: str) -> Release | None:
 def oldest() -> Release:
     """The oldest release that is supported."""
     return min(RELEASES, key=lambda release: release.key)
+
+
+def middle() -> Release:
+    """The newest release whose ``tf.keras`` is Keras 2: between the oldest and the newest, for many the last stop."""
+    return max((release for release in RELEASES if release.keras == 2), key=lambda release: release.key)
 
 
 def newest() -> Release:

@@ -51,23 +51,22 @@ class BatchPlan:
     def assemble(self, data: bytes) -> Batch:
         """The batch that these bytes stand for."""
         genome = Genome(data)
-        rows, kept, time = self.menu.draw(genome)
-        drawn = draw_lengths(genome, rows, self.max_rows, self.min_length, self.max_length, time)
-        lengths = [drawn[row] for row in kept]
+        shape = self.menu.draw(genome)
+        lengths = draw_lengths(genome, shape.rows, self.max_rows, self.min_length, self.max_length, shape.time)
         side = self.sides[genome.byte() % len(self.sides)]
         fill = self.fills.draw(genome.byte())
         features = 1 if self.features is None else self.features
-        grid, seed = draw_numbers(
-            genome, self.numbers, (len(kept), time, features), lengths, kept=kept, of=rows, gap=self.gap
-        )
-        vector = np.array(lengths, dtype=self.integer)
+        whole = (shape.rows, shape.time, features)
+        grid, seed = draw_numbers(genome, self.numbers, whole, lengths, gap=self.gap)
+        grid, time = grid[shape.kept, shape.first : shape.last], shape.last - shape.first
+        vector = np.array(shape.cut(lengths, self.min_length), dtype=self.integer)
         mask = np.arange(time) < vector[:, None]
         if bool(mask.all()):
             side = self.sides[0]  # without padding the side means nothing, and the plainer one reads better
         elif fill is not None:
             grid[~mask] = fill
         else:
-            count = time * len(kept) - int(vector.sum())
+            count = time * len(vector) - int(vector.sum())
             grid[~mask] = garbage(self.numbers, seed, count * features).reshape(count, features)
         if side == "pre":
             # Roll each row to the right: its valid steps, which are first, become its last.

@@ -117,9 +117,9 @@ def masks(
     with_holes, transposed = arguments.flag("holes", holes), arguments.flag("time_major", time_major)
     menu = shape_menu(least, most, shortest, high, longest)
     genome = Genome(draw(genomes(SHAPE_BYTES + length_bytes(most) + 2 + _HOLES)))
-    rows, kept, time = menu.draw(genome)
-    drawn = draw_lengths(genome, rows, most, low, high, time)
-    lengths = np.array([drawn[row] for row in kept], dtype=np.int64)
+    shape = menu.draw(genome)
+    drawn = draw_lengths(genome, shape.rows, most, low, high, shape.time)
+    lengths, time = np.array(shape.cut(drawn, low), dtype=np.int64), shape.last - shape.first
     columns = np.arange(time)
     pre = some_sides[genome.byte() % len(some_sides)] == "pre"
     mask = columns >= (time - lengths)[:, None] if pre else columns < lengths[:, None]

@@ -2,8 +2,9 @@
 
 Every new `(batch, time)` costs a trace and an XLA compilation of 0.1-2 s for each mode, so a search draws
 from a menu of four and puts its variety into lengths, padding and values. The shrinker can leave the menu: it
-drops rows and shortens the time axis separately, each through a code of two bytes that means "as in the menu"
-except where it is tiny, which in generation happens for one in about ten thousand.
+drops rows, and steps from the end and from the beginning, each through a code of two bytes that means "as in the menu"
+except where it is tiny, which in generation happens for one in about a thousand. What is dropped is cut out of the
+finished batch: what stays keeps its numbers, so that a failure is not lost with what has nothing to do with it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,28 @@ from gradcheck.strategies._genome import Genome
 __all__ = ["SHAPE_BYTES", "ShapeMenu", "shape_menu"]
 
 #: Bytes of a genome that choose a shape.
-SHAPE_BYTES = 5
+SHAPE_BYTES = 7
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A drawn shape, and what of it is kept (all but while shrinking).
+
+    Attributes:
+        rows, time: of the menu.
+        kept: which rows are kept.
+        first, last: the steps from ``first`` up to, not including, ``last`` are kept.
+    """
+
+    rows: int
+    time: int
+    kept: list[int]
+    first: int
+    last: int
+
+    def cut(self, lengths: list[int], low: int) -> list[int]:
+        """The lengths of the kept rows in the kept steps; never below ``low``."""
+        return [max(low, min(lengths[row], self.last) - self.first) for row in self.kept]
 
 
 @dataclass(frozen=True)
@@ -37,12 +59,14 @@ class ShapeMenu:
         """The distinct shapes, smallest first."""
         return list(dict.fromkeys(self.by_code))
 
-    def draw(self, genome: Genome) -> tuple[int, list[int], int]:
-        """The rows of the menu's shape, which of them to keep (all but while shrinking), and the time
-        axis.
-        """
+    def draw(self, genome: Genome) -> Shape:
+        """The shape that the genome asks for."""
         rows, time = self.by_code[genome.byte() % len(self.by_code)]
-        return rows, kept_rows(genome.rare(), rows, self.min_rows), min(time, self.min_time + genome.rare())
+        kept = kept_rows(genome.rare(), rows, self.min_rows)
+        # First the end is cut off, then all but the last of what is left: any stretch of steps can be kept, and a
+        # smaller code always means fewer steps.
+        last = min(time, self.min_time + genome.rare())
+        return Shape(rows, time, kept, last - min(last, self.min_time + genome.rare()), last)
 
 
 def kept_rows(code: int, rows: int, min_rows: int) -> list[int]:

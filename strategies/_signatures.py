@@ -101,8 +101,8 @@ def from_signature(
             batch = draw(batches(**_limits(specs[0], rows_most, time_most)))
             return batch.values, batch.mask
     menu = shape_menu(1, rows_most, 1, time_most, time_most)
-    rows, kept, time = menu.draw(Genome(draw(genomes(SHAPE_BYTES))))
-    open_axes = [len(kept) or rows, time]
+    chosen = menu.draw(Genome(draw(genomes(SHAPE_BYTES))))
+    open_axes = [len(chosen.kept) or chosen.rows, chosen.last - chosen.first]
     drawn = []
     for spec in specs:
         shape = tuple(

@@ -26,7 +26,7 @@ Array = np.ndarray[Any, Any]
 DOMAINS = ("real", "positive", "unit", "probabilities")
 
 #: So many valid numbers have a code of their own, with which the shrinker makes each as simple as it can be.
-_OWN_CODES = 12
+_OWN_CODES = 14
 
 #: A byte below this makes all numbers the same simple one: 0, then 1.
 _SAME = 2
@@ -145,17 +145,11 @@ def draw_numbers(
     shape: tuple[int, int, int],
     lengths: list[int],
     *,
-    kept: list[int] | None = None,
-    of: int = 0,
     gap: int = 0,
 ) -> tuple[Array, int]:
     """Numbers of `shape` (rows, steps, features); row i is valid in its first `lengths[i]` steps, which equal
     rows may change, in place. And a seed for other numbers. Reads `KIND_BYTES`, skips `gap` bytes and reads
     `OWN_BYTES`.
-
-    Args:
-        kept, of: which rows these are, of how many, where the shrinker has dropped some: a number keeps its own code
-            when other rows go.
     """
     base = genome.byte()  # first: once all numbers are 0, the kind of singularity changes nothing any more
     kind = SINGULAR_KIND[genome.byte()]
@@ -174,8 +168,7 @@ def draw_numbers(
         imaginary = _generic(plan, seed + 1, size).reshape(shape) if base >= _SAME else 0.0
         grid = grid + 1j * imaginary
     if int(codes.min()) < _SIMPLEST:
-        rows = np.arange(shape[0]) if kept is None else np.array(kept)
-        _apply_codes(grid, codes, simple[:_SIMPLEST], rows, of or shape[0])
+        _apply_codes(grid, codes, simple[:_SIMPLEST])
     if plan.singular:
         # After the codes, so that the shrinker can simplify both of two equal numbers through the one.
         overlay(kind, where, grid, lengths, low=plan.low, high=plan.high, huge=plan.huge)
@@ -196,14 +189,14 @@ def garbage(plan: NumberPlan, seed: int, size: int) -> Array:
     return result
 
 
-def _apply_codes(grid: Array, codes: Array, simple: Sequence[float], rows: Array, of: int) -> None:
+def _apply_codes(grid: Array, codes: Array, simple: Sequence[float]) -> None:
     """Set numbers whose code n is below the number of simple ones to simple number n.
 
     Codes are dealt out feature by feature, then row by row, then step by step, and again from the first when they are
     used up: the smallest batches have one for each number, and no number of a large one is out of their reach.
     """
-    _, steps, features = grid.shape
-    cells = rows[:, None, None] + of * np.arange(steps)[:, None]
+    rows, steps, features = grid.shape
+    cells = np.arange(rows)[:, None, None] + rows * np.arange(steps)[:, None]
     own = codes[(cells * features + np.arange(features)) % len(codes)]
     chosen = own < len(simple)
     grid[chosen] = np.array(simple)[own[chosen]]
@@ -248,9 +241,9 @@ def values(
 ) -> Array:
     """Arrays of numbers to differentiate at.
 
-    Two thirds are *generic*: short binary fractions, all different, none of them 0, ±½, ±1 or the opposite of
-    another. One third is *singular* in one way: an exact 0, a row of zeros, all zeros, ties, equal or
-    constant rows, opposite, tiny or huge numbers. Shrinks to 0, then 1, then 0.5.
+    Three in five are *generic*: short binary fractions, all different, none of them 0, ±½, ±1 or the opposite of
+    another. The others are *singular* in one way: an exact 0, a step or a row of zeros, all zeros, the number 1, ties,
+    equal or constant rows, opposite, tiny or huge numbers. Shrinks to 0, then 1, then 0.5.
 
     Args:
         shape: axis lengths, as `hypothesis.extra.numpy.arrays` takes them: a tuple, or a strategy that draws

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 _SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+@pytest.fixture(autouse=True)
+def path_as_before() -> Iterator[None]:
+    """The command line puts the current folder on sys.path, which must not make the checkout importable for others."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are laid out for the terminal in which they are read, whatever that of the person who runs the tests is."""
+    monkeypatch.setenv("COLUMNS", "104")
 
 
 @pytest.fixture

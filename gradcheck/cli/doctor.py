@@ -13,6 +13,7 @@ import click
 from gradcheck.cli.common import json_option, say, write_json
 from gradcheck.cli.exits import FOUND, NO_TENSORFLOW, OK
 from gradcheck.errors import MissingTensorFlowError
+from gradcheck.mode_names import MODES
 
 __all__ = ["doctor"]
 
@@ -69,7 +70,7 @@ def _tensorflow_facts() -> dict[str, Any]:
         "keras": versions()["keras"],
         "tf_keras": _installed("tf_keras"),
         "devices": [device.name for device in tf.config.list_physical_devices()],
-        "modes": {mode: _try_mode(tf, mode) for mode in ("eager", "graph", "dynamic", "xla")},
+        "modes": {mode: _try_mode(tf, mode) for mode in MODES},
         "notes": notes,
         "known_problems": [
             {"what": quirk.what, "meaning": quirk.meaning} for quirk in (release.quirks if release else ())

@@ -9,126 +9,108 @@ import click
 
 from gradcheck.cli.common import json_option, say, write_json
 from gradcheck.cli.exits import FOUND, OK
-from gradcheck.report import ModeResult
-from gradcheck.results import Row, aligned, by_version, differences, merged_document, read_rows
-from gradcheck.verdicts import Verdict
+from gradcheck.errors import InputError
+from gradcheck.files import write_text
+from gradcheck.results import Row, aligned, by_version, merged_document, read_rows
 
-__all__ = ["report"]
+__all__ = ["report", "text_of"]
+
+
+def _places(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[Path | str, ...]:
+    """Files that are there, and URLs of sweeps' stores."""
+    from gradcheck.sweep.store import is_store
+
+    file = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return tuple(v if "://" in v and is_store(v) else file.convert(v, param, ctx) for v in values)
+
+
+# Up to so many versions have a table of words each; more share one of letters.
+_MOST_TABLES = 2
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, callback=_places)
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained HTML page.")
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables as Markdown.")
+@click.option("--title", default="Gradient checks", show_default=True, help="Heading of the HTML page.")
+@click.option(
+    "--schema",
+    type=click.Choice(["results", "case"]),
+    is_flag=False,
+    flag_value="results",
+    help="Print the JSON schema of result files (or of case files) and do nothing else.",
+)
 @json_option
-def report(files: tuple[Path, ...], markdown: Path | None, json_file: Path | None) -> None:
-    """Show the results in FILES, which were written with --json, as one matrix for each TensorFlow.
+def report(
+    files: tuple[Path | str, ...],
+    html: Path | None,
+    markdown: Path | None,
+    title: str,
+    schema: str | None,
+    json_file: Path | None,
+) -> None:
+    """Show the results in FILES, which were written with --json: a matrix of subjects, modes and TensorFlow versions.
 
-    Files of different TensorFlow versions are compared: what changed, and from which version on.
+    A file may also be the store of a sweep: a SQLite file (results.db) or postgresql://user@host/database.
+    Files of different versions are compared: what is broken where, since when, and when it was fixed.
     """
+    if schema is not None:
+        from gradcheck.schemas import schema_text
+
+        click.echo(schema_text(schema), nl=False)
+        return
+    if not files:
+        raise InputError("no files; give result files that were written with --json, such as results/*.json")
     rows = [row for path in files for row in read_rows(path)]
-    say(_text(rows), json_file)
+    say(text_of(rows), json_file)
     if markdown is not None:
-        markdown.parent.mkdir(parents=True, exist_ok=True)
-        markdown.write_text(_markdown(rows), encoding="utf-8")
+        from gradcheck.rendering.markdown import render_markdown
+
+        write_text(markdown, render_markdown(rows))
+    if html is not None:
+        from gradcheck.rendering.html import render_html
+
+        write_text(html, render_html(rows, title))
     write_json(json_file, merged_document(rows))
     sys.exit(OK if all(row.ok for row in rows) else FOUND)
 
 
-def _title(version: str) -> str:
-    return f"TensorFlow {version}" if version else "TensorFlow (version not recorded)"
-
-
-def _failures(rows: list[Row]) -> list[tuple[Row, list[str], str]]:
-    """What is not as it should be: row, the modes that share it, and verdict with cause; a line each."""
-    grouped: dict[tuple[int, str, str], tuple[Row, list[str], str]] = {}
-    for number, row in enumerate(rows):
-        for mode, result in row.modes.items():
-            if not result.ok:
-                what = f"{_verdict(result)}: {result.cause or result.verdict.meaning}"
-                grouped.setdefault((number, what, row.cases.get(mode, "")), (row, [], what))[1].append(mode)
-    return list(grouped.values())
-
-
-def _verdict(result: ModeResult) -> str:
-    if not result.expected:
-        return result.verdict.value
-    return f"{result.verdict.value}, expected {' or '.join(verdict.value for verdict in result.expected)}"
-
-
-def _text(rows: list[Row]) -> str:
+def text_of(rows: list[Row]) -> str:
+    """The matrix of each TensorFlow, what fails, and what changed between them."""
+    from gradcheck.history import histories
     from gradcheck.rendering import render_matrix
+    from gradcheck.rendering.failures import failures_of, title_of
+    from gradcheck.rendering.versions import render_versions
 
     if not rows:
         return "The files hold no results."
     lines: list[str] = []
-    for version, subjects in by_version(rows).items():
-        lines += [_title(version), "", render_matrix(aligned(subjects)), ""]
-    failures = _failures(rows)
+    grouped = by_version(rows)
+    told = histories(rows)
+    if len(grouped) > _MOST_TABLES:
+        lines += [render_versions(told), ""]
+    else:
+        for version, subjects in grouped.items():
+            lines += [title_of(version), "", render_matrix(aligned(subjects)), ""]
+    failures = failures_of(rows)
     if failures:
         lines += ["Not as it should be:"]
-        for row, modes, what in failures:
-            lines.append(f"  {row.subject}, {', '.join(modes)}, {_title(row.tensorflow)}: {what}")
-            if case := row.cases.get(modes[0]):
-                lines.append("    smallest case: " + " ".join(case.split()))
+        for failure in failures:
+            lines.append(f"  {failure.subject}, {failure.where(len(grouped) > 1)}: {failure.words}")
+            if failure.case:
+                lines.append("    smallest case: " + " ".join(failure.case.split()))
         lines.append("")
-    changed = differences(rows)
+    changed = [history for history in told if history.changed]
     if changed:
         lines += ["Changed between versions:"]
-        lines += [f"  {subject}, {mode}: {_history(history)}" for subject, mode, history in changed]
+        lines += [f"  {one.subject}, {', '.join(one.modes)}: {one.sentence}" for one in changed]
         lines.append("")
-    count = sum(len(modes) for _, modes, _ in failures)
+    count = sum(failure.count for failure in failures)
+    names = len({row.subject for row in rows})
     lines.append(
-        f"{len(rows)} subject{'s' * (len(rows) != 1)}: "
+        f"{names} subject{'s' * (names != 1)}"
+        + (f" on {len(grouped)} versions" if len(grouped) > 1 else "")
+        + ": "
         + (f"{count} verdict{'s' * (count != 1)} not as it should be" if count else "all as it should be")
     )
     return "\n".join(lines)
-
-
-def _history(history: list[tuple[str, Verdict]]) -> str:
-    return ", ".join(f"{verdict} from {version} on" for version, verdict in history)
-
-
-def _markdown(rows: list[Row]) -> str:
-    lines = ["# Gradient checks", ""]
-    for version, subjects in by_version(rows).items():
-        subjects = aligned(subjects)
-        modes = list(next(iter(subjects.values())))
-        lines += [f"## {_title(version)}", "", _row(["subject", *modes]), _row(["---"] * (len(modes) + 1))]
-        for subject, results in subjects.items():
-            cells = [
-                ""
-                if results[mode] is None
-                else results[mode].verdict.value
-                if results[mode].ok
-                else f"**{results[mode].verdict.value}**"
-                for mode in modes
-            ]
-            lines.append(_row([_code(subject), *cells]))
-        lines.append("")
-    failures = _failures(rows)
-    if failures:
-        lines += ["## Not as it should be", ""]
-        lines += [
-            f"- {_code(row.subject)}, {', '.join(modes)}, {_title(row.tensorflow)}: {_plain(what)}"
-            for row, modes, what in failures
-        ]
-        lines.append("")
-    changed = differences(rows)
-    if changed:
-        lines += ["## Changed between versions", ""]
-        lines += [f"- {_code(subject)}, {mode}: {_history(history)}" for subject, mode, history in changed]
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _code(name: str) -> str:
-    # Nothing is HTML inside a code span; only a backtick ends it, and a pipe ends a table's cell even there.
-    return "`" + " ".join(name.split()).replace("`", "'").replace("|", "\\|") + "`"
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
-
-
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

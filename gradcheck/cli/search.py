@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
+import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradcheck.cli.common import (
+    html_option,
     hush_tensorflow,
     json_option,
-    load_object,
     modes_option,
     parse_expect,
-    progress,
     say,
+    write_html,
     write_json,
 )
+from gradcheck.cli.drawing import drawing_options, strategy_of, wrt_option
 from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
+from gradcheck.cli.progress import search_progress
 from gradcheck.errors import InputError
+from gradcheck.files import file_stem, write_text
+from gradcheck.importing import load_object, load_strategy
+from gradcheck.invariants import parse_invariants
 from gradcheck.report import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from gradcheck.cli.common import Progress
-    from gradcheck.searching import SearchResult
+    from gradcheck.cli.progress import SearchProgress
+    from gradcheck.searching import ModeSearch, SearchResult
 
 __all__ = ["search"]
 
-# Options that are arguments of strategies.batches, and how their text becomes a value.
-_FLOAT_DTYPES = ("float16", "float32", "float64", "complex64", "complex128")
+
+def _convert_invariants(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    try:
+        parse_invariants(value)
+    except InputError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+    return value
 
 
 @click.command()
@@ -40,30 +49,44 @@ _FLOAT_DTYPES = ("float16", "float32", "float64", "complex64", "complex128")
 @modes_option
 @click.option("--max-examples", type=click.IntRange(min=1), default=100, show_default=True, help="Batches to try.")
 @click.option("--seed", type=int, help="Makes the search repeatable.")
-@click.option(
-    "--wrt",
-    type=click.Choice(["inputs", "variables", "all"]),
-    default="all",
-    show_default=True,
-    help="What to differentiate by.",
-)
+@wrt_option
 @click.option("--engine", type=click.Choice(["compiled", "reference", "projected"]), help="How Jacobians are formed.")
+@click.option(
+    "--invariants",
+    metavar="NAMES",
+    callback=_convert_invariants,
+    help="What else should make no difference, separated by commas: row_alone, permutation, ..., or all.",
+)
 @click.option("--expect", multiple=True, metavar="MODE=VERDICT", help="A verdict that is right for a mode; repeatable.")
-@click.option("--strategy", metavar="MODULE:NAME", help="A Hypothesis strategy, or a function that makes one.")
-@click.option("--features", type=click.IntRange(min=0), help="Size of the last axis; 0: values are [batch, time].  [3]")
-@click.option("--max-batch", type=click.IntRange(min=1), help="Most rows of a batch.")
-@click.option("--min-length", type=click.IntRange(min=0), help="Shortest length of a row.")
-@click.option("--max-length", type=click.IntRange(min=0), help="Longest length of a row.")
-@click.option("--dtype", type=click.Choice(_FLOAT_DTYPES), help="Dtype of the values.")
-@click.option("--min-value", type=float, help="Smallest value.")
-@click.option("--max-value", type=float, help="Largest value.")
-@click.option("--poison", is_flag=True, help="Also fill the padding with NaN and Inf.")
+@drawing_options("features", "max_batch", "min_length", "max_length", "dtype", "min_value", "max_value", "poison")
 @click.option(
     "--scripts",
     type=click.Path(file_okay=False, path_type=Path),
     help="Write a plain TensorFlow script for each failure to this folder.",
 )
+@click.option(
+    "--cases",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a case file for each failure to this folder, for `gradcheck replay`.",
+)
+@click.option(
+    "--isolate",
+    is_flag=True,
+    help="Check in another process: a subject that aborts, hangs or eats the memory is a CRASH, and the rest goes on.",
+)
+@click.option(
+    "--batch-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="With --isolate: a batch that takes longer hangs.  [120]",
+)
+@click.option(
+    "--memory",
+    type=click.FloatRange(min=0.0625),
+    metavar="GIB",
+    help="With --isolate: most memory that the process may hold.  [half of the machine's]",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar, and nothing printed where nothing failed.")
+@html_option
 @json_option
 def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | None, **options: Any) -> None:
     """Search for batches on which a gradient of SUBJECT is wrong, and print the smallest.
@@ -71,112 +94,128 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
     SUBJECT is pkg.module:name or path/file.py:name: a function, a tf.Module, a Keras layer, or a factory of
     one. Batches are drawn from strategies.batches with the options below, or from --strategy.
     """
-    loaded = [(spec, load_object(spec, "subject")) for spec in subjects]
-    strategy = _strategy(options)
+    from gradcheck.isolation import ending_on_sigterm
+
+    isolated = _isolation(options)
+    # What may take its process along is not loaded here.
+    loaded = [(spec, spec if options["isolate"] else load_object(spec, "subject")) for spec in subjects]
+    strategy = load_strategy(strategy_of(options))
+    wanted = options["max_examples"]
     arguments = {
-        "max_examples": options["max_examples"],
+        "max_examples": wanted,
         "seed": options["seed"],
         "wrt": options["wrt"],
         "engine": options["engine"],
+        "invariants": options["invariants"],
         "expect": parse_expect(options["expect"]) or None,
     }
     hush_tensorflow()
     finished: list[SearchResult] = []
     interrupted = ""
-    with progress(options["quiet"]) as bar:
-        try:
-            for number, (spec, subject) in enumerate(loaded):
-                for result in _search_modes(subject, strategy, modes, arguments, _Watch(bar, spec, number, loaded)):
-                    # One more mode each time: what an interruption leaves is what was finished.
-                    finished[number:] = [result]
-                if not (options["quiet"] and finished[number].ok):
-                    say(str(finished[number]) + "\n", json_file)
-        except KeyboardInterrupt:
-            interrupted = f"interrupted in {loaded[len(finished) - 1][0] if finished else loaded[0][0]}"
-    if interrupted and finished and len(finished[-1].modes) < len(modes):
-        say(str(finished[-1]) + "\n", json_file)
-    if options["scripts"] is not None:
-        for result in finished:
+    with ending_on_sigterm():
+        for spec, subject in loaded:
+            found: list[ModeSearch] = []
+            result: SearchResult | None
+            try:
+                with isolated(spec) as isolate, search_progress(spec, modes, wanted, quiet=options["quiet"]) as shown:
+                    result = _searched(subject, strategy, modes, {**arguments, "isolate": isolate}, found, shown)
+            except KeyboardInterrupt:
+                interrupted = f"interrupted in {spec}"
+                result = _until_then(spec, modes, found) if found else None
+            if result is not None:
+                finished.append(result)
+                if not (options["quiet"] and result.ok):
+                    say(f"{result}\n", json_file)
+            if interrupted:
+                break
+    for result in finished:
+        if options["scripts"] is not None:
             _write_scripts(options["scripts"], result, json_file)
-    write_json(
-        json_file,
-        {
-            "schema": SCHEMA_VERSION,
-            "kind": "searches",
-            "complete": not interrupted,
-            "results": [result.to_dict() for result in finished],
-        },
-    )
+        if options["cases"] is not None:
+            _write_cases(options["cases"], result, json_file)
+    document = {
+        "schema": SCHEMA_VERSION,
+        "kind": "searches",
+        "complete": not interrupted,
+        "results": [result.to_dict() for result in finished],
+    }
+    write_json(json_file, document)
+    write_html(options["html_file"], document)
     if interrupted:
-        searched = ", ".join(f"{result.subject} ({', '.join(result.modes)})" for result in finished)
+        searched = ", ".join(f"{result.subject} ({_extent(result)})" for result in finished)
         click.echo(f"{interrupted}; searched until then: {searched or 'nothing'}", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(OK if all(result.ok for result in finished) else FOUND)
 
 
-class _Watch:
-    """Moves the progress bar: an example further, or shrinking."""
-
-    def __init__(self, bar: Progress, spec: str, number: int, loaded: list[tuple[str, Any]]) -> None:
-        self.bar, self.spec, self.number, self.subjects = bar, spec, number, len(loaded)
-        self.mode = 0  # how many modes of this subject are done
-
-    def show(self, mode: str, examples: int, phase: str, wanted: int, modes: int) -> None:
-        """Show that so many of the ``wanted`` examples of one of ``modes`` modes were checked."""
-        doing = "making it smaller" if phase == "shrink" else "searching"
-        done = (self.number * modes + self.mode) * wanted + examples
-        self.bar.update(f"{self.spec}, {mode}: {doing}", done, self.subjects * modes * wanted)
+def _extent(result: SearchResult) -> str:
+    """The modes that were searched, and how far one was that was interrupted."""
+    return ", ".join(
+        mode if found.complete else f"{mode} for {found.examples} example{'s' * (found.examples != 1)}"
+        for mode, found in result.modes.items()
+    )
 
 
-def _search_modes(
-    subject: Any, strategy: Any, modes: tuple[str, ...], arguments: dict[str, Any], watch: _Watch
-) -> Iterator[SearchResult]:
-    """Search one mode after the other (as `gradcheck.search` does), and give what there is after each."""
+def _isolation(options: dict[str, Any]) -> Callable[[str], contextlib.AbstractContextManager[Any]]:
+    """What gives the argument ``isolate`` of `gradcheck.search` for a subject, and ends its process."""
+    if not options["isolate"]:
+        for name in ("batch_seconds", "memory"):
+            if options[name] is not None:
+                raise InputError(f"--{name.replace('_', '-')} is a limit for --isolate; add that, or leave it out")
+        return lambda spec: contextlib.nullcontext(False)
+    from gradcheck.isolation import Limits
+    from gradcheck.isolation.checks import IsolatedChecks
+
+    memory = None if options["memory"] is None else int(options["memory"] * 2**30)
+    seconds = Limits.batch_seconds if options["batch_seconds"] is None else options["batch_seconds"]
+    limits = Limits(batch_seconds=seconds, task_seconds=None, memory=memory)
+    return lambda spec: IsolatedChecks(spec, limits=limits)
+
+
+def _searched(
+    subject: Any,
+    strategy: Any,
+    modes: tuple[str, ...],
+    arguments: dict[str, Any],
+    found: list[ModeSearch],
+    shown: SearchProgress,
+) -> SearchResult:
+    """Search; ``found`` holds what the modes came to, also where an interruption leaves no result."""
     import gradcheck
 
-    wanted = arguments["max_examples"]
-    merged: SearchResult | None = None
-    for number, mode in enumerate(modes):
-        watch.mode = number
+    def on_mode(one: ModeSearch) -> None:
+        found.append(one)
+        shown.on_mode(one)
 
-        def on_example(mode: str, examples: int, phase: str) -> None:
-            watch.show(mode, examples, phase, wanted, len(modes))
-
-        found: SearchResult = gradcheck.search(subject, strategy, modes=(mode,), on_example=on_example, **arguments)
-        so_far = {} if merged is None else merged.modes
-        merged = dataclasses.replace(found, modes={**so_far, **found.modes})
-        yield merged
+    return gradcheck.search(subject, strategy, modes=modes, on_example=shown.on_example, on_mode=on_mode, **arguments)
 
 
-def _strategy(options: dict[str, Any]) -> Any:
-    names = ("features", "max_batch", "min_length", "max_length", "dtype", "min_value", "max_value")
-    given = {name: options[name] for name in names if options[name] is not None}
-    if options["poison"]:
-        given["poison"] = True
-    if options["strategy"]:
-        if given:
-            flag = "--" + next(iter(given)).replace("_", "-")
-            raise InputError(
-                f"{flag} belongs to the built-in strategy, and --strategy {options['strategy']} was given; "
-                "leave one of them out"
-            )
-        found = load_object(options["strategy"], "strategy")
-        return found() if callable(found) and not hasattr(found, "example") else found
-    from gradcheck import strategies
+def _until_then(spec: str, modes: tuple[str, ...], found: list[ModeSearch]) -> SearchResult:
+    """What an interrupted search had come to."""
+    from gradcheck.searching import SearchResult
 
-    if "dtype" in given:
-        import numpy as np
+    report = next((one.report for one in found if one.report is not None), None)
+    by_mode = {one.mode: one for one in found}
+    return SearchResult(
+        subject=spec if report is None else report.subject,
+        modes={mode: by_mode[mode] for mode in modes if mode in by_mode},
+        versions={} if report is None else report.versions,
+    )
 
-        given["dtype"] = np.dtype(given["dtype"])
-    given["features"] = given.get("features", 3) or None
-    return strategies.batches(**given)
+
+def _file_stem(result: SearchResult, mode: str) -> str:
+    return file_stem(f"{result.subject}-{mode}")
 
 
 def _write_scripts(folder: Path, result: SearchResult, json_file: Path | None) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", result.subject)
     for mode, found in result.modes.items():
         if found.script:
-            path = folder / f"{stem}-{mode}.py"
-            path.write_text(found.script, encoding="utf-8")
+            path = write_text(folder / f"{_file_stem(result, mode)}.py", found.script)
             say(f"script for mode {mode}: {path}", json_file)
+
+
+def _write_cases(folder: Path, result: SearchResult, json_file: Path | None) -> None:
+    for mode, found in result.modes.items():
+        if found.case is not None:
+            path = found.case.save(folder / f"{_file_stem(result, mode)}.json")
+            say(f"case for mode {mode}: {path}", json_file)

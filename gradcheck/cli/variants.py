@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck.cli.common import hush_tensorflow, json_option, modes_option, progress, say, write_json
+from gradcheck.cli.common import (
+    html_option,
+    hush_tensorflow,
+    json_option,
+    modes_option,
+    progress,
+    say,
+    write_html,
+    write_json,
+)
 from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
+from gradcheck.files import file_stem, write_text
 
 if TYPE_CHECKING:
     from gradcheck.variants import VariantCell, VariantsResult
 
 __all__ = ["variants"]
-
-_WIDTH = 100
 
 
 @click.command()
@@ -33,6 +39,7 @@ _WIDTH = 100
     help="Write a plain TensorFlow script for each failure, expected or not, to this folder.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+@html_option
 @json_option
 def variants(
     modes: tuple[str, ...],
@@ -42,6 +49,7 @@ def variants(
     claims: bool,
     scripts: Path | None,
     quiet: bool,
+    html_file: Path | None,
     json_file: Path | None,
 ) -> None:
     """Check each way of writing a variable-length layer in each mode, and compare with what is expected.
@@ -58,6 +66,7 @@ def variants(
         )
     say(_text(result, modes), json_file)
     write_json(json_file, result.to_dict())
+    write_html(html_file, result.to_dict())
     if scripts is not None:
         _write_scripts(scripts, result, json_file)
     if result.interrupted:
@@ -68,23 +77,27 @@ def variants(
 
 def _text(result: VariantsResult, modes: tuple[str, ...]) -> str:
     from gradcheck.rendering import render_matrix
+    from gradcheck.rendering.layout import columns, paragraph
     from gradcheck.verdicts import Verdict
 
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items() if version)
     rows = result.rows()
     parts = [
         f"Variable-length layers, written {len(rows)} ways ({versions})",
-        _wrap(
-            "Each line is one way of turning a vector of lengths into a layer (construct/consumer); each "
-            "column is a way in which TensorFlow executes it: "
-            + "; ".join(f"{mode}: {meaning}" for mode, meaning in _MODES.items() if mode in modes)
-            + f". In every cell up to {result.max_examples} batches were tried, and the gradient compared "
-            "with the slope measured on the layer itself."
+        "\n".join(
+            paragraph(
+                "Each line is one way of turning a vector of lengths into a layer (construct/consumer); each "
+                "column is a way in which TensorFlow executes it: "
+                + "; ".join(f"{mode}: {meaning}" for mode, meaning in _MODES.items() if mode in modes)
+                + f". In every cell up to {result.max_examples} batches were tried, and the gradient compared "
+                "with the slope measured on the layer itself.",
+                indent=0,
+            )
         ),
         render_matrix(rows),
     ]
     met = {cell.result.verdict for cell in result.cells}
-    meanings = [_wrap(f"{verdict.value}: {verdict.meaning}", "  ") for verdict in Verdict if verdict in met]
+    meanings = columns((verdict.value, verdict.meaning) for verdict in Verdict if verdict in met)
     if meanings:
         parts.append("\n".join(["What the verdicts mean:", *meanings]))
     if reasons := _reasons(result):
@@ -94,7 +107,7 @@ def _text(result: VariantsResult, modes: tuple[str, ...]) -> str:
         parts += [str(cell) for cell in result.deviations]
     if result.claims:
         parts.append("Three claims that one reads about such layers, and what was measured here:")
-        parts += ["\n".join(_wrap(line, "  ") for line in str(claim).splitlines()) for claim in result.claims]
+        parts += ["\n".join(_indented(str(claim))) for claim in result.claims]
     parts.append(result.summary())
     return "\n\n".join(parts)
 
@@ -109,6 +122,8 @@ _MODES = {
 
 def _reasons(result: VariantsResult) -> list[str]:
     """Each reason once, with the modes and constructs that it explains, and the smallest batch that shows it."""
+    from gradcheck.rendering.layout import paragraph
+
     explained: dict[tuple[str, str], dict[str, list[str]]] = {}
     smallest: dict[tuple[str, str], VariantCell] = {}
     for cell in result.cells:
@@ -123,34 +138,29 @@ def _reasons(result: VariantsResult) -> list[str]:
     lines = []
     for (verdict, reason), constructs in explained.items():
         where = "; ".join(f"{name} in {', '.join(modes)}" for name, modes in constructs.items())
-        lines.append(_wrap(f"{verdict}, {where}: {reason}", "  "))
+        lines += paragraph(f"{verdict}, {where}: {reason}", hanging=2)
         shown = smallest.get((verdict, reason))
         if shown is not None:
             lines.append(f"    smallest batch ({shown.variant.name} in {shown.result.mode}):")
             lines.append(f"      {shown.counterexample}")
             if shown.result.cause:
-                lines.append(_wrap(f"there: {shown.result.cause}", "      "))
+                lines += paragraph(f"there: {shown.result.cause}", 6, hanging=2)
     return lines
 
 
-def _wrap(text: str, indent: str = "") -> str:
-    indent += text[: len(text) - len(text.lstrip())]
-    return textwrap.fill(
-        text.strip(),
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + ("  " if indent else ""),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def _indented(text: str) -> list[str]:
+    """The lines of a text that is indented already, each wrapped, by two columns more."""
+    from gradcheck.rendering.layout import paragraph
+
+    return [
+        part for line in text.splitlines() for part in paragraph(line, 2 + len(line) - len(line.lstrip()), hanging=2)
+    ]
 
 
 def _write_scripts(folder: Path, result: VariantsResult, json_file: Path | None) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     written = 0
     for cell in result.cells:
         if cell.script:
-            stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", cell.variant.name)
-            (folder / f"{stem}-{cell.result.mode}.py").write_text(cell.script, encoding="utf-8")
+            write_text(folder / f"{file_stem(f'{cell.variant.name}-{cell.result.mode}')}.py", cell.script)
             written += 1
     say(f"{written} scripts written to {folder}", json_file)

@@ -8,7 +8,7 @@ many points at once. The *projected* engine for Jacobians too large to form does
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,30 @@ import numpy as np
 from gradcheck import numerics
 from gradcheck.modes import Execution
 
-__all__ = ["Examination", "eps_of", "examine", "is_large", "project", "random_weights", "theoretical_jacobian"]
-
-# Beyond this many evaluations for a full numerical Jacobian random directions are used instead.
-_MOST_EVALUATIONS = 12_000
-_MOST_ENTRIES = 1 << 21
+__all__ = [
+    "Cost",
+    "Examination",
+    "Rounding",
+    "Theoretical",
+    "beside",
+    "certain",
+    "eps_of",
+    "examine",
+    "is_large",
+    "missed",
+    "project",
+    "random_weights",
+    "rounding",
+    "theoretical_jacobian",
+]
 
 # Most values in one group of points.
 _GROUP_VALUES = 1 << 22
 
-_DIRECTIONS = 4
+_DIRECTIONS = 4  # and as many cotangents
+
+# What a judgement has for every entry.
+_ENTRYWISE = ("status", "numerical", "bound", "excess", "left", "right", "kind")
 
 _EPS = {
     "float64": 2.0**-52,
@@ -53,6 +67,9 @@ class Examination:
         rows, columns: the outputs and inputs that were judged. For the projected engine ``rows`` numbers cotangents
             and ``columns`` directions.
         noise: standard deviation of the rounding errors of the outputs, ``[y_size]``.
+        eps: machine epsilon with which each output is really computed ``[y_size]``: that of its dtype, or of a lower
+            precision inside. Another execution's gradient rounds like that, too.
+        grainy: whether some output's noise is a thousand times what its dtype's precision explains.
         cotangents, directions: of the projected engine; None where entries were judged.
     """
 
@@ -62,6 +79,8 @@ class Examination:
     rows: np.ndarray
     columns: np.ndarray
     noise: np.ndarray
+    eps: np.ndarray
+    grainy: bool = False
     cotangents: np.ndarray | None = None
     directions: np.ndarray | None = None
 
@@ -70,9 +89,107 @@ class Examination:
         return self.directions is not None
 
 
+def beside(found: Examination, own: Examination) -> Examination:
+    """An examination with some of its inputs' entries, and all that is said of the outputs, from another one.
+
+    Args:
+        found: of all inputs that count.
+        own: of some of them, for the same outputs and the same theoretical Jacobian.
+    """
+    places = np.searchsorted(found.columns, own.columns)
+    changed: dict[str, Any] = {}
+    for name in _ENTRYWISE:
+        whole = getattr(found.judgement, name).copy()
+        whole[places] = getattr(own.judgement, name)
+        changed[name] = whole
+    return replace(own, judgement=replace(found.judgement, **changed), columns=found.columns)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a comparison takes, by the sizes alone: nothing here is timed.
+
+    Attributes:
+        evaluations: runs of the subject.
+        pullbacks: backward passes, each with a forward pass.
+        values: numbers that these move, and that judging looks at.
+    """
+
+    evaluations: int
+    pullbacks: int
+    values: int
+
+    @classmethod
+    def of_entries(cls, x_size: int, y_size: int) -> Cost:
+        """Every entry: a centre, noise probes, both sides of three steps for each input; a pullback for each output."""
+        evaluations, pullbacks = 65 + 6 * x_size, y_size + 1
+        moved = (evaluations + 3 * pullbacks) * (x_size + y_size)
+        return cls(evaluations, pullbacks, moved + _PASSES * x_size * y_size)
+
+    @classmethod
+    def of_directions(cls, x_size: int, y_size: int) -> Cost:
+        """Random directions: as for entries, with a few directions for the inputs and cotangents for the outputs."""
+        evaluations = 65 + 6 * _DIRECTIONS
+        return cls(evaluations, _DIRECTIONS, (evaluations + 3 * _DIRECTIONS) * (x_size + y_size))
+
+    @property
+    def units(self) -> float:
+        """In units of one run of a small subject in a compiled loop, some 10 µs; 20 000 numbers move in that time."""
+        return self.evaluations + 3 * self.pullbacks + self.values / 20_000
+
+
+# How often judging passes over the Jacobian: six samples of each entry, and what is computed from them.
+_PASSES = 60
+
+# Beyond this cost (about a second in a compiled mode), or this many entries, every entry is too much. Below the first
+# even a million directions would save nothing that anybody noticed.
+_MOST_UNITS = 20_000
+_MOST_ENTRIES = 1 << 21
+
+
 def is_large(x_size: int, y_size: int) -> bool:
-    """Whether full Jacobians would cost too much to form."""
-    return 6 * x_size + y_size > _MOST_EVALUATIONS or x_size * y_size > _MOST_ENTRIES
+    """Whether comparing every entry costs too much, so that random directions have to do."""
+    cost = Cost.of_entries(x_size, y_size)
+    cheaper = Cost.of_directions(x_size, y_size).units < cost.units
+    return cheaper and (cost.units > _MOST_UNITS or x_size * y_size > _MOST_ENTRIES)
+
+
+def missed(error: float, *, bound: float, pairs: int = _DIRECTIONS) -> float:
+    """Most probability that random directions pass a gradient whose worst entry is wrong by ``error``.
+
+    A projection of the error is ``v·E·u``. With everything but one weight of u fixed it is ``a + s·w``, where w has a
+    density of at most 1/2 and s is an entry of ``v·E``; so it lies within the bound with a probability of at most
+    ``bound/|s|``. By the same argument for v, ``|s| ≤ t`` has a probability of at most ``t/error``. Together that is
+    ``r·(1 + log(1/r))`` with ``r = bound/error``, whatever the other entries of E are, and to that power for
+    independent pairs of u and v. A single wrong entry does better: it shows in every projection with at least a
+    quarter of its size, so beyond ``4·bound`` it is never missed.
+
+    Args:
+        error: size of the largest wrong entry.
+        bound: how far a projection may be off without being called wrong.
+        pairs: independent pairs of a direction and a cotangent.
+    """
+    if error <= bound:
+        return 1.0
+    r = max(bound / error, 1e-300)
+    return float(min(1.0, r * (1.0 - np.log(r))) ** pairs)
+
+
+def certain(bound: float, *, probability: float = 1e-6, pairs: int = _DIRECTIONS) -> float:
+    """Size of an error that random directions pass with at most this probability: the inverse of `missed`."""
+    low, high = 0.0, 60.0  # log2(error / bound)
+    for _ in range(60):
+        middle = (low + high) / 2
+        if missed(bound * 2.0**middle, bound=bound, pairs=pairs) > probability:
+            low = middle
+        else:
+            high = middle
+    return float(bound * 2.0**high)
+
+
+def points_a_call(run: Execution, x: np.ndarray) -> int:
+    """Most points that a comparison entry by entry evaluates at once."""
+    return int(np.clip(_GROUP_VALUES // max(1, x.size, run.problem.outputs.size), 16, 4096))
 
 
 class _Recorder:
@@ -102,16 +219,51 @@ class _Recorder:
         return evaluate
 
 
-def theoretical_jacobian(run: Execution, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Theoretical Jacobian ``[y_size, x_size]``, and its first row computed a second time."""
+@dataclass(frozen=True)
+class Theoretical:
+    """What the gradient of a mode gives.
+
+    Attributes:
+        jacobian: ``[y_size, x_size]``, a row from each unit cotangent.
+        again: its first row computed a second time, ``[x_size]``; for an empty output what pulling back nothing gives.
+        weights: a cotangent ``[y_size]`` of large and exact numbers of both signs, 0 where an output does not count.
+        weighed: what it is pulled back to, ``[x_size]``: the rows weighed by it, if the backward pass is linear.
+    """
+
+    jacobian: np.ndarray
+    again: np.ndarray
+    weights: np.ndarray
+    weighed: np.ndarray
+
+
+def theoretical_jacobian(run: Execution, x: np.ndarray, rows: np.ndarray | None = None) -> Theoretical:
+    """Theoretical Jacobian of an execution at a point, in one dispatch.
+
+    Args:
+        run: the problem in a mode.
+        x: the point ``[x_size]``.
+        rows: the outputs that count, for ``weights``; all where omitted.
+    """
     size = run.problem.outputs.size
     if size == 0:
         # No output element, so no cotangent: pulling back nothing must still give zeros of the right shape.
         empty = run.pullback(x, np.zeros((1, 0)))
-        return np.zeros((0, x.size)), empty[0]
+        return Theoretical(np.zeros((0, x.size)), np.asarray(empty[0]), np.zeros(0), np.asarray(empty[0]))
+    # The points of the comparison that will follow: the centre, noise probes, two sides of three steps.
+    probes = len(numerics.noise_points(np.zeros(1), eps=2.0**-52))
+    run.prepare(x, points=min(1 + probes + 6 * x.size, points_a_call(run, x)), cotangents=size + 2)
     unit = np.eye(size)
-    pulled = run.pullback(x, np.concatenate([unit, unit[:1]]))
-    return np.asarray(pulled[:-1]), np.asarray(pulled[-1])
+    weights = _exact_weights(size, np.arange(size) if rows is None else rows)
+    pulled = np.asarray(run.pullback(x, np.concatenate([unit, unit[:1], weights[None]])))
+    return Theoretical(pulled[:-2], pulled[-2], weights, pulled[-1])
+
+
+def _exact_weights(size: int, places: np.ndarray) -> np.ndarray:
+    """Weights of 4 to 11 and both signs at some places, 0 elsewhere: numbers that bfloat16 holds exactly."""
+    random = np.random.default_rng(size)
+    weights = np.zeros(size)
+    weights[places] = random.integers(4, 12, places.size) * np.where(random.random(places.size) < 0.5, -1.0, 1.0)
+    return weights
 
 
 def examine(
@@ -135,7 +287,7 @@ def examine(
         options: ``rtol``, ``atol``, ``resolution_limit`` of `gradcheck.numerics.judge`.
     """
     recorder = _Recorder(run, x, columns)
-    points = int(np.clip(_GROUP_VALUES // max(1, x.size, run.problem.outputs.size), 16, 4096))
+    points = points_a_call(run, x)
     judgements: list[tuple[np.ndarray, numerics.Judgement]] = []
     # Outputs of different precision have different noise and steps; usually there is one group.
     for level in np.unique(eps[rows]) if rows.size else [eps.max(initial=2.0**-52)]:
@@ -151,29 +303,57 @@ def examine(
         judgements.append((chosen, judgement))
     first = recorder.first
     assert first is not None
+    rounded = rounding(first, eps)
     return Examination(
         center=first[0],
         jacobian=jacobian,
         judgement=judgements[0][1] if len(judgements) == 1 else _merged(judgements, rows, columns.size),
         rows=rows,
         columns=columns,
-        noise=_noise(first, float(eps.max())),
+        noise=rounded.noise,
+        eps=rounded.eps,
+        grainy=rounded.grainy,
     )
 
 
-def _noise(first: np.ndarray, eps: float) -> np.ndarray:
-    """Noise of the outputs from the first call of `numerics.compare`: the point, then its noise probes."""
-    count = len(numerics.noise_points(np.zeros(1), eps=eps))
+@dataclass(frozen=True)
+class Rounding:
+    """How the outputs round, as their noise probes show it.
+
+    Attributes:
+        noise: standard deviation of the rounding errors of the outputs, ``[y_size]``.
+        eps: machine epsilon with which each output is really computed, ``[y_size]``.
+        grainy: whether some output's noise is a thousand times what its dtype's precision explains.
+    """
+
+    noise: np.ndarray
+    eps: np.ndarray
+    grainy: bool
+
+
+def rounding(first: np.ndarray, eps: np.ndarray) -> Rounding:
+    """Noise of the outputs, and the epsilon with which they are really computed.
+
+    Args:
+        first: outputs at the point, then at its noise probes, as in the first call of `numerics.compare`.
+        eps: machine epsilon for each output ``[y_size]``.
+    """
+    coarsest = float(eps.max(initial=2.0**-52))
+    count = len(numerics.noise_points(np.zeros(1), eps=coarsest))
     if len(first) <= count:
-        return np.asarray(4 * eps * np.abs(first[0]))
+        return Rounding(np.asarray(4 * coarsest * np.abs(first[0])), eps, grainy=False)
+    probes = first[: 1 + count]
     with np.errstate(all="ignore"):
-        return np.asarray(numerics.noise_level(first[0], first[1 : 1 + count], eps=eps))
+        noise = numerics.noise_level(probes[0], probes[1:], eps=coarsest)
+        real_eps = np.maximum(eps, numerics.rounding_eps(probes[0], probes[1:], noise, eps=coarsest))
+    size = np.abs(np.where(np.isfinite(probes), probes, 0.0)).max(axis=0, initial=0.0)
+    return Rounding(noise, real_eps, grainy=bool((noise > 1000 * coarsest * size).any()))
 
 
 def _merged(parts: list[tuple[np.ndarray, numerics.Judgement]], rows: np.ndarray, n: int) -> numerics.Judgement:
     place = {int(row): number for number, row in enumerate(rows)}
     merged: dict[str, Any] = {}
-    for name in ("status", "numerical", "bound", "excess", "left", "right", "kind"):
+    for name in _ENTRYWISE:
         whole = np.zeros((n, rows.size), getattr(parts[0][1], name).dtype)
         for chosen, part in parts:
             whole[:, [place[int(row)] for row in chosen]] = getattr(part, name)
@@ -218,20 +398,24 @@ def project(
     judgement = numerics.compare(
         lambda parts: recorder(parts)[:, rows] @ weights[:, rows].T,
         x,
-        directions @ pulled.T,
+        # The gradient at padding may be NaN, and 0 · NaN with it.
+        directions[:, columns] @ pulled[:, columns].T,
         directions=directions,
         eps=eps,
         max_points=points,
         **options,
     )
     assert recorder.first is not None
+    rounded = rounding(recorder.first, np.full(size, eps))
     return Examination(
         center=recorder.first[0],
         jacobian=pulled,
         judgement=judgement,
         rows=np.arange(len(cotangents)),
         columns=np.arange(len(directions)),
-        noise=_noise(recorder.first, eps),
+        noise=rounded.noise,
+        eps=rounded.eps,
+        grainy=rounded.grainy,
         cotangents=cotangents,
         directions=directions,
     )

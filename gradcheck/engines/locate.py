@@ -8,9 +8,9 @@ import numpy as np
 
 from gradcheck.engines.jacobians import Examination, examine, project
 from gradcheck.modes import Execution
-from gradcheck.numerics import Status
+from gradcheck.numerics import Status, screen, screen_steps
 
-__all__ = ["locate"]
+__all__ = ["locate", "locate_nonfinite"]
 
 
 def locate(
@@ -41,6 +41,9 @@ def locate(
 
     def worse(directions: np.ndarray, cotangents: np.ndarray) -> int:
         """Which of two halves is off the more."""
+        off = _discrepancies(run, x, directions, cotangents, noise=found.noise, eps=level, columns=columns)
+        if off is not None:
+            return int(np.argmax(off))
         half = project(
             run, x, eps=level, rows=rows, columns=columns, seed=0, options=options,
             directions=directions, cotangents=cotangents,
@@ -63,6 +66,55 @@ def locate(
     jacobian = np.broadcast_to(pulled, (cotangent.size, x.size))
     single = examine(run, x, jacobian, eps=eps, rows=row, columns=column, options=options)
     return single if (single.judgement.status == Status.MISMATCH).any() else None
+
+
+def _discrepancies(
+    run: Execution,
+    x: np.ndarray,
+    directions: np.ndarray,
+    cotangents: np.ndarray,
+    *,
+    noise: np.ndarray,
+    eps: float,
+    columns: np.ndarray,
+) -> np.ndarray | None:
+    """How far theoretical and numerical lie apart, for each pair, from three steps; None where these do not suffice."""
+    steps = screen_steps(np.full(len(directions), np.median(np.abs(x[columns]))), eps=eps)  # [3, n]
+    offsets = (steps[:, :, None] * directions).reshape(-1, x.size)
+    values = run.evaluate(np.concatenate([x[None], x + offsets, x - offsets]))
+    outputs = np.where(cotangents.any(axis=0), values, 0.0) @ cotangents.T
+    plus, minus = outputs[1:].reshape(2, *steps.shape, len(cotangents))
+    spread = np.sqrt((cotangents**2) @ np.where(np.isfinite(noise), noise, 0.0) ** 2)
+    estimate = screen(outputs[0], plus, minus, steps, spread)
+    if estimate.suspicious.any():
+        return None
+    theory = directions[:, columns] @ run.pullback(x, cotangents)[:, columns].T
+    return np.asarray(np.abs(theory - estimate.value).reshape(-1))
+
+
+def locate_nonfinite(
+    run: Execution, x: np.ndarray, cotangent: np.ndarray, *, rows: np.ndarray, columns: np.ndarray
+) -> tuple[int, np.ndarray] | None:
+    """The output whose gradient is not finite, by halving the outputs: about ``log2(y_size)`` rounds of two pullbacks.
+
+    Args:
+        run, x, rows, columns: as for `gradcheck.engines.jacobians.examine`.
+        cotangent: ``[y_size]``, pulled back to something that is not finite.
+
+    Returns:
+        Its number and its gradient ``[x_size]``; None where the gradient of each output is finite, and only the sum
+        overflows.
+    """
+    places = rows
+    while places.size > 1:
+        halves = np.array_split(places, 2)
+        pulled = run.pullback(x, np.stack([_only(cotangent, half) for half in halves]))
+        bad = ~np.isfinite(pulled[:, columns]).all(axis=1)
+        if not bad.any():
+            return None
+        places = halves[int(np.argmax(bad))]
+    gradient = run.pullback(x, _only(np.ones_like(cotangent), places)[None])[0]
+    return None if np.isfinite(gradient[columns]).all() else (int(places[0]), gradient)
 
 
 def _only(weights: np.ndarray, places: np.ndarray) -> np.ndarray:

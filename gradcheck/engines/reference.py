@@ -9,6 +9,7 @@ is the mode's compiled gradient function; so what it measures is the mode's own.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -61,10 +62,20 @@ def compute_gradient(
             # The variables are part of the point here; compute_gradient asks for no gradient of its own for them.
             return (tf.constant(pulled), [None] * len(variables)) if variables else tf.constant(pulled)
 
-        # Pauses the tape of compute_gradient, which must not look inside the mode's own compiled function. (The
-        # gradient needs its tape, and runs when that of compute_gradient is no longer recording.)
-        with tf.init_scope():
-            return tf.constant(run.forward(point)[rows]), gradient
+        return tf.constant(_aside(run, point)[rows]), gradient
 
     theoretical, numerical = tf.test.compute_gradient(function, [tf.constant(x[columns])], delta=REFERENCE_STEP)
     return np.asarray(theoretical[0]), np.asarray(numerical[0])
+
+
+def _aside(run: Execution, point: np.ndarray) -> np.ndarray:
+    """The forward pass out of sight of compute_gradient's tape, which must not look inside the mode's own function.
+
+    (The gradient needs its tape, and runs when that of compute_gradient is no longer recording.)
+    """
+    if run.problem.plan.order == 1:
+        with tensorflow().init_scope():  # pauses every tape
+            return run.forward(point)
+    # A gradient is computed on the way, with a tape of its own that must not be paused. Tapes belong to threads.
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(run.forward, point).result()

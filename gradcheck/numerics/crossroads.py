@@ -23,7 +23,10 @@ __all__ = ["between", "reconsider"]
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_NEIGHBOURS = 8
+# Places at about the same distance along every input, and uneven ones: a piece of the function can be a narrow cone,
+# such as that in which one input moves three times as much as another.
+_EVEN, _UNEVEN = 8, 16
+_NEIGHBOURS = _EVEN + _UNEVEN
 _DISTANCE = 2.0**-20
 _STEP = 2.0**-27
 
@@ -37,6 +40,7 @@ _STRIDE = _STEP / _DISTANCE
 
 # Ties of many numbers make many pieces: that of the theoretical value must be among those looked at.
 _PIECES = 30
+_GLANCE = 8
 _DISTANCES = (2.0**-20, 2.0**-34)
 
 # A slope that is less sharp than this part of what it has to explain explains nothing.
@@ -79,7 +83,9 @@ def reconsider(
     """
     random = np.random.default_rng(seed)
     distance, step = (_DISTANCE, _STEP) if eps < _LOW else (_LOW_DISTANCE, _LOW_STEP)
-    shifts = random.uniform(0.5, 1.5, (_NEIGHBOURS, point.size)) * random.choice((-1, 1), (_NEIGHBOURS, point.size))
+    even = random.uniform(0.5, 1.5, (_EVEN, point.size))
+    uneven = 2.0 ** random.uniform(-4.0, 0.5, (_UNEVEN, point.size))
+    shifts = np.concatenate([even, uneven]) * random.choice((-1, 1), (_NEIGHBOURS, point.size))
     places = point + distance * np.maximum(np.abs(point), 1.0) * shifts
     starts = np.repeat(places, len(ways), axis=0)
     offsets = np.tile(step * ways, (_NEIGHBOURS, 1))
@@ -102,8 +108,14 @@ def reconsider(
 
 
 def between(
-    values: Callable[[Array], Array], point: Array, ways: Array, theory: Array, measured: Array, noise: Array
-) -> Mask:
+    values: Callable[[Array], Array],
+    point: Array,
+    ways: Array,
+    theory: Array,
+    measured: Array,
+    noise: Array,
+    differs: Mask,
+) -> tuple[Mask, Mask]:
     """Whether values that differ from a measured slope lie between the slopes of pieces that meet in the point.
 
     Where several inputs tie, moving any single one of them may leave the output as it is: the median of three equal
@@ -119,28 +131,62 @@ def between(
         ways: the directions, ``[n, x_size]``.
         theory, measured: theoretical value and slope at the point, ``[n, y_size]``.
         noise: standard deviation of the rounding errors, ``[y_size]``.
+        differs: the entries that matter, ``[n, y_size]``: those where the two are not the same.
 
     Returns:
-        Mask ``[n, y_size]``.
+        Two masks, ``[n, y_size]``: where they do; and where there are more than two different slopes about the point,
+        as of leaky units behind leaky units, so that lying between none of them proves nothing.
     """
     random = np.random.default_rng(0)
     shifts = random.uniform(0.5, 1.5, (_PIECES, point.size)) * random.choice((-1, 1), (_PIECES, point.size))
     # Operations break ties by position: the pieces they choose are those where the inputs rise, or fall, with it.
     rising = np.linspace(-1.0, 1.0, point.size)[np.newaxis]
     shifts = np.concatenate([rising, -rising, shifts])
-    result = np.ones(theory.shape, bool)
+    # Most points are no crossroads. Where a few places all have the slope of the point, the others have it too.
+    slopes, _, _ = _slopes_about(values, point, ways, shifts[:_GLANCE], _DISTANCES[0])
+    with np.errstate(invalid="ignore", over="ignore"):
+        away = np.abs(slopes - measured).max(axis=0)
+        met = (differs & ~(away < _DIFFERENT * np.abs(theory - measured))).any(axis=1)
+    result, several = (np.repeat(met[:, np.newaxis], theory.shape[1], axis=1) for _ in range(2))
+    if not met.any():
+        return result, several
+    theory, measured = theory[met], measured[met]
+    spread = np.zeros(theory.shape)
     for distance in _DISTANCES:
-        places = point + distance * np.maximum(np.abs(point), 1.0) * shifts
-        # Neighbours in a long run of rising shifts are close to each other. Where the inputs are large so are the
-        # outputs' roundings, as a rule, and so must be the steps.
-        size = np.abs(ways) @ np.maximum(np.abs(point), 1.0) / np.maximum(np.abs(ways).sum(axis=1), 1.0)
-        step = distance * min(_STRIDE, 0.5 / max(point.size, 1)) * size[:, np.newaxis]
-        starts, offsets = np.repeat(places, len(ways), axis=0), np.tile(step * ways, (len(places), 1))
-        outputs = values(np.concatenate([starts + offsets, starts - offsets]))
-        plus, minus = outputs.reshape(2, len(places), len(ways), -1)
+        slopes, whole, step = _slopes_about(values, point, ways[met], shifts, distance)
         with np.errstate(invalid="ignore", over="ignore"):
-            slopes = np.concatenate([(plus - minus) / (2 * step), measured[np.newaxis]])
+            slopes = np.concatenate([slopes, measured[np.newaxis]])
             slack = 8 * noise / step + _CURVATURE * np.abs(slopes).max(axis=0)
             inside = (theory >= slopes.min(axis=0) - slack) & (theory <= slopes.max(axis=0) + slack)
-            result &= inside & (slack < _SHARP * np.abs(theory - measured))
-    return result
+            result[met] &= inside & (slack < _SHARP * np.abs(theory - measured))
+            # A step across a corner measures no piece's slope.
+            pure = np.concatenate([np.where(whole <= slack, slopes[:-1], measured), slopes[-1:]])
+            ordered = np.sort(pure, axis=0)
+            apart = ordered[-1] - ordered[0]
+            several[met] &= (np.diff(ordered, axis=0) > slack + _DIFFERENT * apart).sum(axis=0) > 1
+            # Those of pieces lie as far apart at any distance; and what hardly differs explains no wrong value.
+            several[met] &= (apart > spread / 2) & (apart > _SHARP * np.abs(theory - measured))
+            spread = apart
+    return result, several
+
+
+def _slopes_about(
+    values: Callable[[Array], Array], point: Array, ways: Array, shifts: Array, distance: float
+) -> tuple[Array, Array, Array]:
+    """Slopes at places about a point.
+
+    Returns:
+        The slopes ``[places, n, y_size]``; half of what the slopes of the two sides differ by, of the same shape; and
+        the steps ``[n, 1]``.
+    """
+    places = point + distance * np.maximum(np.abs(point), 1.0) * shifts
+    # Neighbours in a long run of rising shifts are close to each other. Where the inputs are large so are the
+    # outputs' roundings, as a rule, and so must be the steps.
+    size = np.abs(ways) @ np.maximum(np.abs(point), 1.0) / np.maximum(np.abs(ways).sum(axis=1), 1.0)
+    step = distance * min(_STRIDE, 0.5 / max(point.size, 1)) * size[:, np.newaxis]
+    starts, offsets = np.repeat(places, len(ways), axis=0), np.tile(step * ways, (len(places), 1))
+    outputs = values(np.concatenate([places, starts + offsets, starts - offsets]))
+    here = outputs[: len(places), np.newaxis]
+    plus, minus = outputs[len(places) :].reshape(2, len(places), len(ways), -1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return (plus - minus) / (2 * step), np.abs(plus + minus - 2 * here) / (2 * step), step

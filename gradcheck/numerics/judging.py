@@ -305,7 +305,9 @@ def _judge(
     excess = np.where(gap > 0, gap / np.maximum(bound, np.finfo(np.float64).tiny), 0.0)
     excess = np.where(np.isfinite(excess), excess, np.where(np.isfinite(theory), 0.0, np.inf))
     passed = status == Status.PASS
-    resolution = float((np.maximum(bound, 0.0) / size)[passed].max()) if passed.any() else float("nan")
+    # What passed beyond its bound, between the slopes of the sides, says itself how much goes unseen.
+    unseen = np.fmax(np.maximum(bound, 0.0), np.where(smooth, distance, 0.0))
+    resolution = float((unseen / size)[passed].max()) if passed.any() else float("nan")
     return Judgement(
         status=status, numerical=value, bound=bound, excess=excess, left=left, right=right, kind=kind,
         resolution=resolution,

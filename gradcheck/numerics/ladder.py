@@ -185,7 +185,7 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
         kind=kind,
         calm_value=np.where(np.isfinite(calm_error), calm, 0.0),
         calm_error=calm_error,
-        supported=_supported(slopes, theory, value, plus != minus, rung),
+        supported=_supported(slopes, theory, value, plus != minus, rung, least / h),
         staircase=_staircase(plus, minus, center, h, theory, value, rung) | illegible,
     )
 
@@ -256,14 +256,18 @@ def _piece(values: Array, h: Array, level: Array) -> tuple[Array, Array]:
     return value, error
 
 
-def _supported(slopes: Array, theory: Array, value: Array, moves: Mask, rung: NDArray[np.intp]) -> Mask:
+def _supported(
+    slopes: Array, theory: Array, value: Array, moves: Mask, rung: NDArray[np.intp], rounding: Array
+) -> Mask:
     """Whether the rungs nearer than ``rung`` speak for ``theory`` and against ``value``.
 
     Either four neighbours are at least four times as close to it, or all of them, five or more, move away
     from ``value`` towards its side, each further than the one before: noise has no direction.
     """
     nearer = np.arange(slopes.shape[0]).reshape(-1, 1, 1) > rung
-    close = nearer & moves & (np.abs(slopes - theory) < 0.25 * np.abs(slopes - value))
+    # A step so short that one rounding of the output is more than what separates the two speaks for neither.
+    legible = rounding < np.abs(theory - value)
+    close = nearer & moves & legible & (np.abs(slopes - theory) < 0.25 * np.abs(slopes - value))
     four = (close[:-3] & close[1:-2] & close[2:-1] & close[3:]).any(axis=0)
     drift = (slopes - value) * np.sign(theory - value)
     away = (drift > 0) & np.concatenate([np.ones_like(moves[:1]), drift[1:] > drift[:-1]])

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from gradcheck.errors import InputError
 from gradcheck.numerics.steps import FLOAT64_EPS
 
-__all__ = ["measured_eps", "noise_level", "noise_points"]
+__all__ = ["measured_eps", "noise_level", "noise_line", "noise_points", "rounding_eps", "unrest"]
 
 Array = NDArray[np.float64]
 
@@ -44,6 +44,14 @@ _DEGREES = (2, 2, 3, 4)
 
 # A handful of samples can come out close together by luck.
 _SAFETY = 2.0
+
+# Next to a zero the finest samples are so close to it that even float32 tells them apart, and a function that is no
+# float64 one shows it by noise relative to the samples themselves. More noise than this is no precision: x³ or √x
+# there, which no parabola follows, or what cancels.
+_COARSEST_NEXT_TO_ZERO = 2.0**-18
+
+# So many times the noise of the finest samples is a staircase that they are too close together to see.
+_STAIRS = 128.0
 
 # Noise is alike on both sides of the point. Where one side has this many times more, it holds a corner or a
 # jump.
@@ -67,6 +75,17 @@ def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
         float64 ``[64, x_size]``: four spacings times two sides times eight samples.
     """
     values = np.asarray(x, np.float64)
+    offsets, direction = noise_line(values, eps=eps, seed=seed)
+    return np.asarray(values + offsets[:, np.newaxis] * direction)
+
+
+def noise_line(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> tuple[Array, Array]:
+    """The points of `noise_points` as multiples ``[64]`` of one direction ``[x_size]``, for points too large to hold.
+
+    Args:
+        x, eps, seed: as for `noise_points`.
+    """
+    values = np.asarray(x, np.float64)
     if values.ndim != 1:
         raise InputError(f"the point must be a flat vector [x_size], got shape {values.shape}; ravel it first")
     random = np.random.default_rng(seed)
@@ -80,7 +99,7 @@ def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
     offsets = np.concatenate(
         [side * random.uniform(0.7, 1.4) * places * h for h in _spacings(eps) for side in (1.0, -1.0)]
     )
-    return np.asarray(values + offsets[:, np.newaxis] * direction)
+    return offsets, direction
 
 
 def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array:
@@ -124,7 +143,12 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     likely = np.where(fine[2] >= 0, fine[2], np.where(fine[3] >= 0, fine[3], np.nan))
     more, less = np.fmax(sigma[2:, 0], sigma[2:, 1]), np.fmin(sigma[2:, 0], sigma[2:, 1])
     medium = np.where((more[0] > _ONE_SIDED * less[0]) & (less[0] > floor), less[0], more[0])
-    result = np.where(agreed, fine[3], np.where(finest, most, np.fmax(likely, medium)))
+    # Where they agree they may lie inside one tread of a staircase, as of scores from which 1e9 was taken: it is smooth
+    # there, and its slope is not that of the stairs. Both sides of the middle spacing see those; a corner is on one
+    # side, and a bend this close together is none that its polynomial would not follow.
+    stairs = np.isfinite(sigma[2]).all(axis=0) & (less[0] > _STAIRS * fine[3]) & (less[0] > 8 * floor)
+    tread = np.where(stairs, more[0], fine[3])
+    result = np.where(agreed, tread, np.where(finest, most, np.fmax(likely, medium)))
     # Standing still at all small spacings: a constant, or steps of an inner dtype of very few bits. The
     # latter move on both sides at the coarse spacing; a constant that ends at a corner moves on one.
     still = (repeats[:3] > 0.5).all(axis=(0, 1))
@@ -139,22 +163,67 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     return np.asarray(result)
 
 
+def unrest(samples: Any) -> Array:
+    """What no polynomial explains over the middle spacing, 1e-6 of the point, on the quieter side: ``[y_size]``.
+
+    Other than `noise_level`, it sees what swings faster than that and slower than the finest samples.
+
+    Args:
+        samples: as for `noise_level`.
+    """
+    values = np.asarray(samples, np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        sides = _estimate(values.reshape(4, 2, _SAMPLES, values.shape[1])[2], _DEGREES[2])
+    return np.asarray(np.where(np.isfinite(sides).all(axis=0), sides.min(axis=0), 0.0))
+
+
+def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> Array:
+    """Machine epsilon with which every output is really computed: ``eps``, or that of a lower precision inside.
+
+    Other than the noise of an output beside its value, it says something where the value is 0: the rounding errors of
+    a slope, or of a gradient, are no smaller there than anywhere else.
+
+    Args:
+        center, samples, eps: as for `noise_level`.
+        noise: what that returned.
+
+    Returns:
+        float64 ``[y_size]``, ``eps`` or more.
+    """
+    values, middle = np.asarray(samples, np.float64), np.abs(np.asarray(center, np.float64))
+    sequences = values.reshape(4, 2, _SAMPLES, *middle.shape)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        moves = np.mean(np.diff(sequences[3], axis=1) == 0, axis=1).min(axis=0) < 0.7
+        size = np.fmax(middle, np.fmax.reduce(np.abs(np.where(np.isfinite(values), values, 0.0))))
+        fine = np.stack([_estimate(sequences[k], _DEGREES[k]) / np.abs(sequences[k]).max(axis=1) for k in (0, 1)])
+        fine = np.where(fine > 0, fine, 0.0).max(axis=1)  # NaN, as of 0/0, is no noise
+        # A precision is the same part of the samples whatever these are. What is left where numbers cancel, as in
+        # (x - y)² for equal ones, is a smaller part of larger samples.
+        fine = np.where(fine[0] < 4 * fine[1], fine.max(axis=0), 0.0)
+    by_noise = measured_eps(size, noise, eps=eps)
+    next_to_zero = np.where((fine > 1000 * eps) & (fine <= _COARSEST_NEXT_TO_ZERO), 2 * fine, eps)
+    return np.asarray(np.maximum(np.maximum(_inner_eps(values, moves), by_noise), np.maximum(next_to_zero, eps)))
+
+
 def _inner_eps(samples: Array, moves: NDArray[np.bool_]) -> Array:
     """Machine epsilon of the dtype in which outputs were computed before they became float64, ``[y]``; 0 for
     float64.
 
     The samples lie at points with full mantissas, so an output that ``moves`` between them and yet always is
-    a float32 number was rounded to float32. One that does not move may be 1 or 0 in any precision: it goes
-    with the others.
+    a float32 (or float16, or bfloat16) number was rounded to that. One that does not move may be 1 or 0 in any
+    precision: it goes with the others.
     """
     result = np.zeros(samples.shape[1])
-    for dtype in (np.float32, np.float16):
-        with np.errstate(over="ignore", invalid="ignore"):
-            fits = (samples.astype(dtype) == samples).all(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        single, half = samples.astype(np.float32), samples.astype(np.float16)
+        fits_single = single == samples
+        fits_bfloat16 = fits_single & (single.view(np.uint32) & 0xFFFF == 0)
+    fitting = ((2.0**-23, fits_single), (2.0**-10, half == samples), (2.0**-7, fits_bfloat16))
+    for eps, fits in ((eps, each.all(axis=0)) for eps, each in fitting):
         if moves.any() and bool(fits[moves].mean() > 0.5):
-            result = np.where(moves & ~fits, result, float(np.finfo(dtype).eps))
+            result = np.where(moves & ~fits, result, eps)
         else:
-            result = np.where(moves & fits, float(np.finfo(dtype).eps), result)
+            result = np.where(moves & fits, eps, result)
     return np.asarray(result)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradcheck.plugin import settings
+from gradcheck.plugin import settings, suites
 
 if TYPE_CHECKING:
     from gradcheck.plugin.checker import Checker
@@ -40,12 +40,28 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Results(config), "gradcheck-results")
 
 
+# https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_pycollect_makeitem
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> list[Any] | None:
+    """Collect the suites that stand in a module without a name."""
+    return suites.collect_unnamed(collector, name, obj)
+
+
 # https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_generate_tests
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for ``gradcheck_mode`` once for each mode."""
-    if "gradcheck_mode" in metafunc.fixturenames:
-        chosen = settings.settings_of(metafunc.definition)
-        metafunc.parametrize("gradcheck_mode", chosen.modes_to_run(), indirect=True)
+    settings.parametrize_modes(metafunc)
+
+
+# https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_itemcollected
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests of suites."""
+    suites.mark(item)
+
+
+# https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_collection_modifyitems
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the modes of suites that this run is not about."""
+    suites.leave_out_modes(config, items)
 
 
 # https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_runtest_setup
@@ -69,9 +85,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Record what the test checks, under the settings that hold for it."""
     from gradcheck.plugin.recorder import recorder_of
+    from gradcheck.plugin.statistics import collected
 
     recorder = recorder_of(item)
-    with recorder.recording():
+    with recorder.recording(), collected(item):
         result = yield
     recorder.fail_where_unresolved()
     return result
@@ -86,10 +103,13 @@ def pytest_runtest_makereport(
     # Here, not in the wrapper above: failures of unittest classes do not pass through it, pytest puts them
     # in `call`.
     report = yield
-    if call.when == "call":
-        from gradcheck.plugin.recorder import recorder_of
+    from gradcheck.plugin.recorder import announce, recorder_of
 
+    if call.when == "setup":
+        announce(item, report)
+    if call.when == "call":
         recorder_of(item).attach_to(report, call.excinfo.value if call.excinfo else None)
+        suites.show_report_only(item, report, call)
     return report
 
 

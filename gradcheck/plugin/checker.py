@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from gradcheck import recording
 from gradcheck.plugin.recorder import current_settings
 
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Checker"]
 
-_OF_A_CHECK = ("modes", "wrt", "expect", "engine")
+_OF_A_CHECK = ("modes", "wrt", "expect", "engine", "invariants")
 _OF_A_SEARCH = (*_OF_A_CHECK, "max_examples")
 
 
@@ -46,17 +44,14 @@ class Checker:
         import gradcheck
 
         result = gradcheck.search(subject, strategy, **_with_settings(arguments, _OF_A_SEARCH))
-        if not result.ok and result.report is not None:  # a mode that is not ok always has one
-            raise gradcheck.GradientError(result.report)
+        if result.error is not None:
+            raise result.error
         return result
 
 
 def _with_settings(arguments: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     settings = current_settings()
-    asked = arguments.get("modes")
-    modes = settings.modes_to_run(asked)
-    if not modes:
-        pytest.skip(settings.nothing_to_run(asked))
+    modes = settings.restricted(arguments.get("modes"))
     merged = {name: value for name, value in settings.as_defaults().items() if name in names}
     merged.update({name: value for name, value in arguments.items() if value is not None})
     merged["modes"] = modes

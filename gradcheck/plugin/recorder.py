@@ -2,31 +2,31 @@
 
 Inside ``@given`` a check is made for each example, the failing ones of shrinking included. Of a test that
 passes, the recorder keeps for each subject and mode how often each verdict came; of one that fails, the
-report that the failure carries, which Hypothesis made last and is the smallest.
+reports that the failure carries, which Hypothesis made last and are the smallest.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextvars import ContextVar
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gradcheck import recording
-from gradcheck.plugin.settings import Settings, settings_of
+from gradcheck.naming import unnumbered
+from gradcheck.plugin import artifacts
+from gradcheck.plugin.settings import MARKER, Settings, mode_of, settings_of
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from gradcheck.errors import GradientError
     from gradcheck.report import ModeResult, Report
 
-__all__ = ["Recorder", "current_settings", "recorder_of"]
+__all__ = ["Recorder", "announce", "current_settings", "recorder_of"]
 
 _RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
 _current: ContextVar[Settings | None] = ContextVar("gradcheck_settings", default=None)
@@ -40,6 +40,36 @@ def recorder_of(item: pytest.Item) -> Recorder:
 def current_settings() -> Settings:
     """The settings of the test that is running in this context."""
     return _current.get() or Settings()
+
+
+def announce(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Say on the report of a test's set-up that it checks gradients.
+
+    Where a worker of pytest-xdist dies in a test, this is all that the controller knows of it.
+    """
+    if item.get_closest_marker(MARKER) is None and "gradcheck" not in getattr(item, "fixturenames", ()):
+        return
+    try:
+        modes = settings_of(item).modes_to_run()
+    except pytest.UsageError:
+        return
+    from gradcheck.isolation.environment import installed_versions
+
+    about = {**_test_of(item), "versions": dict(installed_versions())}
+    vars(report)["gradcheck_announced"] = {**about, "modes": list(modes)}
+
+
+def _test_of(item: pytest.Item) -> dict[str, Any]:
+    """What tells which test a row is from: id, the id without the mode, and the place in the source."""
+    path, line, _ = item.location
+    mode, test = mode_of(item), item.nodeid
+    if mode is not None:
+        head, _, parameters = test.partition("[")
+        others = parameters.rstrip("]").split("-")
+        if mode in others:
+            others.remove(mode)
+        test = f"{head}[{'-'.join(others)}]" if others else head
+    return {"nodeid": item.nodeid, "test": test, "file": str(path), "line": (line or 0) + 1}
 
 
 class Recorder:
@@ -60,16 +90,17 @@ class Recorder:
         token = _current.set(self.settings)
         recording.subscribe(self._take)
         try:
-            with recording.use_defaults(self.settings.as_defaults()):
+            with recording.use_defaults(self.settings.as_defaults(), self.settings.restricted):
                 yield
         finally:
             recording.unsubscribe(self._take)
             _current.reset(token)
 
     def _take(self, report: Report) -> None:
-        counts = self._counts.setdefault(report.subject, {})
-        worst = self._worst.setdefault(report.subject, {})
-        self._last[report.subject] = report
+        subject = unnumbered(report.subject)
+        counts = self._counts.setdefault(subject, {})
+        worst = self._worst.setdefault(subject, {})
+        self._last[subject] = report
         for mode, result in report.modes.items():
             counts.setdefault(mode, Counter())[result.verdict.value] += 1
             seen = worst.get(mode)
@@ -91,7 +122,7 @@ class Recorder:
 
     def attach_to(self, report: pytest.TestReport, error: BaseException | None) -> None:
         """Put rows, sections and JUnit properties on ``report``."""
-        failing = {found.subject: found for found in _reports_in(error)}
+        failing = {unnumbered(found.report.subject): found for found in _errors_in(error)}
         rows = [self._row(subject, failing.get(subject)) for subject in {**self._last, **failing}]
         if not rows:
             return
@@ -101,24 +132,20 @@ class Recorder:
                 # On the item: JUnit takes them from the report of the tear-down, which is made from it later.
                 name = f"gradcheck: {row['subject']}: {mode}"
                 self.item.user_properties.append((name, cell["verdict"]))
-        lines = [
-            f"{row['subject']}, mode {mode}: script that shows it with plain TensorFlow: {path}"
-            for row in rows
-            for mode, path in row["scripts"].items()
-        ]
-        lines += [f"{row['subject']}: {row['problem']}" for row in rows if row["problem"]]
+        lines = [f"{row['subject']}: {row['problem']}" for row in rows if row["problem"]]
         if lines:
             report.sections.append(("gradcheck", "\n".join(lines)))
 
-    def _row(self, subject: str, failing: Report | None) -> dict[str, Any]:
-        if failing is not None:
-            results = dict(failing.modes)
-            counts: dict[str, Counter[str]] = {}
-            document, scripts, problem = self._documented(failing)
-        else:
-            results = self._worst[subject]
-            counts = self._counts[subject]
-            document, scripts, problem = None, {}, ""
+    def _row(self, subject: str, error: GradientError | None) -> dict[str, Any]:
+        last = self._last.get(subject)
+        results: dict[str, ModeResult] = dict(self._worst[subject] if error is None or last is None else last.modes)
+        counts = self._counts[subject] if error is None else {}
+        batches = {}
+        if error is not None:
+            results.update(error.report.modes)
+            for part in error.parts:
+                results.update(part.modes)
+                batches.update(dict.fromkeys(part.modes, part.arguments))
         cells = {}
         for mode, result in results.items():
             cells[mode] = {
@@ -127,55 +154,49 @@ class Recorder:
                 "cause": str(result.cause),
                 "expected": [verdict.value for verdict in result.expected],
                 "counts": dict(counts.get(mode, {})),
+                "arguments": batches.get(mode, "") if not result.ok else "",
             }
-        versions = (failing or self._last[subject]).versions
+        versions = last.versions if error is None and last is not None else error.report.versions if error else {}
         return {
-            "nodeid": self.item.nodeid,
+            **_test_of(self.item),
             "subject": subject,
             "versions": {str(name): str(version) for name, version in versions.items()},
             "modes": cells,
-            "arguments": failing.arguments if failing is not None else "",
-            "scripts": scripts,
-            "problem": problem,
-            "report": document,
+            "arguments": error.report.arguments if error is not None else "",
+            **self._left_behind(error),
         }
 
-    def _documented(self, failing: Report) -> tuple[dict[str, Any], dict[str, str], str]:
-        """The report as JSON, its scripts' paths, and what went wrong with the scripts."""
+    def _left_behind(self, error: GradientError | None) -> dict[str, Any]:
+        """The report as JSON, the paths of the files that were written, and what went wrong with them."""
+        if error is None:
+            return {"scripts": {}, "cases": {}, "problem": "", "report": None}
         try:
-            return failing.to_dict(), self._write_scripts(failing), ""
-        except Exception as error:  # a script that cannot be made must not cost the run its results
-            problem = f"no script: {type(error).__name__}: {error}"
-            return dataclasses.replace(failing, scripts={}).to_dict(), {}, problem
-
-    def _write_scripts(self, failing: Report) -> dict[str, str]:
-        """Write the failing modes' scripts below pytest's cache; nowhere, if the cache is turned off."""
-        cache = getattr(self.item.config, "cache", None)
-        if cache is None or not failing.scripts:
-            return {}
-        folder = Path(str(cache.mkdir("gradcheck")))
-        # Two tests may check the same subject, also at the same time in two workers.
-        digest = hashlib.sha256(self.item.nodeid.encode()).hexdigest()[:8]
-        stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", failing.subject)[:60]
-        written = {}
-        for mode in failing.scripts:
-            path = folder / f"{stem}-{mode}-{digest}.py"
-            path.write_text(failing.scripts[mode], encoding="utf-8")
-            written[str(mode)] = str(path)
-        return written
+            return {
+                "scripts": artifacts.write_scripts(self.item, error.report),
+                "cases": artifacts.write_cases(self.item, error),
+                "problem": "",
+                "report": error.report.to_dict(),
+            }
+        except Exception as failed:  # a script that cannot be made must not cost the run its results
+            return {
+                "scripts": {},
+                "cases": {},
+                "problem": f"no script: {type(failed).__name__}: {failed}",
+                "report": dataclasses.replace(error.report, scripts={}).to_dict(),
+            }
 
 
 def _rank(result: ModeResult) -> tuple[bool, int]:
     return (not result.ok, result.verdict.severity)
 
 
-def _reports_in(error: BaseException | None, depth: int = 0) -> Iterator[Report]:
-    """The reports of every `GradientError` in ``error``: itself, or the parts of an exception group."""
+def _errors_in(error: BaseException | None, depth: int = 0) -> Iterator[GradientError]:
+    """Every `GradientError` in ``error``: itself, or the parts of an exception group."""
     from gradcheck.errors import GradientError
 
     if error is None or depth > 10:
         return
     if isinstance(error, GradientError):
-        yield error.report
+        yield error
     for part in getattr(error, "exceptions", ()):
-        yield from _reports_in(part, depth + 1)
+        yield from _errors_in(part, depth + 1)

@@ -7,38 +7,44 @@ and never add to it, for the author of a test knows where it makes sense.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from gradcheck.mode_names import MODES
 from gradcheck.verdicts import Verdict
 
 __all__ = [
     "ENGINES",
     "MARKER",
     "MARKER_HELP",
-    "MODES",
     "WRT",
     "Settings",
     "add_options",
     "check_options",
+    "mode_of",
+    "on_github",
+    "parametrize_modes",
     "settings_of",
+    "value_of",
 ]
 
 # Written out here, although the harness has them too: importing that needs NumPy, which costs more than all
 # of pytest's start. tests/plugin compares the two.
-MODES = ("eager", "graph", "dynamic", "xla")
 ENGINES = ("compiled", "reference", "projected")
 WRT = ("inputs", "variables", "all")
 UNRESOLVED = ("show", "fail")
+GITHUB = ("auto", "on", "off")
 
 MARKER = "gradcheck"
 MARKER_HELP = (
-    "gradcheck(modes=, wrt=, expect=, engine=, max_examples=): how this test checks gradients. "
+    "gradcheck(modes=, wrt=, expect=, engine=, invariants=, max_examples=): how this test checks gradients. "
     f"modes: some of {', '.join(MODES)}; wrt: {', '.join(WRT)}; expect: a verdict, or a dict of verdicts by "
-    f"mode; engine: {', '.join(ENGINES)}; max_examples: of each search."
+    f"mode; engine: {', '.join(ENGINES)}; invariants: names of what should make no difference; "
+    "max_examples: of each search."
 )
 
 
@@ -65,7 +71,14 @@ class Settings:
 
     def as_defaults(self) -> dict[str, Any]:
         """For `gradcheck.recording.use_defaults`."""
-        return {"modes": self.modes_to_run(), **self.rest}
+        return {"modes": self.modes_to_run() or self.modes, **self.rest}
+
+    def restricted(self, asked: Iterable[str] | None) -> tuple[str, ...]:
+        """`modes_to_run`; skips the test where there are none. For `gradcheck.recording.use_defaults`, too."""
+        left = self.modes_to_run(asked)
+        if not left:
+            pytest.skip(self.nothing_to_run(asked))
+        return left
 
 
 # -- options
@@ -86,6 +99,14 @@ def add_options(parser: pytest.Parser) -> None:
     option("max-examples", "N", "examples of each gradcheck.search()")
     option("unresolved", "WHAT", "UNRESOLVED verdicts: show them (default), or fail their test", "show")
     option("json", "FILE", "write everything that was checked to FILE, for `gradcheck report`")
+    option("html", "FILE", "write everything that was checked to FILE, as one page to look at")
+    option(
+        "github",
+        "WHEN",
+        "annotate failures and add to the step summary of GitHub Actions: auto (default: where GITHUB_ACTIONS is "
+        "true), on, off",
+        "auto",
+    )
 
 
 def _dest(name: str) -> str:
@@ -111,7 +132,14 @@ def check_options(config: pytest.Config) -> None:
     _option_modes(config)
     _choice(value_of(config, "engine") or ENGINES[0], ENGINES, _where(config, "engine"))
     _choice(value_of(config, "unresolved") or UNRESOLVED[0], UNRESOLVED, _where(config, "unresolved"))
+    _choice(value_of(config, "github") or GITHUB[0], GITHUB, _where(config, "github"))
     _max_examples(value_of(config, "max-examples") or 1, _where(config, "max-examples"))
+
+
+def on_github(config: pytest.Config) -> bool:
+    """Whether to speak to GitHub Actions."""
+    wanted = value_of(config, "github") or GITHUB[0]
+    return wanted == "on" or (wanted == "auto" and os.environ.get("GITHUB_ACTIONS") == "true")
 
 
 def _option_modes(config: pytest.Config) -> tuple[str, ...] | None:
@@ -146,9 +174,9 @@ def settings_of(item: Any) -> Settings:
     modes = merged.pop("modes", None)
     if modes is None:
         modes = MODES if on_command_line or option_modes is None else option_modes
-    mode = getattr(getattr(item, "callspec", None), "params", {}).get("gradcheck_mode")
-    if mode is not None:
-        modes = (mode,)
+    mode = mode_of(item)
+    if mode is not None:  # a suite's test of a mode that the ini file leaves out has none
+        modes = tuple(name for name in modes if name == mode)
     if engine := value_of(config, "engine"):
         merged.setdefault("engine", engine)
     if count := value_of(config, "max-examples"):
@@ -159,6 +187,28 @@ def settings_of(item: Any) -> Settings:
         rest=merged,
         unresolved=value_of(config, "unresolved") or UNRESOLVED[0],
     )
+
+
+def mode_of(item: Any) -> str | None:
+    """The one mode that an item runs in, where it is parametrised over modes."""
+    mode = getattr(getattr(item, "callspec", None), "params", {}).get("gradcheck_mode")
+    return None if mode is None else str(mode)
+
+
+def parametrize_modes(metafunc: pytest.Metafunc) -> None:
+    """One test for each mode where ``gradcheck_mode`` is asked for; none, with the reason, where none is left."""
+    asked = any("gradcheck_mode" in str(mark.args[:1]) for mark in metafunc.definition.iter_markers("parametrize"))
+    if asked or "gradcheck_mode" not in metafunc.fixturenames:  # a suite brings its own parameters
+        return
+    try:
+        chosen = settings_of(metafunc.definition)
+    except pytest.UsageError:  # told when the test is set up
+        modes: list[Any] = [pytest.param("", id="wrong marker")]
+    else:
+        modes = list(chosen.modes_to_run())
+        if not modes:
+            modes = [pytest.param("", id="no mode", marks=pytest.mark.skip(reason=chosen.nothing_to_run()))]
+    metafunc.parametrize("gradcheck_mode", modes, indirect=True)
 
 
 def _checked_marker(marker: pytest.Mark) -> dict[str, Any]:
@@ -203,6 +253,17 @@ def _max_examples(value: Any, where: str) -> int:
     return count
 
 
+def _invariants(value: Any, where: str) -> tuple[str, ...]:
+    from gradcheck.errors import InputError
+    from gradcheck.invariants import parse_invariants
+
+    try:
+        asked = parse_invariants(value).asked
+    except InputError as error:
+        raise pytest.UsageError(f"{where}: {error}") from None
+    return tuple(sorted(asked))
+
+
 def _expect(value: Any, where: str) -> Any:
     """Check every branch: what another TensorFlow version would be held to is not looked at until it runs."""
     if isinstance(value, Mapping):
@@ -237,5 +298,6 @@ _CHECKS = {
     "wrt": lambda value, where: _choice(value, WRT, where),
     "expect": _expect,
     "engine": lambda value, where: _choice(value, ENGINES, where),
+    "invariants": lambda value, where: _invariants(value, where),
     "max_examples": _max_examples,
 }

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
 
-__all__ = ["WIDTH", "broken", "clipped", "columns", "paragraph"]
+__all__ = ["broken", "clipped", "columns", "paragraph", "text_width"]
 
-WIDTH = 100
+# Where no terminal is, and in wide ones: longer lines are hard to read. Below the least, tables would fall apart.
+_MOST, _LEAST = 100, 60
+
+# Columns that others put before our lines: pytest's are "E   ".
+_MARGIN = 4
 
 
-def paragraph(text: str, indent: int = 2) -> list[str]:
-    """The text as lines of at most `WIDTH` columns, all indented alike. Words longer than a line stay whole."""
+def text_width() -> int:
+    """Columns that a text may take: as many as the terminal has beside a margin, at most 100 and at least 60.
+
+    ``COLUMNS`` in the environment says what the terminal has, as for pytest.
+    """
+    return max(_LEAST, min(_MOST, shutil.get_terminal_size((_MOST + _MARGIN, 24)).columns - _MARGIN))
+
+
+def paragraph(text: str, indent: int = 2, hanging: int = 0) -> list[str]:
+    """The text as lines of at most `text_width` columns, all but the first indented by ``hanging`` more.
+
+    Words longer than a line stay whole.
+    """
     space = " " * indent
     return textwrap.wrap(
         " ".join(text.split()),
-        WIDTH,
+        text_width(),
         initial_indent=space,
-        subsequent_indent=space,
+        subsequent_indent=space + " " * hanging,
         break_long_words=False,
         break_on_hyphens=False,
     )
@@ -46,7 +62,7 @@ def clipped(text: str, most: int, indent: int, rest: str) -> list[str]:
 
 def broken(code: str) -> str:
     """A call that is too long for a line with a line for each argument; anything else as it is."""
-    if "\n" in code or len(code) <= WIDTH - 2:
+    if "\n" in code or len(code) <= text_width() - 2:
         return code
     try:
         call = ast.parse(code, mode="eval").body

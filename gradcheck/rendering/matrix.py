@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gradcheck.rendering.layout import WIDTH
+from gradcheck.rendering.layout import text_width
 from gradcheck.report import ModeResult
 from gradcheck.verdicts import Verdict
 
@@ -52,7 +52,7 @@ def render_matrix(rows: Mapping[str, Mapping[str, Verdict | ModeResult]]) -> str
     modes = list(dict.fromkeys(mode for results in rows.values() for mode in results))
     cells = {subject: [_cell(results.get(mode)) for mode in modes] for subject, results in rows.items()}
     widths = [max(len(mode), *(len(line[column]) for line in cells.values())) for column, mode in enumerate(modes)]
-    room = WIDTH - sum(width + len(_GAP) for width in widths)
+    room = text_width() - sum(width + len(_GAP) for width in widths)
     name_width = min(max(len("subject"), *map(len, rows)), max(room, _SHORTEST_NAME))
 
     def line(name: str, entries: list[str]) -> str:

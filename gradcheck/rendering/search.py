@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gradcheck.rendering.layout import paragraph
 from gradcheck.rendering.text import Access, failing, headline, passing
-from gradcheck.report import ModeResult, Report
+from gradcheck.report import Evidence, ModeResult, Report
 from gradcheck.verdicts import Verdict
 
 __all__ = ["render_search"]
@@ -62,13 +62,14 @@ def _examples(search: Search) -> str:
     return "examples: " + "; ".join(f"{count} in {', '.join(modes)}" for count, modes in by_count.items())
 
 
-def render_search(search: Search) -> str:
+def render_search(search: Search, access: Access | None = None) -> str:
     """The text of a search for a terminal: verdicts by mode, then a section for each smallest failing batch.
 
     Modes that fail on the same smallest batch share it.
 
     Args:
         search: what `gradcheck.search` returned.
+        access: how a reader gets at what is not printed; through ``result`` where omitted.
 
     Returns:
         The text without a final line break.
@@ -89,6 +90,7 @@ def render_search(search: Search) -> str:
             versions=next((report.versions for report in reports.values()), {}),
             # Only which there are: a script is written when it is looked up, which takes time.
             scripts={mode: "" for mode, report in reports.items() if mode in list(report.scripts)},
+            evidence=Evidence.joined(reports),
         )
-        lines += failing(shared, _ACCESS)
+        lines += failing(shared, access or _ACCESS)
     return "\n".join(lines)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from gradcheck import recording
+from gradcheck.rendering.alike import wording
+from gradcheck.rendering.heatmap import heat_map_lines
 from gradcheck.rendering.hints import hint
-from gradcheck.rendering.layout import WIDTH, broken, clipped, columns, paragraph
+from gradcheck.rendering.layout import broken, clipped, columns, paragraph, text_width
 from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
 from gradcheck.verdicts import Verdict
 
-__all__ = ["Access", "failing", "headline", "passing", "render_report"]
+__all__ = ["Access", "access_in_an_error", "entry_rows", "failing", "headline", "passing", "render_report"]
 
 # Longer batches are cut here: a shrunk one is far below it, and the whole text stays at hand in the report.
 _MOST_ARGUMENT_LINES = 14
@@ -54,19 +57,11 @@ def _close(first: float | None, second: float | None) -> bool:
     return abs(first - second) <= _SAME * max(abs(first), abs(second))
 
 
-def _words(result: ModeResult) -> str:
-    text = f"{result.cause}\n{result.changed}"
-    if result.verdict in (Verdict.ERROR, Verdict.UNSUPPORTED, Verdict.CRASH):
-        # Here a number is a shape, or a line of code: another number is another failure.
-        return text
-    return re.sub(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", "#", text)
-
-
 def _same_failure(first: ModeResult, second: ModeResult) -> bool:
     """Whether two modes can be told about in the same words; numbers may differ where an entry is compared anyway."""
     if (first.verdict, first.expected) != (second.verdict, second.expected):
         return False
-    if _words(first) != _words(second):
+    if wording(first) != wording(second):
         return False
     one, two = first.entry, second.entry
     if one is None or two is None:
@@ -90,7 +85,7 @@ def _groups(results: Sequence[ModeResult]) -> list[list[ModeResult]]:
     return groups
 
 
-def _entry_rows(entry: Entry, verdict: Verdict) -> list[tuple[str, str]]:
+def entry_rows(entry: Entry, verdict: Verdict) -> list[tuple[str, str]]:
     """The numbers of the worst entry: both, and their difference beside what is allowed."""
     labels = _THEORETICAL_AND_NUMERICAL
     if entry.theoretical is not None and entry.numerical is not None:
@@ -144,7 +139,7 @@ def _expectation(result: ModeResult) -> str:
     return f"{expected} was expected here and is gone; if it was fixed, remove the expectation (expect=...)."
 
 
-def _failure(group: Sequence[ModeResult], explain: bool) -> list[str]:
+def _failure(group: Sequence[ModeResult], explain: bool, evidence: Mapping[str, Mapping[str, Any]]) -> list[str]:
     result = group[0]
     heading = f"{_and(one.mode for one in group)}: {result.verdict.value}"
     lines = ["", heading]
@@ -158,7 +153,9 @@ def _failure(group: Sequence[ModeResult], explain: bool) -> list[str]:
         entry = result.entry
         where = f"{entry.output} w.r.t. {entry.input}" if entry.input and entry.output else entry.output or entry.input
         lines += _labelled("Worst entry", where)
-        lines += columns(_entry_rows(entry, result.verdict), indent=4)
+        lines += columns(entry_rows(entry, result.verdict), indent=4)
+        if result.mode in evidence:
+            lines += heat_map_lines(evidence[result.mode], indent=4)
     lines += _notes(group)
     if explain and result.verdict.fails:
         lines += _labelled("What to do", hint(result.verdict, result.mode))
@@ -198,12 +195,19 @@ def passing(report: Report) -> list[str]:
 
 @dataclass(frozen=True)
 class Access:
-    """How a reader gets at what is not printed, as code with ``MODE`` for a mode."""
+    """How a reader gets at what is not printed, as code with ``MODE`` for a mode.
+
+    Attributes:
+        script, detail, arguments: that code.
+        origin: what the name in it stands for.
+        elsewhere: where the rest is instead, for a reader who has no such name; there is no code then.
+    """
 
     script: str = 'report.scripts["MODE"]'
     detail: str = 'report["MODE"].detail'
     arguments: str = "report.arguments"
     origin: str = "what gradcheck.check returned, or the .report of a gradcheck.GradientError"
+    elsewhere: str = ""
 
 
 def _footer(report: Report, access: Access) -> list[str]:
@@ -212,9 +216,17 @@ def _footer(report: Report, access: Access) -> list[str]:
     rows = [("checked with", versions)]
     # By iteration only: a script is written when it is looked up, which takes time.
     scripts = [mode for mode in report.scripts if mode in {result.mode for result in failed}]
+    detailed = [result.mode for result in failed if result.detail]
+    if access.elsewhere:
+        if detailed:
+            rows.append(("whole error", f'.parts[0]["{detailed[0]}"].detail of this exception'))
+        return columns([*rows, ("at hand", access.elsewhere if failed else "")], indent=0)
+    if report.arguments:
+        mode = report.failures[0].mode if report.failures else ""
+        example = access.arguments.replace("MODE", mode).replace(".arguments", ".example")
+        rows.append(("@example(...)", f"to begin every run of a test with this batch: print({example})"))
     if scripts:
         rows.append(("script", f"plain TensorFlow, runs as it is: print({access.script.replace('MODE', scripts[0])})"))
-    detailed = [result.mode for result in failed if result.detail]
     if detailed:
         rows.append(("whole error", f"print({access.detail.replace('MODE', detailed[0])})"))
     if (scripts or detailed) and access.origin:
@@ -222,25 +234,41 @@ def _footer(report: Report, access: Access) -> list[str]:
     return columns(rows, indent=0)
 
 
-def render_report(report: Report) -> str:
-    """The text of a report for a terminal, at most 100 columns wide except for pasted code and error messages.
+def access_in_an_error(*, case: bool) -> Access | None:
+    """For the text of an exception: in a test what it was made from has no name, and the plugin writes it to files.
+
+    Args:
+        case: whether that is a search's, whose failing example is written to a file, too.
+    """
+    if not recording.listened():
+        return None
+    replay = ["the command that replays this under any version"] if case else []
+    first = ", ".join(["a script of plain TensorFlow", *replay])
+    return Access(elsewhere=f"{first} and the command that runs the test again are in the section gradcheck at the end")
+
+
+def render_report(report: Report, access: Access | None = None) -> str:
+    """The text of a report for a terminal, as wide as that (at most 100 columns) except for pasted code and messages.
 
     A passing report takes a few lines: verdicts, and how small an error could have been seen. A failing one says
     for each failing mode what happened, where, by how much, and what to do; modes that fail alike share a section.
 
     Args:
         report: what a check came to.
+        access: how a reader gets at what is not printed; through ``report`` where omitted.
 
     Returns:
         The text without a final line break.
     """
     heading = f"{report.subject}: {headline(report.modes.values()) or 'no mode was run'}"
     lines = (
-        [heading] if len(heading) <= WIDTH else [f"{report.subject}:", *paragraph(heading[len(report.subject) + 2 :])]
+        [heading]
+        if len(heading) <= text_width()
+        else [f"{report.subject}:", *paragraph(heading[len(report.subject) + 2 :])]
     )
     lines += passing(report)
     if not report.ok:
-        lines += failing(report, Access())
+        lines += failing(report, access or Access())
     return "\n".join(lines)
 
 
@@ -250,10 +278,10 @@ def failing(report: Report, access: Access) -> list[str]:
     explained: set[Verdict] = set()
     for group in _groups(report.failures):
         verdict = group[0].verdict
-        lines += _failure(group, explain=verdict not in explained)
+        lines += _failure(group, verdict not in explained, report.evidence)
         explained.add(verdict)
     if report.arguments:
         mode = report.failures[0].mode
-        rest = f"print({access.arguments.replace('MODE', mode)})"
+        rest = "in the case" if access.elsewhere else f"print({access.arguments.replace('MODE', mode)})"
         lines += ["", "on this batch:", *clipped(broken(report.arguments), _MOST_ARGUMENT_LINES, 2, rest)]
     return [*lines, "", *_footer(report, access)]

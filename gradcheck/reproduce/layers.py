@@ -92,7 +92,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _same(layer: Any, again: Any) -> bool:
     """Whether two layers have one configuration, and equal attributes by the names of the constructor's arguments."""
-    if _settings(layer.get_config()) != _settings(again.get_config()):
+    if _settings(layer.get_config()) != _settings(again.get_config()) or _dtypes(layer) != _dtypes(again):
         return False
     plain = (bool, int, float, str, type(None))
     for name in inspect.signature(type(layer).__init__).parameters:
@@ -101,6 +101,11 @@ def _same(layer: Any, again: Any) -> bool:
             if name != "name" and type(mine) in plain and vars(again).get(attribute) != mine:
                 return False
     return True
+
+
+def _dtypes(layer: Any) -> tuple[str, str]:
+    """Of weights and computation; the configuration that Keras 2.13 to 2.15 makes up for a layer forgets them."""
+    return str(getattr(layer, "dtype", "")), str(getattr(layer, "compute_dtype", ""))
 
 
 def _shortened(layer: Any, config: Mapping[str, Any]) -> dict[str, Any] | None:

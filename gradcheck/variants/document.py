@@ -7,7 +7,6 @@ measurement is kept in ``docs/measurements``, one file for each TensorFlow; ``--
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import re
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import InputError
+from gradcheck.generated import page_command
+from gradcheck.mode_names import MODES
 from gradcheck.results import version_key
 from gradcheck.variants.catalog import CONSTRUCTS, CONSUMERS
 from gradcheck.variants.claims import ClaimResult
@@ -29,7 +30,6 @@ _PACKAGE = Path(__file__).parent
 _ROOT = _PACKAGE.parents[1]
 _PAGE = _ROOT / "docs" / "variable-length-layers.md"
 _MEASUREMENTS = _ROOT / "docs" / "measurements"
-_MODES = ("eager", "graph", "dynamic", "xla")
 
 _INTRODUCTION = """\
 # Variable-length layers: what fails, why, and what to write instead
@@ -98,7 +98,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path}: is not a whole run of all variants with the claims; make it anew with "
             "`gradcheck variants --json FILE`"
         )
-    measured = {result["subject"] for result in data["results"] if set(_MODES) <= set(result["modes"])}
+    measured = {result["subject"] for result in data["results"] if set(MODES) <= set(result["modes"])}
     wanted = [f"{construct.name}/{consumer}" for construct in CONSTRUCTS for consumer in CONSUMERS]
     missing = [name for name in wanted if name not in measured]
     if missing:
@@ -223,7 +223,7 @@ def _messages(results: Iterable[tuple[str, Sequence[ClaimResult]]]) -> str:
 
 
 def _matrix(data: Mapping[str, Any], family: str) -> str:
-    modes = [mode for mode in _MODES if mode in data["results"][0]["modes"]]
+    modes = [mode for mode in MODES if mode in data["results"][0]["modes"]]
     lines = [
         f"TensorFlow {data['versions']['tensorflow']}:\n",
         "| construct / use | " + " | ".join(modes) + " |",
@@ -317,40 +317,17 @@ def _plain(text: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write or check the page; returns 0, or 1 where the page is stale, or 2 where it cannot be made."""
-    parser = argparse.ArgumentParser(prog="python -m gradcheck.variants.document", description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--check", action="store_true", help="fail where the page is not up to date")
-    what.add_argument("--write", action="store_true", help="write the page")
-    parser.add_argument("--page", type=Path, default=_PAGE, help="the page (default: %(default)s)")
-    parser.add_argument(
-        "--measurements", type=Path, default=_MEASUREMENTS, help="folder with variants-*.json (default: %(default)s)"
+    """Write or check the page; an exit status."""
+    return page_command(
+        arguments,
+        module="gradcheck.variants.document",
+        doc=__doc__,
+        page=_PAGE,
+        why="the measurements, the expectations or the constructs have changed",
+        render=lambda folder: render_page(read_measurements(folder)),
+        measurements=_MEASUREMENTS,
+        keep=keep_measurement,
     )
-    parser.add_argument("results", type=Path, nargs="*", help="with --write: files of `gradcheck variants --json`")
-    options = parser.parse_args(arguments)
-    if options.check and options.results:
-        parser.error("results are taken in by --write, not by --check")
-    try:
-        for path in options.results:
-            print(f"{keep_measurement(path, options.measurements)} written")
-        page = render_page(read_measurements(options.measurements))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if options.write:
-        options.page.write_text(page, encoding="utf-8")
-        print(f"{options.page} written")
-        return 0
-    current = options.page.read_text(encoding="utf-8") if options.page.is_file() else ""
-    if current != page:
-        print(
-            f"{options.page} is stale: the measurements, the expectations or the constructs have changed since it was "
-            "written. Write it anew with `python -m gradcheck.variants.document --write`.",
-            file=sys.stderr,
-        )
-        return 1
-    print(f"{options.page} is up to date")
-    return 0
 
 
 if __name__ == "__main__":

@@ -9,15 +9,17 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from gradcheck.bundled import BundledResult
 from gradcheck.errors import InputError
-from gradcheck.report import SCHEMA_VERSION, Entry, ModeResult
+from gradcheck.isolation.searches import SearchOutcome, SearchTask, run_searches
+from gradcheck.mode_names import parse_modes
+from gradcheck.report import ModeResult
 from gradcheck.variants.catalog import Variant, catalog
 from gradcheck.variants.claims import ClaimResult, measure_claims
 from gradcheck.variants.expectations import Expectation, expected
-from gradcheck.variants.jobs import Answer, Job, run_jobs
 from gradcheck.verdicts import Verdict
 
 __all__ = ["DEFAULT_EXAMPLES", "VariantCell", "VariantsResult", "run_variants"]
@@ -28,6 +30,8 @@ DEFAULT_EXAMPLES = 12
 # XLA compiles these anew for every vector of lengths (see their expectation), about a second each.
 _SLOW_TO_COMPILE = ("scatter_range", "scatter_rows")
 _SLOW_EXAMPLES = 6
+# Few and small shapes: the constructs fail, where they fail, on two rows, and each shape costs a compilation.
+_STRATEGY = {"features": 2, "max_batch": 3, "max_length": 4, "sides": ["post"]}
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class VariantCell:
         reason: why that verdict is expected, in one sentence.
         counterexample: the smallest failing batch as code, empty where nothing failed.
         script: a script that shows the failure with plain TensorFlow, empty where nothing failed.
+        evidence: what the pictures of the failure are made from; None where nothing failed.
     """
 
     variant: Variant
@@ -47,6 +52,17 @@ class VariantCell:
     reason: str
     counterexample: str = ""
     script: str = field(default="", repr=False)
+    evidence: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The variant's name."""
+        return self.variant.name
+
+    @property
+    def judged(self) -> ModeResult:
+        """The result as reports show it."""
+        return self.result
 
     @property
     def ok(self) -> bool:
@@ -63,76 +79,31 @@ class VariantCell:
         return f"{text}\n    expected because: {self.reason}"
 
 
-@dataclass(frozen=True)
-class VariantsResult:
-    """All that a run of the variants found.
+@dataclass(frozen=True, kw_only=True)
+class VariantsResult(BundledResult[VariantCell]):
+    """All that a run of the variants found. A verdict is as it should be where it is the expected one: an unexpected
+    pass is not.
 
     Attributes:
-        cells: one for each variant and mode, in the order of the catalog.
         claims: the claims with what was measured; empty where they were not asked for.
-        versions: versions of ``python``, ``tensorflow``, ``keras`` and ``numpy``.
-        max_examples: batches tried on each variant.
-        seconds: wall-clock time of the whole run.
-        interrupted: whether it was stopped before the last variant.
     """
 
-    cells: tuple[VariantCell, ...]
-    claims: tuple[ClaimResult, ...]
-    versions: Mapping[str, str]
-    max_examples: int
-    seconds: float
-    interrupted: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether every verdict is the expected one."""
-        return not self.deviations
-
-    @property
-    def deviations(self) -> tuple[VariantCell, ...]:
-        """The cells whose verdict is not the expected one, unexpected passes included."""
-        return tuple(cell for cell in self.cells if not cell.ok)
-
-    def rows(self) -> dict[str, dict[str, ModeResult]]:
-        """Results by variant's name and mode, as `gradcheck.rendering.render_matrix` takes them."""
-        table: dict[str, dict[str, ModeResult]] = {}
-        for cell in self.cells:
-            table.setdefault(cell.variant.name, {})[cell.result.mode] = cell.result
-        return table
+    claims: tuple[ClaimResult, ...] = ()
+    _kind = "variants"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-safe form, which `gradcheck.results.rows_of` reads; ``schema`` as in `Report.to_dict`."""
-        by_variant: dict[str, list[VariantCell]] = {}
-        for cell in self.cells:
-            by_variant.setdefault(cell.variant.name, []).append(cell)
+        """JSON-safe form, as of every `BundledResult`, and the claims."""
+        return {**super().to_dict(), "claims": [claim.to_dict() for claim in self.claims]}
+
+    def _row(self, cells: Sequence[VariantCell]) -> dict[str, Any]:
+        variant = cells[0].variant
         return {
-            "schema": SCHEMA_VERSION,
-            "kind": "variants",
-            "ok": self.ok,
-            "versions": dict(self.versions),
-            "max_examples": self.max_examples,
-            "seconds": round(self.seconds, 3),
-            "interrupted": self.interrupted,
-            "results": [
-                {
-                    "subject": name,
-                    "family": cells[0].variant.family,
-                    "doc": cells[0].variant.doc,
-                    "ok": all(cell.ok for cell in cells),
-                    "modes": {
-                        cell.result.mode: {
-                            **cell.result.to_dict(),
-                            "ok": cell.ok,
-                            "reason": cell.reason,
-                            "arguments": cell.counterexample,
-                        }
-                        for cell in cells
-                    },
-                    "arguments": next((c.counterexample for c in cells if not c.ok), ""),
-                }
-                for name, cells in by_variant.items()
-            ],
-            "claims": [claim.to_dict() for claim in self.claims],
+            "subject": variant.name,
+            "family": variant.family,
+            "doc": variant.doc,
+            "ok": all(cell.ok for cell in cells),
+            "modes": {cell.result.mode: _mode_document(cell) for cell in cells},
+            "arguments": next((cell.counterexample for cell in cells if not cell.ok), ""),
         }
 
     def __str__(self) -> str:
@@ -151,6 +122,17 @@ class VariantsResult:
         if self.ok:
             return f"all {len(self.cells)} verdicts as expected{ending}"
         return f"{len(self.deviations)} of {len(self.cells)} verdicts not as expected{ending}"
+
+
+def _mode_document(cell: VariantCell) -> dict[str, Any]:
+    return {
+        **cell.result.to_dict(),
+        "ok": cell.ok,
+        "reason": cell.reason,
+        "arguments": cell.counterexample,
+        "script": cell.script,
+        "evidence": None if cell.evidence is None else dict(cell.evidence),
+    }
 
 
 def run_variants(
@@ -183,13 +165,9 @@ def run_variants(
         MissingTensorFlowError: where TensorFlow is not installed.
         RuntimeError: where the harness itself fails on a variant, with its traceback.
     """
-    from gradcheck import MODES
     from gradcheck._tensorflow import versions
 
-    modes = tuple(MODES if modes is None else modes)
-    for mode in modes:
-        if mode not in MODES:
-            raise InputError(f"unknown mode {mode!r}; the modes are {', '.join(MODES)}")
+    modes = parse_modes(modes)
     texts = tuple(only)
     chosen = [variant for variant in catalog() if not texts or any(text in variant.name for text in texts)]
     if not chosen:
@@ -200,14 +178,12 @@ def run_variants(
     installed = versions()
     started = time.perf_counter()
     run = _Run({variant.name: variant for variant in chosen}, installed["tensorflow"], progress)
-    jobs = [job for variant in chosen for job in _jobs(variant, modes, max_examples, seed, run.version)]
+    tasks = [task for variant in chosen for task in _tasks(variant, modes, max_examples, seed, run.version)]
     workers = min(os.cpu_count() or 1, 4) if workers is None else workers
     measured: tuple[ClaimResult, ...] = ()
     interrupted = False
     try:
-        again = run.take(jobs, workers)
-        if again:  # a crash says nothing about the other modes of its job
-            run.take(again, workers)
+        run.take(tasks, workers)
         if claims:
             run.report("the claims")
             measured = measure_claims()
@@ -215,17 +191,25 @@ def run_variants(
         interrupted = True
     wanted = [(variant.name, mode) for variant in chosen for mode in modes]
     cells = [run.cells[key] for key in wanted if key in run.cells]
-    seconds = time.perf_counter() - started
-    return VariantsResult(tuple(cells), measured, installed, max_examples or DEFAULT_EXAMPLES, seconds, interrupted)
+    return VariantsResult(
+        cells=tuple(cells),
+        claims=measured,
+        versions=installed,
+        max_examples=max_examples or DEFAULT_EXAMPLES,
+        seconds=time.perf_counter() - started,
+        interrupted=interrupted,
+    )
 
 
-def _jobs(variant: Variant, modes: tuple[str, ...], max_examples: int | None, seed: int, version: str) -> Iterator[Job]:
+def _tasks(
+    variant: Variant, modes: tuple[str, ...], max_examples: int | None, seed: int, version: str
+) -> Iterator[SearchTask]:
     """The searches that a variant takes: one for all modes, less those that must stand apart."""
 
-    def job(modes: tuple[str, ...], examples: int) -> Job:
+    def task(modes: tuple[str, ...], examples: int) -> SearchTask:
         rules = {mode: _rule(variant, mode, version) for mode in modes}
-        expect = {mode: [verdict.value for verdict in rule.verdicts] for mode, rule in rules.items()}
-        return Job(variant.name, modes, examples, seed, expect)
+        expect = {mode: tuple(verdict.value for verdict in rule.verdicts) for mode, rule in rules.items()}
+        return SearchTask(variant.path, _STRATEGY, modes, examples, seed, expect, name=variant.name)
 
     # A mode that is known to kill its process gets one of its own, or the others would have to be run again.
     deadly = [m for m in modes if Verdict.CRASH in _rule(variant, m, version).verdicts]
@@ -233,9 +217,9 @@ def _jobs(variant: Variant, modes: tuple[str, ...], max_examples: int | None, se
     slow = [m for m in modes if m == "xla" and variant.construct.name in _SLOW_TO_COMPILE and max_examples is None]
     apart = [*deadly, *slow]
     if together := tuple(mode for mode in modes if mode not in apart):
-        yield job(together, max_examples or DEFAULT_EXAMPLES)
+        yield task(together, max_examples or DEFAULT_EXAMPLES)
     for mode in apart:
-        yield job((mode,), _SLOW_EXAMPLES if mode in slow else max_examples or DEFAULT_EXAMPLES)
+        yield task((mode,), _SLOW_EXAMPLES if mode in slow else max_examples or DEFAULT_EXAMPLES)
 
 
 def _rule(variant: Variant, mode: str, version: str) -> Expectation:
@@ -256,59 +240,22 @@ class _Run:
         if self._progress is not None:
             self._progress(name, len({variant for variant, _ in self.cells}), len(self.variants))
 
-    def take(self, jobs: Sequence[Job], workers: int) -> list[Job]:
-        """Run jobs; the ones to run again, mode by mode, because one of several modes killed its process."""
-        again = []
+    def take(self, tasks: Sequence[SearchTask], workers: int) -> None:
+        """Run the searches."""
         self.report("starting TensorFlow")
-        with contextlib.closing(run_jobs(jobs, workers)) as answers:
-            for answer in answers:
-                job = answer.job
-                if answer.error:
-                    raise RuntimeError(f"gradcheck failed on the variant {job.variant}:\n{answer.error}")
-                if answer.modes is None and len(job.modes) > 1:
-                    again += [replace(job, modes=(mode,), expect={mode: job.expect[mode]}) for mode in job.modes]
-                    continue
-                for mode in job.modes:
-                    self.cells[job.variant, mode] = self._cell(answer, mode)
-                self.report(job.variant)
-        return again
+        with contextlib.closing(run_searches(tasks, workers)) as outcomes:
+            for outcome in outcomes:
+                task = outcome.task
+                if outcome.error:
+                    raise RuntimeError(f"gradcheck failed on the variant {task.name}:\n{outcome.error}")
+                for mode in task.modes:
+                    self.cells[task.name, mode] = self._cell(outcome, mode)
+                self.report(task.name)
 
-    def _cell(self, answer: Answer, mode: str) -> VariantCell:
-        variant = self.variants[answer.job.variant]
+    def _cell(self, outcome: SearchOutcome, mode: str) -> VariantCell:
+        variant = self.variants[outcome.task.name]
+        found = outcome.document["modes"][mode]
         reason = _rule(variant, mode, self.version).reason
-        wanted = tuple(Verdict[name] for name in answer.job.expect[mode])
-        if answer.modes is None:
-            cause = f"{answer.death} on this batch" if answer.drawn else answer.death
-            return VariantCell(variant, ModeResult(mode, Verdict.CRASH, cause, expected=wanted), reason, answer.drawn)
-        found = answer.modes[mode]
-        result = _mode_result(mode, found["result"], wanted)
-        return VariantCell(variant, result, reason, found["counterexample"], found["script"])
-
-
-def _mode_result(mode: str, data: Mapping[str, Any], wanted: tuple[Verdict, ...]) -> ModeResult:
-    """Inverse of `ModeResult.to_dict`."""
-    entry = data["entry"]
-    if entry is not None:
-        numbers = ("theoretical", "numerical", "bound", "left", "right")
-        entry = Entry(
-            entry["output"],
-            entry["input"],
-            **{key: None if entry[key] is None else float(entry[key]) for key in numbers},
-            index=None if entry["index"] is None else (int(entry["index"][0]), int(entry["index"][1])),
-            reference=None
-            if entry["reference"] is None
-            else (float(entry["reference"][0]), float(entry["reference"][1])),
+        return VariantCell(
+            variant, outcome.result(mode), reason, found["arguments"], found["script"], outcome.evidence(mode)
         )
-    return ModeResult(
-        mode,
-        Verdict[data["verdict"]],
-        data["cause"],
-        entry,
-        data["detail"],
-        data["changed"],
-        None if data["resolution"] is None else float(data["resolution"]),
-        data["engine"],
-        tuple(data["notes"]),
-        wanted,
-        data["seconds"],
-    )

@@ -41,19 +41,21 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, An
         def search(subject: Any, strategy: Any, **arguments: Any) -> SearchResult:
             calls.append({"subject": subject, "strategy": strategy, **arguments})
             name = subject.__name__
-            (mode,) = arguments["modes"]
-            arguments["on_example"](mode, 1, "search")
-            outcome = table.get(name, {}).get(mode, "PASS")
-            if not isinstance(outcome, str):
-                raise outcome
-            verdict = Verdict[outcome]
-            expected = (arguments["expect"] or {}).get(mode, ())
-            result = ModeResult(mode, verdict, cause="off by 2" if verdict.fails else "", expected=expected)
-            scripts = {mode: f"# {name} {mode}\n"} if verdict.fails else {}
-            report = Report(name, {mode: result}, "Batch(…)", {"tensorflow": "2.8.4"}, scripts=scripts)
-            batch = None if verdict is Verdict.PASS else ([1.0],)
-            found = ModeSearch(mode, verdict, batch, report, 3, 4, {verdict.value: 3}, expected)
-            return SearchResult(name, {mode: found}, arguments["seed"], {"tensorflow": "2.8.4"})
+            found = {}
+            for mode in arguments["modes"]:
+                arguments["on_example"](mode, 1, "search")
+                outcome = table.get(name, {}).get(mode, "PASS")
+                if not isinstance(outcome, str):
+                    raise outcome
+                verdict = Verdict[outcome]
+                expected = (arguments["expect"] or {}).get(mode, ())
+                result = ModeResult(mode, verdict, cause="off by 2" if verdict.fails else "", expected=expected)
+                scripts = {mode: f"# {name} {mode}\n"} if verdict.fails else {}
+                report = Report(name, {mode: result}, "Batch(…)", {"tensorflow": "2.8.4"}, scripts=scripts)
+                batch = None if verdict is Verdict.PASS else ([1.0],)
+                found[mode] = ModeSearch(mode, verdict, batch, report, 3, 4, {verdict.value: 3}, expected)
+                arguments["on_mode"](found[mode])
+            return SearchResult(name, found, arguments["seed"], {"tensorflow": "2.8.4"})
 
         monkeypatch.setattr(gradcheck, "search", search)
         return calls

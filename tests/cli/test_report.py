@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gradcheck.report import Entry, ModeResult, Report
-from gradcheck.results import differences, read_rows, rows_of
+from gradcheck.results import read_rows, rows_of
+from gradcheck.schemas import schema
 from gradcheck.verdicts import Verdict
 
 
@@ -42,9 +43,9 @@ def test_one_matrix_for_each_version_oldest_first(run, two: list[Path]) -> None:
     result = run("report", *two)
     assert result.exit_code == 1
     assert result.output.index("TensorFlow 2.9.3") < result.output.index("TensorFlow 2.10.1")
-    assert "gru, xla, TensorFlow 2.9.3: DISAGREEMENT: off by 2" in result.output
-    assert "gru, xla: DISAGREEMENT from 2.9.3 on, PASS from 2.10.1 on" in result.output
-    assert "2 subjects: 1 verdict not as it should be" in result.output
+    assert "gru, xla on TensorFlow 2.9.3: DISAGREEMENT: off by 2" in result.output
+    assert "gru, xla: DISAGREEMENT up to 2.9.3, fixed in 2.10.1" in result.output
+    assert "1 subject on 2 versions: 1 verdict not as it should be" in result.output
 
 
 def test_columns_stand_in_the_usual_order_whoever_comes_first(run, tmp_path: Path) -> None:
@@ -61,8 +62,8 @@ def test_a_case_belongs_to_its_mode_and_shared_failures_share_a_line(run, tmp_pa
     for mode, case in (("eager", "small"), ("graph", "small"), ("xla", "large")):
         document["modes"][mode]["report"] = {"arguments": f"Batch({case})"}
     output = run("report", write(tmp_path / "r.json", document)).output
-    assert "gru, eager, graph, TensorFlow 2.8.4: MISMATCH: off by 2\n    smallest case: Batch(small)\n" in output
-    assert "gru, xla, TensorFlow 2.8.4: MISMATCH: off by 2\n    smallest case: Batch(large)\n" in output
+    assert "gru, eager, graph: MISMATCH: off by 2\n    smallest case: Batch(small)\n" in output
+    assert "gru, xla: MISMATCH: off by 2\n    smallest case: Batch(large)\n" in output
     assert "1 subject: 3 verdicts not as it should be" in output
 
 
@@ -111,15 +112,6 @@ def test_non_finite_numbers_survive_as_strict_json(tmp_path: Path) -> None:
     assert rows_of(json.loads(text))[0].modes["xla"].verdict is Verdict.NONFINITE
 
 
-def test_differences_are_only_where_something_changes() -> None:
-    rows = [
-        row
-        for version, verdict in [("2.8.4", "ERROR"), ("2.10.1", "ERROR"), ("2.21.0", "PASS")]
-        for row in rows_of(report("gru", version, eager="PASS", xla=verdict))
-    ]
-    assert differences(rows) == [("gru", "xla", [("2.8.4", Verdict.ERROR), ("2.21.0", Verdict.PASS)])]
-
-
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -145,6 +137,27 @@ def test_a_file_that_is_no_result_is_named(run, tmp_path: Path, content: str, sa
     text = " ".join(result.stderr.split())
     assert said in text
     assert "r.json: " in text
+
+
+def test_no_files(run) -> None:
+    result = run("report")
+    assert result.exit_code == 2
+    assert "give result files that were written with --json" in " ".join(result.stderr.split())
+
+
+def test_the_schema_is_printed(run) -> None:
+    for arguments, name in ((("--schema",), "results"), (("--schema", "case"), "case")):
+        result = run("report", *arguments)
+        assert result.exit_code == 0
+        assert json.loads(result.stdout) == schema(name)
+
+
+def test_html(run, two: list[Path], tmp_path: Path) -> None:
+    result = run("report", *two, "--html", "new/report.html", "--title", "a < b")
+    assert result.exit_code == 1
+    page = (tmp_path / "new" / "report.html").read_text()
+    assert "<title>a &lt; b</title>" in page
+    assert "DISAGREEMENT up to 2.9.3, fixed in 2.10.1" in page
 
 
 def test_no_such_file(run) -> None:

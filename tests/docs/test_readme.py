@@ -47,7 +47,7 @@ def test_the_test_of_the_readme_passes(tmp_path):
         "    mask = tf.sequence_mask(lengths, tf.shape(values)[1], values.dtype)[..., tf.newaxis]\n"
         "    return tf.reduce_sum(values * mask, 1) / tf.maximum(tf.reduce_sum(mask, 1), 1)\n\n\n"
     )
-    test.write_text(subject + blocks("python")[1], encoding="utf-8")
+    test.write_text(subject + blocks("python")[2], encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)],
         capture_output=True,
@@ -55,7 +55,15 @@ def test_the_test_of_the_readme_passes(tmp_path):
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"masked_mean +PASS +PASS +PASS +PASS", done.stdout), done.stdout
+    assert "1 subject passed in every mode" in done.stdout, done.stdout
+
+
+def test_the_suite_of_the_readme_is_four_tests(tmp_path):
+    test = tmp_path / "test_mine.py"
+    test.write_text("class MaskedPooling: ...\n" + blocks("python")[1], encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", str(test)]
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path).stdout
+    assert re.findall(r"test_pooling\[(\w+)\]", shown) == list(gradcheck.MODES)
 
 
 @pytest.mark.parametrize("verdict", Verdict, ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import gradcheck
@@ -34,6 +35,27 @@ def test_right_and_wrong():
         assert result.verdict is Verdict.MISMATCH, str(report)
         assert result.entry.output == "output[12345]"
         assert result.entry.input == "x[12345]"
+
+
+@tf.custom_gradient
+def nan_behind_one_output(x):
+    """Finite outputs; the gradient of the one in the middle is NaN."""
+    middle = tf.equal(tf.range(tf.size(x)), tf.size(x) // 2)
+
+    def gradient(upstream):
+        nan = tf.cast(float("nan"), x.dtype)
+        return tf.where(middle & (upstream != 0), nan, upstream * tf.cos(x))
+
+    return tf.sin(x), gradient
+
+
+@pytest.mark.parametrize(("size", "engine"), [(30_000, None), (20, "projected")])
+def test_a_gradient_of_nan_is_found_along_random_directions(size, engine):
+    report = gradcheck.check(nan_behind_one_output, np.linspace(-1.0, 1.0, size), engine=engine)
+    for result in report.modes.values():
+        assert (result.verdict, result.engine) == (Verdict.NONFINITE, "projected"), str(report)
+        assert result.entry.output == f"output[{size // 2}]"
+        assert f"x[{size // 2}] is nan" in result.cause
 
 
 def test_projected_by_hand():

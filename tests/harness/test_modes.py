@@ -9,7 +9,8 @@ import tensorflow as tf
 import gradcheck
 from gradcheck import Batch, Verdict, strategies
 from gradcheck.engines.reference import compute_gradient
-from gradcheck.modes import MODES, EagerExecution, execution
+from gradcheck.mode_names import MODES
+from gradcheck.modes import EagerExecution, execution
 from gradcheck.problem import Problem
 from gradcheck.subject import subject_of
 

@@ -34,9 +34,9 @@ def test_an_error_in_the_longest_rows_shrinks_to_two_rows():
 
 
 def test_an_error_in_one_mode_is_found_in_that_mode():
-    result = gradcheck.search(subjects.wrong_in_graphs, BATCHES, modes=("eager", "graph"), max_examples=20, seed=1)
+    result = gradcheck.search(subjects.wrong_in_graphs, BATCHES, modes=("eager", "graph"), max_examples=8, seed=1)
     assert result["eager"].verdict is Verdict.PASS
-    assert result["eager"].examples == 20
+    assert result["eager"].examples == 8
     assert result["graph"].verdict is Verdict.MISMATCH
 
 

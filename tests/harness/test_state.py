@@ -10,6 +10,9 @@ import tensorflow as tf
 
 import gradcheck
 from gradcheck import Verdict
+from gradcheck.modes import EagerExecution, execution
+from gradcheck.problem import Problem
+from gradcheck.subject import subject_of
 
 from .subjects import BATCH, masked_mean
 
@@ -119,3 +122,34 @@ def test_a_factory_makes_the_subject():
     assert gradcheck.check(factory, BATCH).ok
     assert made == [1]
     assert gradcheck.check(Scale, BATCH).ok
+
+
+def test_a_lambda_that_makes_the_subject_gives_it_the_name_of_what_it_makes():
+    layer = tf.keras.layers.Dense(1, name="top")
+    assert gradcheck.check(lambda: layer, BATCH, modes="eager").subject == "Dense 'top'"
+
+
+def test_the_report_says_which_keras():
+    assert gradcheck.check(tf.sin, np.array([0.5]), modes="eager").versions["keras"].count(".") >= 1
+
+
+def test_updates_of_a_variable_do_not_write_into_the_point():
+    """Up to TensorFlow 2.11 a variable shares the memory of the array that it was set from, where that is aligned."""
+
+    class Product(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = tf.Variable(np.arange(1.0, 9.0))  # 64 bytes, and 64 before it: aligned as the array is
+
+        def __call__(self, x):
+            return x * self.weight
+
+    problem = Problem.bind(subject_of(Product()), [np.ones(8)], variables=())
+    problem = Problem.bind(problem.subject, [np.ones(8)], variables=problem.subject.variables())
+    memory = np.zeros(problem.x.nbytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    x = memory[start : start + problem.x.nbytes].view(np.float64)
+    x[:] = problem.x
+    problem.outputs = EagerExecution(problem).observe(x)[1]
+    execution(problem, "xla").evaluate(2 * x[None])
+    assert x.tolist() == problem.x.tolist()

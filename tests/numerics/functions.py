@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,17 @@ def safe_sqrt(x: Array) -> Array:
 
 def gelu(x: Array) -> Array:
     return 0.5 * x * (1 + np.tanh(0.8 * (x + 0.0447 * x**3)))
+
+
+def masked_scores(x: Array) -> Array:
+    """A softmax over two scores from which 1e9 was taken as the mask of both, beside what keeps its precision."""
+    first, second = 0.7 * x - 1e9, -0.4 * x - 1e9
+    return 0.1 * np.sin(x) + 1 / (1 + np.exp(second - first))
+
+
+def _masked_scores_slope(x: float) -> float:
+    weight = 1 / (1 + np.exp(-1.1 * x))
+    return float(0.1 * np.cos(x) + 1.1 * weight * (1 - weight))
 
 
 def aliased(x: Array) -> Array:
@@ -109,6 +120,10 @@ PAIRS = (
     Pair("constant", lambda x: 0 * x + 5, 1.0, 0.0, 1e-9),
     Pair("zero", lambda x: 0 * x, 1.0, 0.0, 1e-9),
     Pair("rounded to float16", in_float16(lambda x: x), 0.7, 1.0, np.nan, Status.UNRESOLVED, Status.NONFINITE),
+    # Too fast for any step: what looks like noise has no slope that could convict, or acquit.
+    Pair("sin of 1e12·x", lambda x: np.sin(1e12 * x), 0.0, 1e12, 1.0, Status.UNRESOLVED, Status.UNRESOLVED),
+    # Flat treads with a slope of their own: the scores of a masked row of attention, in float64.
+    Pair("softmax of masked scores", masked_scores, 0.7, _masked_scores_slope(0.7), 0.5 * _masked_scores_slope(0.7)),
     # Edges of the domain.
     Pair("log at 1e-6", np.log, 1e-6, 1e6, 1e6 * (1 + 1e-5)),
     Pair("sqrt at 1e-9", np.sqrt, 1e-9, 0.5 / np.sqrt(1e-9), 0.51 / np.sqrt(1e-9)),
@@ -138,14 +153,18 @@ class Dual:
 
 
 def _sigmoid(x: Array) -> Array:
-    return 0.5 * (1 + np.tanh(0.5 * x))
+    # Without the cancellation of 1 + tanh where x is far below 0.
+    return np.asarray(np.exp(-np.logaddexp(0, -x)))
 
 
 SMOOTH: dict[str, tuple[Function, Function]] = {
     "sin": (np.sin, np.cos),
     "tanh": (np.tanh, lambda x: 1 / np.cosh(np.clip(x, -300, 300)) ** 2),
     "sigmoid": (_sigmoid, lambda x: _sigmoid(x) * _sigmoid(-x)),
-    "exp": (lambda x: np.exp(np.clip(x, -20, 20) * 0.3), lambda x: 0.3 * np.exp(x * 0.3) * (np.abs(x) < 20)),
+    "exp": (
+        lambda x: np.exp(np.clip(x, -20, 20) * 0.3),
+        lambda x: 0.3 * np.exp(np.clip(x, -20, 20) * 0.3) * (np.abs(x) < 20),
+    ),
     "square": (np.square, lambda x: 2 * x),
     "softplus": (lambda x: np.logaddexp(0, x), _sigmoid),
     "norm": (lambda x: np.sqrt(x * x + 1e-6), lambda x: x / np.sqrt(x * x + 1e-6)),
@@ -165,12 +184,26 @@ class Composition:
 
     layers: tuple[tuple[Array, Array, str], ...]
 
-    def dual(self, points: Array) -> Dual:
+    def stages(self, points: Array) -> Iterator[tuple[str, Dual, Dual]]:
+        """Each layer's nonlinearity, what goes into it, and what comes out."""
         x = Dual(points, np.broadcast_to(np.eye(points.shape[1]), (*points.shape, points.shape[1])))
         for matrix, bias, name in self.layers:
-            x = x.mix(matrix, bias)
-            x = x.times_first() if name == "times" else x.map(*{**SMOOTH, **CORNERED}[name])
-        return x
+            before = x.mix(matrix, bias)
+            x = before.times_first() if name == "times" else before.map(*{**SMOOTH, **CORNERED}[name])
+            yield name, before, x
+
+    def dual(self, points: Array) -> Dual:
+        return list(self.stages(points))[-1][2]
+
+    def corners(self, x: Array) -> Array:
+        """Slopes ``[m, x_size]`` of what goes into the units that stand on a corner at ``x`` and move with it."""
+        found = [np.zeros((0, x.size))]
+        for name, before, _ in self.stages(x[np.newaxis]):
+            if name in CORNERED:
+                value, slope = before.value[0], before.slope[0]
+                at = np.abs(value) == 1.0 if name == "clip" else value == 0.0
+                found.append(slope[at & slope.any(axis=-1)])
+        return np.concatenate(found)
 
     def __call__(self, points: Array) -> Array:
         return self.dual(points).value

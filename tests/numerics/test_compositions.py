@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gradcheck import numerics
@@ -35,6 +36,18 @@ def compositions(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[Composition, 
     return Composition(tuple(layers)), np.array(x)
 
 
+def drawn(*, seed: int, names: tuple[str, ...]) -> Iterator[tuple[Composition, np.ndarray]]:
+    """300 compositions of three layers at a random point: the same ones every time, for counting."""
+    random = np.random.default_rng(seed)
+    for _ in range(300):
+        sizes = random.integers(1, 5, 4)
+        layers = tuple(
+            (random.normal(size=(b, a)), random.normal(size=b), str(random.choice(names)))
+            for a, b in itertools.pairwise(sizes)
+        )
+        yield Composition(layers), random.normal(size=sizes[0])
+
+
 @given(compositions((*SMOOTH, "times")))
 @settings(max_examples=300, deadline=None)
 def test_right_smooth_gradients_pass(case: tuple[Composition, np.ndarray]) -> None:
@@ -49,6 +62,9 @@ def test_right_smooth_gradients_pass(case: tuple[Composition, np.ndarray]) -> No
 @settings(max_examples=300, deadline=None)
 def test_right_gradients_with_corners_are_never_a_mismatch(case: tuple[Composition, np.ndarray]) -> None:
     function, x = case
+    # Two corners that every direction crosses together, or none, look like one, or like a slope: a value that only the
+    # conventions explain, as of leaky(-leaky(x)) at 0, cannot be told from a wrong one.
+    assume(all(np.linalg.matrix_rank(pair) == 2 for pair in itertools.combinations(function.corners(x), 2)))
     found = numerics.compare(function, x, function.jacobian(x))
     assert not (found.status == Status.MISMATCH).any(), found
 
@@ -69,27 +85,35 @@ def test_one_wrong_entry_is_found_and_only_that(case: tuple[Composition, np.ndar
     found = numerics.compare(function, x, jacobian)
     wrong = found.status == Status.MISMATCH
     if center * 1e-10 < abs(jacobian[where]) * 1e-5 or factor in (2.0, -1.0, 0.0):
-        # What is not found must be smaller than what the check itself claims to see; a coarse error never is.
-        hidden = abs(factor - 1) <= 2e-5 and found.resolution > 5e-6
+        # What is not found must be smaller than what the check itself claims to see, or not be claimed to be right; a
+        # coarse error is always found. How rarely a small one is undecided: see test_small_errors_are_found.
+        undecided = abs(factor - 1) <= 2e-3 and found.status[where] == Status.UNRESOLVED
+        hidden = undecided or (abs(factor - 1) <= 2e-5 and found.resolution > 5e-6)
         assert wrong[where] or hidden, found
     assert wrong.sum() <= 1
 
 
 def test_unresolved_is_rare() -> None:
-    random = np.random.default_rng(0)
     unresolved = entries = 0
-    for _ in range(300):
-        sizes = random.integers(1, 5, 4)
-        layers = tuple(
-            (random.normal(size=(b, a)), random.normal(size=b), str(random.choice([*SMOOTH, *CORNERED])))
-            for a, b in itertools.pairwise(sizes)
-        )
-        function, x = Composition(layers), random.normal(size=sizes[0])
+    for function, x in drawn(seed=0, names=(*SMOOTH, *CORNERED)):
         found = numerics.compare(function, x, function.jacobian(x))
         unresolved += found.count(Status.UNRESOLVED)
         entries += found.status.size
         assert found.count(Status.MISMATCH) == 0
     assert unresolved <= 0.001 * entries, (unresolved, entries)
+
+
+def test_small_errors_are_found() -> None:
+    planted = missed = 0
+    for function, x in drawn(seed=2, names=tuple(SMOOTH)):
+        jacobian = function.jacobian(x)
+        where = np.unravel_index(np.argmax(np.abs(jacobian)), jacobian.shape)
+        jacobian[where] *= 1 + 1e-5
+        if np.abs(jacobian[where]) * 1e-5 < 1e-10 * np.abs(function(x[np.newaxis])).max():
+            continue  # a saturated unit: the error is a few roundings of the output
+        planted += 1
+        missed += numerics.compare(function, x, jacobian).status[where] != Status.MISMATCH
+    assert missed <= 0.01 * planted, (missed, planted)
 
 
 def test_random_directions() -> None:

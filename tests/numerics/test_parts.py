@@ -10,7 +10,7 @@ import pytest
 from gradcheck import InputError, numerics
 from gradcheck.numerics import Kind, Status, ladder
 
-from .functions import aliased, in_float32, relu
+from .functions import Composition, aliased, in_float32, relu
 
 EPS = numerics.FLOAT64_EPS
 EPS32 = 2.0**-23
@@ -257,6 +257,30 @@ def test_where_several_corners_meet_the_convention_is_no_mismatch() -> None:
     assert numerics.compare(relu_layer, x, convention).count(Status.MISMATCH) > 0
 
 
+def test_pieces_in_narrow_cones_are_met() -> None:
+    """All three units are off in a cone only, in which one input moves 3 times as much as another."""
+    first = np.array([[-0.5, 0.0, 1.5], [0.5, -1.5, 0.0], [-0.5, 0.0, -1.5]])
+    function = Composition(((first, np.zeros(3), "leaky"), (np.array([[0.5, 0.5, -1.5]]), np.zeros(1), "sin")))
+    found = numerics.compare(function, np.zeros(3), function.jacobian(np.zeros(3)))
+    assert Status.MISMATCH not in found.status, found
+    assert Status.MISMATCH in numerics.compare(function, np.zeros(3), np.full((3, 1), 9.0)).status
+
+
+def test_units_behind_units_where_the_sides_have_one_slope() -> None:
+    """What leaky behind leaky has for a gradient at 0 lies between no slopes; those of one unit behind it convict."""
+    first = np.array([[0.0, 0.0, 0.5], [0.0, -0.5, 0.5]])
+    function = Composition(((first, np.zeros(2), "leaky"), (np.array([[-0.5, -1.5]]), np.zeros(1), "leaky")))
+    x = np.zeros(3)
+    found = numerics.compare(function, x, function.jacobian(x))
+    assert (found.left[2], found.right[2]) == (pytest.approx(-0.1), pytest.approx(-0.1))
+    assert found.status[2] == Status.UNRESOLVED, found
+
+    def alone(points: np.ndarray) -> np.ndarray:
+        return np.abs(points[:, :1]) + 3 * points[:, 1:2]
+
+    assert numerics.compare(alone, x, np.array([[0.0], [-3.0], [0.0]])).status[1] == Status.MISMATCH
+
+
 def test_one_corner_among_many_inputs_is_still_a_mismatch_outside_its_slopes() -> None:
     x = np.array([0.0, 0.3, -0.4])
     right = np.diag([0.0, 1.0, -1.0])
@@ -353,3 +377,51 @@ def test_compare_refuses_what_does_not_fit() -> None:
         numerics.compare(lambda p: p, np.zeros(2), np.zeros((1, 2)), directions=np.zeros((1, 3)))
     with pytest.raises(InputError, match="flat vector"):
         numerics.compare(lambda p: p, np.zeros((2, 1)), np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("x", [0.0, 0.7])
+@pytest.mark.parametrize(
+    ("function", "least", "most"),
+    [
+        (np.sin, EPS, EPS),
+        (in_float32(np.sin), 2.0**-25, 2.0**-21),
+        # No float32 number comes out, so that only noise tells.
+        (lambda x: 3.3 * in_float32(lambda y: np.sin(y) * np.float32(0.7))(x), 2.0**-25, 2.0**-21),
+        # As close to zero as samples can be no parabola follows it, and yet it is float64.
+        (lambda x: x**3, EPS, EPS),
+    ],
+    ids=["float64", "float32", "float32 scaled", "cube"],
+)
+def test_the_precision_inside_shows_at_zero_too(function: Any, least: float, most: float, x: float) -> None:
+    point = np.full(3, x)
+    center, samples = function(point), function(numerics.noise_points(point))
+    found = numerics.rounding_eps(center, samples, numerics.noise_level(center, samples))
+    assert (found >= least).all(), found
+    assert (found <= most).all(), found
+
+
+def test_numbers_that_cancel_in_one_output_do_not_coarsen_another() -> None:
+    def function(points: np.ndarray) -> np.ndarray:
+        return np.stack([(points[:, 0] - points[:, 1]) ** 2, np.sin(points[:, 0])], axis=1)
+
+    right = np.array([[0.0, np.cos(1.0)], [0.0, 0.0]])
+    assert numerics.compare(function, np.ones(2), right).resolution < 1e-8
+    wrong = numerics.compare(function, np.ones(2), right * (1 + 1e-6))
+    assert np.argwhere(wrong.status == Status.MISMATCH).tolist() == [[0, 1]]
+
+
+def test_a_point_that_does_not_belong_to_its_surroundings() -> None:
+    """As the triangle of a QR decomposition, the sign of which is another one where it is a triangle already."""
+
+    def branch(points: np.ndarray) -> np.ndarray:
+        sign = np.where((points == 0).all(axis=1), 1.0, -1.0)
+        return sign[:, np.newaxis] * np.stack([2 + points[:, 0], 3 * points[:, 0]], axis=1)
+
+    def judged(function: Any, slopes: list[float]) -> np.ndarray:
+        return numerics.compare(function, np.zeros(1), np.array([slopes])).status
+
+    assert Status.MISMATCH not in judged(branch, [1.0, 3.0])
+    # A jump to one side, a corner, a vertical tangent: none of them excuses a wrong gradient beside it.
+    for other in (np.floor, np.abs, lambda x: np.sqrt(np.abs(x)), np.cos):
+        beside = judged(lambda points, f=other: np.stack([f(points[:, 0]), 3 * points[:, 0]], axis=1), [0.0, -3.0])
+        assert beside[0, 1] == Status.MISMATCH, other

@@ -9,13 +9,16 @@ import hypothesis.internal.observability  # noqa: F401
 import numpy as np  # noqa: F401
 import pytest
 
+import gradcheck
 import gradcheck.plugin.recorder
 import gradcheck.plugin.results
-import gradcheck.rendering  # noqa: F401
+import gradcheck.rendering
+import gradcheck.searching
 from gradcheck import recording
 
 # What the harness would do, without TensorFlow: publish a report, raise where it is not ok.
 HARNESS = """
+import dataclasses
 from gradcheck import GradientError, Verdict, recording
 from gradcheck.report import Entry, ModeResult, Report
 
@@ -32,6 +35,29 @@ def checked(*args, **kwargs):
     recording.publish(report)
     if not report.ok:
         raise GradientError(report)
+
+def pretend_search(table={}, **verdicts):
+    # Have gradcheck.search find what the table says of a subject's name, the verdicts of all others.
+    import gradcheck
+    from gradcheck.searching import ModeSearch, SearchResult
+
+    def search(subject, strategy, *, modes, expect=None, **arguments):
+        name = subject.__name__
+        found = {}
+        for mode in modes:
+            verdict = Verdict[{**verdicts, **table.get(name, {})}.get(mode, "PASS")]
+            expected = tuple(Verdict[n] for n in [(expect or {}).get(mode)] if n)
+            report = report_of(name, arguments=f"batch of {mode}", **{mode: verdict.name})
+            report = dataclasses.replace(
+                report, modes={mode: dataclasses.replace(report[mode], expected=expected)}
+            )
+            found[mode] = ModeSearch(mode, verdict, None, report, 3, 4, {verdict.name: 3}, expected)
+        print("SEARCHED", name, modes, dict(recording.defaults()) | arguments, strategy)
+        result = SearchResult(name, found, None, {"tensorflow": "2.8.4"})
+        recording.publish(Report(name, {m: f.result for m, f in found.items()}, "", result.versions))
+        return result
+
+    gradcheck.search = search
 """
 
 
@@ -56,9 +82,14 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     # Where the package is only on PYTHONPATH there is no entry point to load the plugin by.
     load = [] if _installed() else ["-p", "gradcheck.plugin"]
 
-    def run_pytest(source: str, *arguments: str, subprocess: bool = False) -> pytest.RunResult:
+    def run_pytest(source: str, *arguments: str, subprocess: bool = False, **environment: str) -> pytest.RunResult:
         # The outer run records as well; what an inner one in the same process checks is none of its business.
         monkeypatch.setattr(recording, "_subscribers", [])
+        monkeypatch.setattr(gradcheck, "search", gradcheck.search)  # put back after `pretend_search`
+        for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
         pytester.makepyfile(test_it="from pretended_harness import *\n" + source)
         runner = pytester.runpytest_subprocess if subprocess else pytester.runpytest_inprocess
         return runner(*load, *arguments)

@@ -52,6 +52,19 @@ def test_the_command_line_wins_over_the_ini_file(run, pytester: pytest.Pytester)
     result.stdout.fnmatch_lines(["*'modes': ('eager',)*'engine': 'compiled'*"])
 
 
+def test_the_command_line_restricts_the_modes_that_a_call_names(run) -> None:
+    plain = """
+def test_some():
+    print("LEFT", recording.restricted(("graph", "xla")))
+
+def test_none():
+    print("LEFT", recording.restricted(("graph",)))
+"""
+    result = run(plain, "-s", "-rs", "--gradcheck-modes=xla")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*LEFT ('xla',)*", "*--gradcheck-modes=xla leaves none of this test's modes: graph*"])
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [

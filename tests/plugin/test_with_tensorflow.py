@@ -90,7 +90,7 @@ def test_a_suite_of_somebody_else(outcome: tuple[pytest.RunResult, dict[str, dic
         [
             "*= gradcheck =*",
             "*wrong_square*MISMATCH !*",
-            "*script (eager): *.py",
+            "    script  *-eager.py",
             "*again: pytest *test_wrong*",
         ]
     )

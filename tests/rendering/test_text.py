@@ -343,3 +343,13 @@ SEARCHES = {
 @pytest.mark.parametrize("name", SEARCHES)
 def test_searches_read_as_kept(name: str, snapshot: Snapshot) -> None:
     snapshot(f"search-{name}", render_search(SEARCHES[name]))
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("80", 76), ("30", 60), ("300", 100)])
+def test_texts_are_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: str, widest: int) -> None:
+    from gradcheck.rendering.layout import paragraph, text_width
+
+    monkeypatch.setenv("COLUMNS", columns)
+    assert text_width() == widest
+    lines = paragraph("word " * 100)
+    assert widest - 5 < max(map(len, lines)) <= widest

@@ -70,6 +70,6 @@ def test_planted(name, mode, plant):
 
 @pytest.mark.parametrize(("name", "mode"), [("scan_steps/attention", "dynamic"), ("scatter_rows/recurrence", "graph")])
 def test_right_variants_stay_silent(name, mode):
-    found = found_in(name, mode, lambda values, lengths: values)
+    found = found_in(name, mode, lambda values, lengths: values, max_examples=40)
     assert found.verdict is Verdict.PASS
-    assert found.counts == {"PASS": 100}
+    assert found.counts == {"PASS": 40}

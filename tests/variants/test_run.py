@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from gradcheck.errors import InputError
+from gradcheck.isolation.searches import SearchOutcome
 from gradcheck.report import ModeResult
 from gradcheck.results import rows_of
 from gradcheck.variants import catalog, run_variants
 from gradcheck.variants import run as run_module
-from gradcheck.variants.jobs import Answer, Job, run_jobs
 from gradcheck.verdicts import Verdict
 
 pytest.importorskip("tensorflow")
 
 
 def answered(verdicts, died=()):
-    """A stand-in for the workers: verdicts by mode; jobs with one of the modes in ``died`` kill their process."""
+    """A stand-in for the workers: verdicts by mode; the modes in ``died`` kill their process."""
 
-    def run_jobs(jobs, workers):
-        for job in jobs:
-            if set(job.modes) & set(died):
-                yield Answer(job, None, "the process died (SIGSEGV)", "Batch(…)")
-                continue
-            yield Answer(
-                job,
-                {
-                    mode: {
-                        "result": ModeResult(mode, verdicts[mode]).to_dict(),
-                        "counterexample": "",
-                        "script": "",
-                    }
-                    for mode in job.modes
-                },
-            )
+    def found(task, mode):
+        result = ModeResult(mode, verdicts[mode])
+        if mode in died:
+            result = ModeResult(mode, Verdict.CRASH, "the process died (SIGSEGV) on this batch")
+        expected = tuple(Verdict[name] for name in task.expect[mode])
+        result = replace(result, expected=expected)
+        return {"result": result.to_dict(), "arguments": "Batch(…)" if mode in died else "", "script": ""}
 
-    return run_jobs
+    def run_searches(tasks, workers):
+        for task in tasks:
+            yield SearchOutcome(task, {"modes": {mode: found(task, mode) for mode in task.modes}})
+
+    return run_searches
 
 
 RIGHT = dict.fromkeys(("eager", "graph", "dynamic", "xla"), Verdict.PASS)
@@ -46,7 +42,7 @@ RIGHT = dict.fromkeys(("eager", "graph", "dynamic", "xla"), Verdict.PASS)
 @pytest.fixture
 def workers(monkeypatch):
     def replace(verdicts, died=()):
-        monkeypatch.setattr(run_module, "run_jobs", answered(verdicts, died))
+        monkeypatch.setattr(run_module, "run_searches", answered(verdicts, died))
 
     return replace
 
@@ -100,11 +96,11 @@ def test_json_is_read_back(workers):
 
 
 def test_an_interrupted_run_keeps_what_it_found(monkeypatch):
-    def run_jobs(jobs, workers):
-        yield from answered(RIGHT)(jobs[:1], workers)
+    def run_searches(tasks, workers):
+        yield from answered(RIGHT)(tasks[:1], workers)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "run_jobs", run_jobs)
+    monkeypatch.setattr(run_module, "run_searches", run_searches)
     result = run_variants(only=["broadcast_range"], claims=False)
     assert result.interrupted
     assert {cell.variant.name for cell in result.cells} == {"broadcast_range/pooling"}
@@ -114,26 +110,26 @@ def test_an_interrupted_run_keeps_what_it_found(monkeypatch):
 def test_what_xla_compiles_anew_gets_fewer_examples(monkeypatch):
     seen = []
 
-    def run_jobs(jobs, workers):
-        seen.extend(jobs)
-        yield from answered(RIGHT)(jobs, workers)
+    def run_searches(tasks, workers):
+        seen.extend(tasks)
+        yield from answered(RIGHT)(tasks, workers)
 
-    monkeypatch.setattr(run_module, "run_jobs", run_jobs)
+    monkeypatch.setattr(run_module, "run_searches", run_searches)
     run_variants(only=["scatter_range/pooling"], claims=False)
-    assert [(job.modes, job.max_examples) for job in seen] == [
+    assert [(task.modes, task.max_examples) for task in seen] == [
         (("eager", "graph", "dynamic"), run_module.DEFAULT_EXAMPLES),
         (("xla",), run_module._SLOW_EXAMPLES),
     ]
     seen.clear()
     run_variants(only=["scatter_range/pooling"], claims=False, max_examples=50)
-    assert [(job.modes, job.max_examples) for job in seen] == [(("eager", "graph", "dynamic", "xla"), 50)]
+    assert [(task.modes, task.max_examples) for task in seen] == [(("eager", "graph", "dynamic", "xla"), 50)]
 
 
 @pytest.mark.parametrize(("version", "apart"), [("2.8.4", True), ("2.21.0", False)])
 def test_a_mode_that_is_known_to_kill_gets_its_own_process(version, apart):
     (variant,) = [variant for variant in catalog() if variant.name == "map_fn_rows/pooling"]
-    jobs = [job.modes for job in run_module._jobs(variant, ("graph", "xla"), None, 0, version)]
-    assert jobs == ([("graph",), ("xla",)] if apart else [("graph", "xla")])
+    tasks = [task.modes for task in run_module._tasks(variant, ("graph", "xla"), None, 0, version)]
+    assert tasks == ([("graph",), ("xla",)] if apart else [("graph", "xla")])
 
 
 def test_progress_counts_variants(workers):
@@ -145,10 +141,10 @@ def test_progress_counts_variants(workers):
 
 
 def test_an_error_of_the_harness_is_not_a_verdict(monkeypatch):
-    def run_jobs(jobs, workers):
-        yield Answer(jobs[0], None, error="Traceback …")
+    def run_searches(tasks, workers):
+        yield SearchOutcome(tasks[0], {}, error="Traceback …")
 
-    monkeypatch.setattr(run_module, "run_jobs", run_jobs)
+    monkeypatch.setattr(run_module, "run_searches", run_searches)
     with pytest.raises(RuntimeError, match=r"broadcast_range/pooling:\nTraceback"):
         run()
 
@@ -174,15 +170,3 @@ def test_real_workers():
     assert "lengths=np.array([0, 1], dtype=np.int32)" in cell.counterexample
     assert "import tensorflow as tf" in cell.script
     assert "import gradcheck" not in cell.script
-
-
-def test_a_worker_that_dies_is_told_apart_from_one_that_errs(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", "")
-    jobs = [Job("no such variant", ("eager",), 1, 0, {"eager": ["PASS"]})]
-    (answer,) = run_jobs(jobs, workers=1)
-    assert answer.modes is None
-    assert "StopIteration" in answer.error
-    monkeypatch.setattr("gradcheck.variants.jobs.sys.executable", "/bin/false")
-    (answer,) = run_jobs(jobs, workers=1)
-    assert answer.error == ""
-    assert answer.death == "the process died (exit status 1)"

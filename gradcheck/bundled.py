@@ -1,0 +1,89 @@
+"""What a run over a bundled collection of subjects found: the variants', and the zoo's."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from gradcheck.report import SCHEMA_VERSION, ModeResult
+
+__all__ = ["BundledResult", "Cell"]
+
+
+class Cell(Protocol):
+    """One subject in one mode."""
+
+    @property
+    def name(self) -> str:
+        """The subject's name."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the verdict is as it should be."""
+
+    @property
+    def judged(self) -> ModeResult:
+        """The result as reports show it."""
+
+
+CellT = TypeVar("CellT", bound=Cell)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundledResult(ABC, Generic[CellT]):
+    """All that a run found.
+
+    Attributes:
+        cells: one for each subject and mode, in the order of the catalog.
+        versions: versions of ``python``, ``tensorflow``, ``keras`` and ``numpy``.
+        max_examples: batches tried on each subject in each mode.
+        seconds: wall-clock time of the whole run.
+        interrupted: whether it was stopped before the last subject.
+    """
+
+    cells: tuple[CellT, ...]
+    versions: Mapping[str, str]
+    max_examples: int
+    seconds: float
+    interrupted: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether every verdict is as it should be."""
+        return not self.deviations
+
+    @property
+    def deviations(self) -> tuple[CellT, ...]:
+        """The cells whose verdict is not as it should be."""
+        return tuple(cell for cell in self.cells if not cell.ok)
+
+    def rows(self) -> dict[str, dict[str, ModeResult]]:
+        """Results by subject and mode, as `gradcheck.rendering.render_matrix` takes them."""
+        return {name: {cell.judged.mode: cell.judged for cell in cells} for name, cells in self._by_name().items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form, which `gradcheck.results.rows_of` reads; ``schema`` as in `Report.to_dict`."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "kind": self._kind,
+            "ok": self.ok,
+            "versions": dict(self.versions),
+            "max_examples": self.max_examples,
+            "seconds": round(self.seconds, 3),
+            "interrupted": self.interrupted,
+            "results": [self._row(cells) for cells in self._by_name().values()],
+        }
+
+    _kind = ""
+
+    @abstractmethod
+    def _row(self, cells: Sequence[CellT]) -> dict[str, Any]:
+        """The JSON-safe form of one subject's cells."""
+
+    def _by_name(self) -> dict[str, list[CellT]]:
+        found: dict[str, list[CellT]] = {}
+        for cell in self.cells:
+            found.setdefault(cell.name, []).append(cell)
+        return found

@@ -1,0 +1,350 @@
+"""Case files: one failing example as JSON, which any TensorFlow version can run again.
+
+Hypothesis's own database and blobs are bound to its version and to the strategy; a case file holds the arguments
+themselves, the weights that the subject had, the mode, and what it came to under which versions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradcheck.encoding import decode, encode
+from gradcheck.errors import InputError
+from gradcheck.files import write_json
+from gradcheck.importing import load_object, spec_of
+from gradcheck.report import ModeResult, Report
+from gradcheck.strategies import Batch
+from gradcheck.strategies._literals import array_from_dict, array_to_dict
+from gradcheck.verdicts import Verdict
+
+__all__ = ["CASE_SCHEMA", "OUTCOMES", "Case", "case_of", "imported_subject", "load_case", "outcome", "replay"]
+
+CASE_SCHEMA = 1
+
+#: What a replay can come to: see `outcome`.
+OUTCOMES = ("still there", "changed", "undecided", "gone")
+
+# Weights beyond this many numbers are not written: a case file is something to mail and to commit.
+_MOST_WEIGHTS = 1 << 16
+
+_OPTIONS = ("wrt", "engine", "padding", "invariants", "order", "rtol", "atol", "resolution_limit")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One failing example.
+
+    Attributes:
+        name: of the subject, for people.
+        subject: its import path ``pkg.module:name``, None where it cannot be imported.
+        file: the same as ``path/file.py:name``, for a module that is not found by name.
+        call: import path of the ``call=`` that it was checked with; None without one.
+        called: whether there was a ``call=``, importable or not.
+        arguments: what it was checked on: one `Batch`, or positional arguments.
+        mode, verdict, cause, changed, rule: of the failure.
+        options: further arguments of `gradcheck.check` that were not left out.
+        weights: names and values of the subject's floating-point variables, in its own order; None where they are too
+            many.
+        versions: of python, tensorflow, keras and numpy.
+    """
+
+    name: str
+    subject: str | None
+    arguments: tuple[Any, ...]
+    mode: str
+    verdict: Verdict
+    cause: str = ""
+    changed: str = ""
+    rule: str = ""
+    file: str | None = None
+    call: str | None = None
+    called: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    weights: tuple[tuple[str, np.ndarray[Any, Any]], ...] | None = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def batch(self) -> Batch | None:
+        """The batch, where that is what the subject was checked on."""
+        one = self.arguments[0] if len(self.arguments) == 1 else None
+        return one if isinstance(one, Batch) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only; ``schema`` is raised when a key changes its meaning or goes away."""
+        weights = self.weights
+        return {
+            "schema": CASE_SCHEMA,
+            "kind": "case",
+            "name": self.name,
+            "subject": self.subject,
+            "file": self.file,
+            "call": self.call,
+            "called": self.called,
+            "mode": self.mode,
+            "verdict": self.verdict.value,
+            "cause": self.cause,
+            "changed": self.changed,
+            "rule": self.rule,
+            "options": dict(self.options),
+            "arguments": [encode(argument) for argument in self.arguments],
+            "weights": None if weights is None else [{"name": n, "array": array_to_dict(a)} for n, a in weights],
+            "versions": dict(self.versions),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Case:
+        """The case that `to_dict` wrote.
+
+        Raises:
+            InputError: where it is none, is damaged, or was written by a newer gradcheck.
+        """
+        if not isinstance(data, Mapping) or data.get("kind") != "case":
+            kind = f"its kind is {data['kind']!r}" if isinstance(data, Mapping) and "kind" in data else "it has no kind"
+            raise InputError(f"this is no case of gradcheck: {kind}. `gradcheck search --cases DIR` writes cases")
+        schema = data.get("schema")
+        if isinstance(schema, bool) or not isinstance(schema, int) or not 1 <= schema <= CASE_SCHEMA:
+            raise InputError(f"the case has schema {schema!r}, and this gradcheck reads 1 to {CASE_SCHEMA}; update it")
+        for key, kinds in _TYPES.items():
+            if key not in data:
+                raise InputError(f"the case is damaged: it has no {key!r}")
+            if not isinstance(data[key], kinds):
+                raise InputError(f"the case is damaged: {key!r} is {data[key]!r}")
+        if data["verdict"] not in Verdict.__members__:
+            raise InputError(
+                f"the case has the verdict {data['verdict']!r}; the verdicts are {', '.join(Verdict.__members__)}. Was "
+                "it written by a newer gradcheck?"
+            )
+        unknown = sorted(set(data["options"]) - set(_OPTIONS))
+        if unknown:
+            raise InputError(f"the case has the option {unknown[0]!r}; the options are {', '.join(_OPTIONS)}")
+        weights = data["weights"]
+        if weights is not None:
+            try:
+                weights = tuple((str(weight["name"]), array_from_dict(weight["array"])) for weight in weights)
+            except (KeyError, TypeError) as error:
+                raise InputError(f"the case is damaged: a weight has no name and array ({error})") from None
+        return cls(
+            name=data["name"],
+            subject=data["subject"],
+            file=data.get("file"),
+            call=data.get("call"),
+            called=bool(data.get("called", data.get("call"))),
+            arguments=tuple(decode(argument) for argument in data["arguments"]),
+            mode=data["mode"],
+            verdict=Verdict[data["verdict"]],
+            cause=str(data.get("cause") or ""),
+            changed=str(data.get("changed") or ""),
+            rule=str(data.get("rule") or ""),
+            options=dict(data["options"]),
+            weights=weights,
+            versions={str(name): str(version) for name, version in data["versions"].items()},
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the case to a file, whole or not at all; folders are made. Returns the path."""
+        return write_json(Path(path), self.to_dict(), indent=1)
+
+
+_TEXT_OR_NONE = (str, type(None))
+_TYPES: dict[str, Any] = {
+    "name": str,
+    "subject": _TEXT_OR_NONE,
+    "mode": str,
+    "verdict": str,
+    "options": Mapping,
+    "arguments": list,
+    "weights": (list, type(None)),
+    "versions": Mapping,
+}
+
+
+def case_of(subject: Any, args: Sequence[Any], result: ModeResult, **options: Any) -> Case:
+    """The case of a failure that `gradcheck.check` found.
+
+    Args:
+        subject: as it was given to `check`.
+        args: the batch, or the arguments, that it was checked on.
+        result: what the mode came to: ``report["xla"]``.
+        **options: ``call`` and the options of `check` that were given.
+
+    Raises:
+        InputError: where an argument cannot be written as JSON.
+    """
+    from gradcheck._tensorflow import versions
+    from gradcheck.subject import subject_of
+
+    adapter = subject_of(subject, options.get("call"))
+    by_module, by_file = spec_of(adapter.original)
+    call = adapter.custom_call
+    for argument in args:
+        encode(argument)  # raises now, and not when somebody saves the case
+    return Case(
+        name=adapter.name,
+        subject=by_module,
+        file=by_file,
+        call=None if call is None else next((spec for spec in spec_of(call) if spec is not None), None),
+        called=call is not None,
+        arguments=tuple(args),
+        mode=result.mode,
+        verdict=result.verdict,
+        cause=result.cause,
+        changed=result.changed,
+        rule=result.rule,
+        options={name: _plain(options[name]) for name in _OPTIONS if options.get(name) is not None},
+        weights=_weights_of(adapter.variables()),
+        versions=versions(),
+    )
+
+
+def _plain(option: Any) -> Any:
+    """An option as JSON holds it: names of invariants may be in any collection."""
+    return option if isinstance(option, (str, bool, int, float)) else list(option)
+
+
+def _weights_of(variables: Sequence[Any]) -> tuple[tuple[str, np.ndarray[Any, Any]], ...] | None:
+    floats = _floats(variables)
+    if sum(int(np.prod(variable.shape)) for variable in floats) > _MOST_WEIGHTS:
+        return None
+    return tuple((str(variable.name), variable.numpy()) for variable in floats)
+
+
+def _floats(variables: Sequence[Any]) -> list[Any]:
+    # Others are counters and random states, of which each Keras has its own.
+    return [variable for variable in variables if variable.dtype.is_floating or variable.dtype.is_complex]
+
+
+def load_case(path: str | Path) -> Case:
+    """Read a case file.
+
+    Raises:
+        InputError: where it cannot be read, is no JSON or no case, is damaged, or was written by a newer gradcheck.
+    """
+    path = Path(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not JSON ({error}); give a file that gradcheck search --cases wrote") from error
+    try:
+        return Case.from_dict(data)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def replay(
+    case: Case,
+    *,
+    modes: str | Sequence[str] | None = None,
+    subject: Any = None,
+    call: Any = None,
+) -> Report:
+    """Check a case again, under the TensorFlow that is here.
+
+    The subject is imported (and made, where it is a class or a factory), its weights are set to those of the case, and
+    it is checked on the same arguments with the same options.
+
+    Args:
+        case: from `load_case` or `case_of`.
+        modes: which modes; the case's own where omitted.
+        subject: the subject itself, for one that cannot be imported.
+        call: the ``call=`` itself, likewise.
+
+    Returns:
+        The report, with a note where the weights could not be set.
+
+    Raises:
+        InputError: where the subject, or the ``call`` that the case was checked with, cannot be imported.
+    """
+    from gradcheck.harness import check
+    from gradcheck.preserving import preserved
+    from gradcheck.subject import Subject
+
+    chosen = imported_subject(case) if subject is None else subject
+    if call is None and case.called:
+        if case.call is None:
+            raise InputError(
+                f"{case.name} was checked with a call= that cannot be imported, such as a lambda. Pass it: "
+                "gradcheck.cases.replay(case, call=...)"
+            )
+        call = load_object(case.call, "call")
+    # One of its own: the weights that are set here are no other check's.
+    adapter = Subject(chosen, call)
+    with preserved(adapter.variables()):
+        note = _set_weights(case, adapter)
+        report = check(adapter, *case.arguments, modes=case.mode if modes is None else modes, **case.options)
+    if note:
+        noted = {mode: replace(result, notes=(*result.notes, note)) for mode, result in report.modes.items()}
+        report = replace(report, modes=noted)
+    return report
+
+
+def outcome(case: Case, result: ModeResult) -> str:
+    """What a replay says of the failure, one of `OUTCOMES`.
+
+    ``"still there"`` is the same verdict (and invariant), ``"changed"`` another failure, ``"undecided"`` is
+    ``UNRESOLVED`` and ``"gone"`` a pass or a corner of the function.
+    """
+    if (result.verdict, result.rule) == (case.verdict, case.rule):
+        return "still there"
+    if result.verdict.fails:
+        return "changed"
+    return "undecided" if result.verdict is Verdict.UNRESOLVED else "gone"
+
+
+def imported_subject(case: Case) -> Any:
+    """What the case was found on, imported.
+
+    Raises:
+        InputError: where it cannot be.
+    """
+    if case.subject is None and case.file is None:
+        raise InputError(
+            f"{case.name} was defined inside a function, or is held by no module, so it cannot be imported. Pass it: "
+            "gradcheck.cases.replay(case, subject=...), or gradcheck replay --subject pkg.module:name"
+        )
+    if case.subject is None:
+        return load_object(str(case.file), "subject")
+    try:
+        return load_object(case.subject, "subject")
+    except InputError:
+        path = (case.file or "").rpartition(":")[0]
+        if not path or not Path(path).is_file():
+            raise
+        return load_object(str(case.file), "subject")
+
+
+def _set_weights(case: Case, adapter: Any) -> str:
+    """Give the subject the weights of the case; empty, or why they could not be set."""
+    from gradcheck.modes import EagerExecution
+    from gradcheck.problem import Problem
+
+    if case.weights is None:
+        if case.verdict is Verdict.CRASH and not _floats(adapter.variables()):
+            return ""  # the process took along what there was, which was most likely nothing
+        why = "they died with its process" if case.verdict is Verdict.CRASH else f"more than {_MOST_WEIGHTS} numbers"
+        return f"the case has no weights ({why}): the subject kept those it has now"
+    if not case.weights:
+        return ""
+    if len(_floats(adapter.variables())) != len(case.weights):
+        # A layer makes its weights at its first call. Where that raises, the check will say so.
+        try:
+            probe = Problem.bind(adapter, case.arguments, wrt="inputs")
+            EagerExecution(probe).observe(probe.x)
+        except Exception as error:
+            return f"the weights of the case could not be set: building the subject raised {type(error).__name__}"
+    now = _floats(adapter.variables())
+    shapes = [tuple(variable.shape) for variable in now]
+    if shapes != [weight.shape for _, weight in case.weights]:
+        names = ", ".join(f"{name} {weight.shape}" for name, weight in case.weights)
+        here = ", ".join(f"{variable.name} {shape}" for variable, shape in zip(now, shapes, strict=True))
+        return f"the weights of the case ({names}) are not those of the subject here ({here}): it kept its own"
+    for variable, (_, weight) in zip(now, case.weights, strict=True):
+        variable.assign(weight.astype(variable.dtype.base_dtype.as_numpy_dtype))
+    return ""

@@ -1,0 +1,124 @@
+"""Which operation cuts the path from an input to an output, found in the subject's graph.
+
+A gradient that is None says nothing about why. In the graph of the subject every operation on the way can be asked:
+does it pass a gradient on? What does not is named, with the line that made it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from gradcheck._tensorflow import tensorflow
+from gradcheck.modes import traced
+from gradcheck.problem import Problem
+
+__all__ = ["what_cuts"]
+
+# Words for operations without a gradient that people meet.
+_WORDS = {
+    "StopGradient": "tf.stop_gradient",
+    "PyFunc": "tf.numpy_function, which has no gradient",
+    "PyFuncStateless": "tf.numpy_function, which has no gradient",
+    "ArgMax": "tf.argmax, whose result is an index",
+    "ArgMin": "tf.argmin, whose result is an index",
+    "Round": "tf.round, which moves in steps",
+    "Rint": "tf.math.rint, which moves in steps",
+    "Floor": "tf.floor, which moves in steps",
+    "Ceil": "tf.math.ceil, which moves in steps",
+}
+
+
+def what_cuts(problem: Problem, block: int, output: int | None = None) -> str:
+    """What cuts the path from an input block to an output block, in words; empty where nothing is found.
+
+    Args:
+        problem: the problem, its outputs known.
+        block: number of the input block.
+        output: number of the output block; any of them where omitted.
+
+    A cut inside a loop or a branch is not looked for.
+    """
+    key = (problem.plan.key(dynamic=True), block, output)
+    kept = problem.subject.cuts
+    if key not in kept:
+        try:
+            kept[key] = _found(problem, block, output)
+        except Exception:  # a subject that cannot be traced keeps its secret
+            kept[key] = ""
+    return kept[key]
+
+
+def _found(problem: Problem, block: int, output: int | None) -> str:
+    tf = tensorflow()
+    if block >= problem.plan.input_count:
+        return ""
+    graph, sources, outputs = traced(problem)
+    source = sources[block]
+    goals = outputs if output is None else [outputs[output]]
+    with graph.as_default():
+        behind = {id(op) for op in _upstream([goal.op for goal in goals])}
+        carried, pending, cuts = {source.ref()}, [source], []
+        while pending:
+            tensor = pending.pop()
+            for op in tensor.consumers():
+                if id(op) not in behind:
+                    continue
+                why = _cut_by(op)
+                if why:
+                    cuts.append((op, why))
+                    continue
+                for result in op.outputs:
+                    real = result.dtype.is_floating or result.dtype.is_complex or result.dtype == tf.variant
+                    if (real or result.dtype == tf.resource) and result.ref() not in carried:
+                        carried.add(result.ref())
+                        pending.append(result)
+    # Whatever carries the gradient is no cut; with several ways, all cut, the first few are named.
+    words = dict.fromkeys(f"{why}{_line(op)}" for op, why in cuts)
+    return " and ".join(list(words)[:2])
+
+
+def _upstream(ops: list[Any]) -> Iterator[Any]:
+    seen, pending = set(), list(ops)
+    while pending:
+        op = pending.pop()
+        if id(op) in seen:
+            continue
+        seen.add(id(op))
+        yield op
+        pending += [tensor.op for tensor in op.inputs]
+
+
+def _cut_by(op: Any) -> str:
+    """Why an operation passes no gradient on, or nothing where it does."""
+    from tensorflow.python.framework import ops
+
+    kind = op.type
+    if kind == "Cast" and not (op.outputs[0].dtype.is_floating or op.outputs[0].dtype.is_complex):
+        readers = {reader.type for reader in op.outputs[0].consumers()}
+        index = (
+            ", used as an index" if any(r.startswith(("Gather", "ResourceGather", "OneHot")) for r in readers) else ""
+        )
+        return f"a cast to {op.outputs[0].dtype.name}{index}"
+    if kind in _WORDS:
+        return _WORDS[kind]
+    try:
+        gradient = ops.get_gradient_function(op)
+    except LookupError:  # differentiating it would raise: no silent cut
+        return ""
+    if gradient is None and any(result.dtype.is_floating or result.dtype.is_complex for result in op.outputs):
+        return f"the operation {kind}, which has no gradient"
+    return ""
+
+
+def _line(op: Any) -> str:
+    """The line of the user's code that made an operation."""
+    here = os.path.dirname(__file__)
+    for frame in reversed(list(op.traceback or ())):
+        name = frame.filename if hasattr(frame, "filename") else frame[0]
+        number = frame.lineno if hasattr(frame, "lineno") else frame[1]
+        if not name.startswith(here) and f"{os.sep}tensorflow{os.sep}" not in name and "autograph" not in name:
+            inside = f"{os.sep}keras{os.sep}" in name or "site-packages" in name
+            return "" if inside else f" ({os.path.basename(name)}:{number})"
+    return ""

@@ -1,0 +1,268 @@
+"""What eager mode shows before any mode is checked: outputs, variables, state, and which entries count."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.engines.jacobians import eps_of
+from gradcheck.errors import InputError
+from gradcheck.invariants import Chosen
+from gradcheck.layout import Layout
+from gradcheck.modes import EagerExecution
+from gradcheck.padding import side_of, steps_mask, valid_inputs, valid_outputs
+from gradcheck.problem import Problem
+from gradcheck.strategies import Batch
+from gradcheck.subject import Subject
+from gradcheck.time_axis import settle_time_axes
+from gradcheck.twin import float64_twin, is_low
+
+__all__ = ["Baseline", "Options", "close", "observe", "observing_anew", "observing_once"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a check is made.
+
+    Attributes:
+        wrt: ``"inputs"``, ``"variables"`` or ``"all"``.
+        engine: the engine that the caller named, or None.
+        invariants: which ones are held.
+        order: 1: the gradient is checked. 2: the gradient of the gradient.
+        tolerance: ``rtol``, ``atol`` and ``resolution_limit`` as the caller gave them.
+    """
+
+    wrt: str = "all"
+    engine: str | None = None
+    invariants: Chosen = field(default_factory=lambda: Chosen(()))
+    order: int = 1
+    tolerance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Baseline:
+    """A subject bound to its arguments, and what one eager call showed of it.
+
+    Attributes:
+        problem: the bound problem, its ``outputs`` laid out as eager mode gave them.
+        options: how the check is made.
+        outputs: what eager mode returned, float64 ``[y_size]``; None where it raised.
+        error: what it raised.
+        again: what a second call returned, where that was something else.
+        twin: the problem in float64, for a subject in lower precision.
+        no_twin: why there is none.
+    """
+
+    problem: Problem
+    options: Options
+    outputs: np.ndarray | None = None
+    error: Exception | None = None
+    again: np.ndarray | None = None
+    twin: Problem | None = None
+    no_twin: str = ""
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether two calls in eager mode returned the same."""
+        return self.again is None
+
+    @property
+    def subject(self) -> Subject:
+        return self.problem.subject
+
+    @property
+    def x(self) -> np.ndarray:
+        """The point, float64 ``[x_size]``."""
+        return self.problem.x
+
+    @property
+    def batch(self) -> Batch | None:
+        return self.problem.batch
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        """Valid steps ``[batch, time]`` as the subject is told of them; None where it is told nothing."""
+        return None if self.batch is None else steps_mask(self.batch, self.subject.style)
+
+    @property
+    def side(self) -> str:
+        """Side of the padding, as the subject is told of it."""
+        assert self.batch is not None
+        return side_of(self.batch, self.subject.style)
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Inputs that are differentiated: all of them, or the valid ones where the padding holds NaN or Inf."""
+        mask = self.mask
+        if mask is None or np.isfinite(self.problem.x).all():
+            return np.arange(self.problem.x.size)
+        return np.flatnonzero(valid_inputs(self.problem.plan, mask))
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Outputs that count: all of them, or the valid ones where the padding holds NaN or Inf."""
+        mask = self.mask
+        if mask is None or np.isfinite(self.problem.x).all():
+            return np.arange(self.problem.outputs.size)
+        return np.flatnonzero(valid_outputs(self.problem.outputs, mask, self.side))
+
+    @property
+    def eps(self) -> np.ndarray:
+        """Machine epsilon for each output: its own dtype's, or the coarsest of what it is computed from."""
+        coarsest = max((eps_of(block.dtype) for block in self.problem.plan.inputs.blocks), default=2.0**-52)
+        eps = [np.full(block.size, max(eps_of(block.dtype), coarsest)) for block in self.problem.outputs.blocks]
+        return np.concatenate(eps) if eps else np.zeros(0)
+
+    @property
+    def seed(self) -> int:
+        """Of everything random in the check: always the same for the same batch."""
+        return zlib.crc32(self.problem.x.tobytes())
+
+    def loose(self, outputs: np.ndarray) -> np.ndarray:
+        """A first bound on rounding, before any noise was measured."""
+        eps = self.eps if self.problem.outputs.size == outputs.size else np.full(outputs.size, 2.0**-23)
+        size = np.abs(np.where(np.isfinite(outputs), outputs, 0.0))
+        return np.asarray(1e4 * eps * np.maximum(size, size.max(initial=0.0)))
+
+    def nearby(self) -> np.ndarray:
+        """A point close to the batch, every input that counts moved a little: always the same for the same batch."""
+        x: np.ndarray = self.problem.x.copy()
+        columns = self.columns
+        random = np.random.default_rng(self.seed)
+        x[columns] += 2.0**-7 * np.maximum(1.0, np.abs(x[columns])) * random.uniform(-1, 1, columns.size)
+        return x
+
+    def rebound(self, args: Sequence[Any]) -> Problem:
+        """The same subject, weights and state on another batch, or on other arguments."""
+        plan, problem = self.problem.plan, self.problem
+        other = Problem.bind(self.subject, args, wrt=self.options.wrt, variables=plan.variables, state=plan.state)
+        # The variables hold the last point that was evaluated; the weights of this check are those of its own point.
+        weights = problem.x[problem.x.size - sum(b.size for b in plan.inputs.blocks[plan.input_count :]) :]
+        other.x[other.x.size - weights.size :] = weights
+        other.state_values = problem.state_values
+        return other
+
+
+# How many batches of a search are remembered for its other modes.
+_MOST_OBSERVED = 512
+
+
+@contextlib.contextmanager
+def observing_once(subject: Subject) -> Iterator[None]:
+    """While this lasts, eager mode runs once for each batch, however many modes meet it one after the other."""
+    subject.observations = {}
+    try:
+        yield
+    finally:
+        subject.observations = None
+
+
+@contextlib.contextmanager
+def observing_anew(subject: Subject) -> Iterator[None]:
+    """While this lasts, nothing that eager mode showed is remembered."""
+    kept, subject.observations = subject.observations, None
+    try:
+        yield
+    finally:
+        subject.observations = kept
+
+
+def observe(subject: Subject, args: Sequence[Any], options: Options) -> Baseline:
+    """Run eager mode once: outputs, layout, variables that are read, variables that a call changes.
+
+    Raises:
+        InputError: nothing can be differentiated, or an input that counts is not finite.
+    """
+    kept = subject.observations
+    batch = args[0] if len(args) == 1 and isinstance(args[0], Batch) else None
+    if kept is None or batch is None:
+        return _observe(subject, args, options)
+    key = (options.wrt, options.order, batch.key())
+    if key not in kept:
+        baseline = _observe(subject, args, options)
+        if baseline.error is not None:
+            return baseline
+        kept[key] = baseline
+        while len(kept) > _MOST_OBSERVED:
+            kept.pop(next(iter(kept)))
+    known: Baseline = kept[key]
+    return replace(known, options=options, problem=replace(known.problem))
+
+
+def _observe(subject: Subject, args: Sequence[Any], options: Options) -> Baseline:
+    problem = _bind_first(subject, args, options.wrt)
+    eager = EagerExecution(problem)
+    variables = [v for v in subject.variables() if v.trainable]
+    before = [(v, v.numpy()) for v in subject.variables()]
+    layout = Layout(())
+    outputs, raised = None, None
+    try:
+        outputs, layout, read = eager.observe(problem.x)
+        variables = _in_order(variables, read)
+    except InputError:
+        raise
+    except Exception as error:
+        raised = error
+    changed = [(v, value) for v, value in before if v.numpy().tobytes() != value.tobytes()]
+    for variable, value in changed:
+        variable.assign(value)
+    state = [variable for variable, _ in changed]
+    problem = Problem.bind(subject, args, wrt=options.wrt, variables=variables, state=state, order=options.order)
+    if options.order > 1 and outputs is not None:
+        try:
+            outputs, layout, _ = EagerExecution(problem).observe(problem.x)
+        except Exception as error:
+            outputs, layout, raised = None, Layout(()), error
+    problem.outputs = settle_time_axes(problem, layout) if options.order == 1 else layout
+    baseline = Baseline(problem, options, outputs, raised)
+    columns = baseline.columns
+    if not np.isfinite(problem.x[columns]).all():
+        column = int(columns[~np.isfinite(problem.x[columns])][0])
+        raise InputError(
+            f"{problem.plan.inputs.describe(column)} is {problem.x[column]}: a slope can be measured "
+            "only where every input that counts is finite. NaN and Inf may stand in the padding of a Batch"
+        )
+    if outputs is not None:
+        if is_low(layout) or is_low(problem.plan.inputs):
+            baseline.twin, baseline.no_twin = float64_twin(problem, outputs, wrt=options.wrt)
+        again = EagerExecution(problem).forward(problem.x)
+        baseline.again = None if close(again, outputs, baseline.loose(outputs)) else again
+    return baseline
+
+
+def _bind_first(subject: Subject, args: Sequence[Any], wrt: str) -> Problem:
+    # What the subject reads is known only after a call: a first problem differentiates nothing but inputs.
+    if wrt == "variables":
+        trainable = [v for v in subject.variables() if v.trainable]
+        with contextlib.suppress(InputError):
+            return Problem.bind(subject, args, wrt="variables", variables=trainable)
+    try:
+        return Problem.bind(subject, args, wrt="inputs")
+    except InputError:
+        variables = [v for v in subject.variables() if v.trainable] if wrt != "inputs" else []
+        if not variables:
+            raise
+        return Problem.bind(subject, args, wrt=wrt, variables=variables)
+
+
+def _in_order(known: Sequence[Any], read: Sequence[Any]) -> list[Any]:
+    """The variables that were read, those that the subject lists in its order first."""
+    wanted = {id(variable) for variable in read}
+    first = [variable for variable in known if id(variable) in wanted]
+    listed = {id(variable) for variable in first}
+    floats = list(first + [v for v in read if id(v) not in listed])
+    return [v for v in floats if v.dtype.is_floating or v.dtype.is_complex]
+
+
+def close(one: np.ndarray, two: np.ndarray, bound: np.ndarray) -> bool:
+    """Whether two results agree within a bound; NaN agrees with NaN."""
+    if one.size != two.size:
+        return False
+    with np.errstate(invalid="ignore"):
+        same = (one == two) | (np.isnan(one) & np.isnan(two)) | (np.abs(one - two) <= bound)
+    return bool(same.all())

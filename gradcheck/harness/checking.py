@@ -1,0 +1,156 @@
+"""`check` and `assert_gradients`: what a caller asks for, checked before anything runs, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck import recording
+from gradcheck._tensorflow import tensorflow, versions
+from gradcheck.errors import GradientError, InputError
+from gradcheck.expectations import expected_verdicts
+from gradcheck.harness.baseline import Options
+from gradcheck.harness.running import Scripts, evidence_by_mode, run_modes
+from gradcheck.invariants import parse_invariants
+from gradcheck.invariants.holding import applicable
+from gradcheck.mode_names import parse_modes
+from gradcheck.problem import WRT
+from gradcheck.rendering import access_in_an_error, render_report
+from gradcheck.report import Report
+from gradcheck.steering import tell_hypothesis
+from gradcheck.strategies import Batch
+from gradcheck.strategies._literals import array_code
+from gradcheck.subject import subject_of
+
+__all__ = ["ENGINES", "assert_gradients", "check"]
+
+ENGINES = ("compiled", "reference", "projected")
+
+
+def check(
+    subject: Any,
+    *args: Any,
+    modes: str | Sequence[str] | None = None,
+    wrt: str | None = None,
+    engine: str | None = None,
+    expect: Any = None,
+    call: Any = None,
+    padding: bool = True,
+    invariants: str | Sequence[str] | None = None,
+    order: int = 1,
+    rtol: float | None = None,
+    atol: float | None = None,
+    resolution_limit: float | None = None,
+) -> Report:
+    """Check the gradients of a subject on one batch, in every mode.
+
+    Args:
+        subject: a callable, a `tf.Module` or a Keras layer; or a class, or a function without parameters, that makes
+            one.
+        *args: one `gradcheck.Batch`, or the positional arguments themselves: arrays, tensors, ragged and sparse
+            tensors, Python numbers, and dicts, lists and tuples of these. Floating-point and complex ones are
+            differentiated, integer and boolean ones held constant.
+        modes: which of ``eager``, ``graph``, ``dynamic``, ``xla``; all of them where omitted.
+        wrt: ``"inputs"``, ``"variables"`` (trainable ones that the subject reads) or ``"all"``, the default.
+        engine: ``"compiled"`` (both Jacobians, entry by entry, in few dispatches), ``"reference"``
+            (`tf.test.compute_gradient`'s own dispatches, one an entry; slow) or ``"projected"`` (random directions
+            only). Where omitted: compiled, or projected for Jacobians too large to form.
+        expect: verdicts that are expected, by mode and version: see `gradcheck.expectations.expected_verdicts`.
+        call: how the subject is called, as ``call(subject, values, ...)`` with any of ``values``, ``lengths``,
+            ``mask`` by name. Where omitted the subject's signature decides.
+        padding: whether valid outputs are also held to depend on valid inputs only, where the subject is told of its
+            padding.
+        invariants: what else should make no difference, by name: ``all_true_mask``, ``row_alone``, ``permutation``,
+            ``rows_independent``, ``empty_row``, or ``"all"``; see `gradcheck.invariants`.
+        order: 1 checks the gradient. 2 checks the gradient of the gradient instead: the function is then the gradient
+            of all outputs, each with a weight of its own, and what is compared is its slopes with its gradient. It
+            takes the first derivative as given, so check order 1 as well. No rule about padding is held.
+        rtol, atol: a tolerance of your own, ``atol + rtol·|numerical|``, in place of the measured error bound.
+        resolution_limit: entries whose error bound exceeds this part of their row's largest entry are
+            ``UNRESOLVED``. Where omitted 1e-4 in float64, coarser in lower precision.
+
+    Returns:
+        A `Report`. A finding never raises.
+
+    Raises:
+        InputError: the arguments cannot be checked: what is wrong, the value and the remedy.
+        MissingTensorFlowError: TensorFlow is not installed.
+    """
+    defaults = recording.defaults()
+    chosen_modes = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
+    wrt = wrt or defaults.get("wrt") or "all"
+    engine = engine or defaults.get("engine")
+    expect = expect if expect is not None else defaults.get("expect")
+    chosen = parse_invariants(invariants if invariants is not None else defaults.get("invariants"), padding=padding)
+    if wrt not in WRT:
+        raise InputError(f"wrt must be one of {', '.join(map(repr, WRT))}; got {wrt!r}")
+    if engine is not None and engine not in ENGINES:
+        raise InputError(f"engine must be one of {', '.join(map(repr, ENGINES))}; got {engine!r}")
+    if order not in (1, 2) or isinstance(order, bool):
+        raise InputError(f"order must be 1, the gradient, or 2, the gradient of the gradient; got {order!r}")
+    if not args:
+        raise InputError("check needs a batch, or the arguments of the subject, behind the subject")
+    tf = tensorflow()
+    expected = {mode: expected_verdicts(expect, mode, tf.__version__) for mode in chosen_modes}
+    adapter = subject_of(subject, call)
+    tolerance = {"rtol": rtol, "atol": atol, "resolution_limit": resolution_limit}
+    batch = args[0] if len(args) == 1 and isinstance(args[0], Batch) else None
+    options = Options(wrt, engine, applicable(chosen, adapter, batch), order, tolerance)
+    baseline, results, findings = run_modes(adapter, args, chosen_modes, options)
+    results = {mode: replace(results[mode], expected=expected[mode]) for mode in chosen_modes}
+    return Report(
+        subject=adapter.name,
+        modes=results,
+        arguments=_as_code(args),
+        versions=versions(),
+        wrt=wrt,
+        scripts=Scripts(baseline, results, findings),
+        evidence=evidence_by_mode(baseline, results, findings),
+    )
+
+
+def assert_gradients(subject: Any, *args: Any, **options: Any) -> Report:
+    """As `check`, and raise where a mode is not as it should be.
+
+    Under `hypothesis.given` the statistics of Hypothesis show what was met, and it is told how near to wrong it came.
+
+    Returns:
+        The report, where nothing failed.
+
+    Raises:
+        GradientError: with the report as its message.
+        InputError, MissingTensorFlowError: as `check`.
+    """
+    __tracebackhide__ = True
+    report = check(subject, *args, **options)
+    recording.publish(report)
+    tell_hypothesis(report, args)
+    if not report.ok:
+        access = access_in_an_error(case=False)
+        raise GradientError(report, text=lambda: render_report(report, access))
+    return report
+
+
+def _as_code(args: Sequence[Any]) -> str:
+    """The arguments as code that can be pasted."""
+    tf = tensorflow()
+
+    def code(value: Any) -> str:
+        if isinstance(value, tf.Tensor):
+            value = value.numpy()
+        if isinstance(value, (np.ndarray, np.generic)):
+            return array_code(np.asarray(value))
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key!r}: {code(item)}" for key, item in value.items()) + "}"
+        if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+            inside = ", ".join(code(item) for item in value)
+            return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' if len(value) == 1 else ''})"
+        if isinstance(value, tf.RaggedTensor):
+            splits = [code(part) for part in value.nested_row_splits]
+            return f"tf.RaggedTensor.from_nested_row_splits({code(value.flat_values)}, [{', '.join(splits)}])"
+        return repr(value)
+
+    return ", ".join(code(argument) for argument in args)

@@ -1,0 +1,79 @@
+"""The word of `tf.test.compute_gradient`: on what would be reported, and once for each subject and mode on ours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.agreement import gradient_bound, noise_ratio, output_bound
+from gradcheck.engines.jacobians import Examination
+from gradcheck.engines.reference import REFERENCE_STEP, compute_gradient
+from gradcheck.findings import Finding
+from gradcheck.harness.baseline import Baseline
+from gradcheck.harness.state import ModeState
+from gradcheck.modes import CompiledExecution, EagerExecution, Execution, OneByOne
+from gradcheck.verdicts import Verdict
+
+__all__ = ["compare_engines", "confirmed"]
+
+
+def confirmed(run: Execution, x: np.ndarray, finding: Finding) -> Finding:
+    """Recompute the entry of a finding with `tf.test.compute_gradient`, in the mode."""
+    confirmable = finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED)
+    if not confirmable or finding.entry is None or finding.place is None or finding.place[1] is None:
+        return finding
+    if finding.entry.reference is not None:
+        return finding
+    row, column = finding.place
+    inner = run.inner if isinstance(run, OneByOne) else run
+    pair = compute_gradient(inner, x, rows=np.array([row]), columns=np.array([column]))
+    reference = (float(pair[0][0, 0]), float(pair[1][0, 0]))
+    return replace(finding, entry=replace(finding.entry, reference=reference))
+
+
+def compare_engines(baseline: Baseline, state: ModeState, found: Examination) -> None:
+    """Both engines on the first batch of a (subject, mode): some rows and columns, each compared.
+
+    A difference becomes a note in capitals of the state.
+    """
+    key = (state.run.mode, baseline.problem.plan.variables and "variables", baseline.options.order)
+    if isinstance(state.run, (OneByOne, EagerExecution)) or key in baseline.subject.confirmed or found.projected:
+        return
+    if state.finding.verdict in (Verdict.NONDETERMINISTIC, Verdict.NONFINITE):
+        return
+    baseline.subject.confirmed.add(key)
+    random = np.random.default_rng(baseline.seed)
+    x = baseline.problem.x
+    rows = np.sort(random.permutation(found.rows)[:4])
+    columns = np.sort(random.permutation(found.columns)[:4])
+    theoretical, numerical = compute_gradient(state.run, x, rows=rows, columns=columns)
+    ours = found.jacobian[np.ix_(rows, columns)]
+    points = np.repeat(x[None], 2 * columns.size, axis=0)
+    for number, column in enumerate(columns):
+        points[2 * number, column] += REFERENCE_STEP
+        points[2 * number + 1, column] -= REFERENCE_STEP
+    values = state.run.evaluate(points)[:, rows]
+    slopes = ((values[0::2] - values[1::2]) / (2 * REFERENCE_STEP)).T
+    eps = found.eps
+    ratio = noise_ratio(found.center, found.noise, eps)
+    level = float(eps.max(initial=2.0**-52))
+    allowed = gradient_bound(np.abs(ours), ratio, level)
+    rounding = output_bound(found.center, found.noise, eps)[rows][:, None] / REFERENCE_STEP
+    if isinstance(state.run, CompiledExecution) and state.run.mode == "xla":
+        # As users run it: a compiled function of its own, its arguments constants where XLA takes them for such.
+        cotangent = np.zeros(found.center.size)
+        cotangent[rows] = 1.0
+        _, row = state.run.unlooped(x, cotangent)
+        theoretical = np.concatenate([theoretical, row[None, columns]])
+        ours = np.concatenate([ours, ours.sum(axis=0, keepdims=True)])
+        allowed = np.concatenate([allowed, gradient_bound(np.abs(ours[:-1]).sum(axis=0)[None], ratio, level)])
+    with np.errstate(invalid="ignore"):
+        same = (np.abs(theoretical - ours) <= allowed).all() and (np.abs(numerical - slopes) <= rounding).all()
+    if not same:
+        state.notes.append(
+            "ENGINES DIFFER: tf.test.compute_gradient gives other numbers than the compiled engine on this batch "
+            f"(theoretical by up to {np.abs(theoretical - ours).max():.3g}, numerical by up to "
+            f"{np.abs(numerical - slopes).max():.3g}). The verdict of this mode is not to be trusted; please "
+            "report it, and use engine='reference' meanwhile"
+        )

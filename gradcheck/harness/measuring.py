@@ -1,0 +1,114 @@
+"""Theoretical against numerical Jacobian in one mode, then the rules."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck.cuts import what_cuts
+from gradcheck.engines.jacobians import examine, is_large, theoretical_jacobian
+from gradcheck.findings import Finding, judged, nonfinite
+from gradcheck.harness.asking_again import wavering
+from gradcheck.harness.baseline import Baseline
+from gradcheck.harness.confirming import compare_engines, confirmed
+from gradcheck.harness.last_digits import in_the_last_digits
+from gradcheck.harness.low_precision import through_twin, twin_execution
+from gradcheck.harness.projecting import projected
+from gradcheck.harness.rules import broken, differs_from_eager, nonlinear, unstable
+from gradcheck.harness.state import ModeState
+from gradcheck.harness.ties import inconsistent_at_ties
+from gradcheck.harness.witness import Witness, Witnesses
+from gradcheck.verdicts import Verdict
+
+__all__ = ["measured", "note_silent_zeros"]
+
+
+def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rules: bool = True) -> ModeState:
+    """Check a mode for itself: its gradient, determinism, eager mode's word, and the invariants.
+
+    What it comes to is filled into ``state``; where nothing failed it becomes the witness.
+
+    Args:
+        baseline: what eager mode showed.
+        witnesses: where a verified example is remembered.
+        state: the mode.
+        rules: False leaves the invariants and the engines alone, for a mode that nobody asked for.
+    """
+    run, x = state.run, baseline.problem.x
+    rows, columns = baseline.rows, baseline.columns
+    inputs, outputs = baseline.problem.plan.inputs, baseline.problem.outputs
+    large = is_large(x.size, outputs.size) and baseline.options.engine is None
+    if state.engine == "projected" or large:
+        state.engine = "projected"
+        state = projected(baseline, state)
+        state.finding = wavering(baseline, run, state.finding, state.found) or state.finding
+        return state
+    theory = theoretical_jacobian(run, x, rows)
+    jacobian = theory.jacobian
+    if outputs.size == 0:
+        if theory.again.any():
+            cause = "the output is empty, yet its gradient is not zero"
+            state.finding = Finding(Verdict.MISMATCH, cause)
+        else:
+            state.notes.append("the output is empty: its gradient is zero, as it must be")
+        return state
+    if baseline.outputs is not None and not np.isfinite(baseline.outputs[rows]).all():
+        center = run.evaluate(x[None])[0]
+    else:
+        center = None
+    if center is not None or not np.isfinite(jacobian[np.ix_(rows, columns)]).all():
+        center = run.evaluate(x[None])[0] if center is None else center
+        bad = nonfinite(center, jacobian, inputs, outputs, rows, columns)
+        if bad is not None:
+            state.finding = wavering(baseline, run, bad) or bad
+            return state
+    precise: Finding | None = None
+    if baseline.twin is not None:
+        found, precise = through_twin(baseline, run, jacobian)
+    else:
+        tolerance = baseline.options.tolerance
+        found = examine(run, x, jacobian, eps=baseline.eps, rows=rows, columns=columns, options=tolerance)
+        if baseline.no_twin:
+            state.notes.append(f"measured in low precision, so only coarse errors show: {baseline.no_twin}")
+    state.found = found
+    finding = (
+        unstable(baseline, run, found, theory)
+        or nonfinite(found.center, jacobian, inputs, outputs, rows, columns)
+        or differs_from_eager(baseline, run, found, state.notes)
+    )
+    finding = finding or precise or judged(run, found)
+    if finding.verdict is Verdict.MISMATCH:
+        finding = in_the_last_digits(baseline, run, found, finding) or finding
+    if not finding.verdict.fails:
+        finding = nonlinear(baseline, found, theory) or finding
+    if finding.verdict is Verdict.KINK:
+        exact = run if baseline.twin is None else twin_execution(baseline, run)
+        finding = inconsistent_at_ties(baseline, exact, found) or finding
+    finding = wavering(baseline, run, finding, found, theory) or finding
+    wrong = finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED)
+    if run.mode != "eager" and (wrong or not finding.verdict.fails):
+        nearby = run.evaluate(baseline.nearby()[None])[0]
+        witness = Witness(finding, found, nearby, run.none_gradients)
+        if wrong:
+            witnesses.suspect = witness
+        else:
+            witnesses.remember(witness)
+    if not rules:
+        state.finding = finding
+        return state
+    if not finding.verdict.fails:
+        finding = broken(baseline, state, found) or finding
+    state.finding = confirmed(run, x, finding)
+    compare_engines(baseline, state, found)
+    note_silent_zeros(baseline, state)
+    return state
+
+
+def note_silent_zeros(baseline: Baseline, state: ModeState) -> None:
+    """A gradient that is None where nothing moves is worth a note."""
+    if state.finding.verdict is Verdict.DISCONNECTED:
+        return
+    for number in sorted(state.run.none_gradients):
+        block = baseline.problem.plan.inputs.blocks[number]
+        cut = what_cuts(baseline.problem, number)
+        by = f" (the path is cut by {cut})" if cut else ""
+        state.notes.append(f"the gradient w.r.t. {block.name} is None{by}, and moving it moves no output here")

@@ -1,0 +1,154 @@
+"""What must be true of a mode besides its gradient being right: the same twice, as in eager mode, the invariants.
+
+Every rule returns a `Finding`, or None where it is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.agreement import gradient_bound, noise_ratio, output_bound, output_terms
+from gradcheck.engines.jacobians import Examination, Theoretical
+from gradcheck.findings import Finding
+from gradcheck.harness.asking_again import nondeterministic, wavering
+from gradcheck.harness.baseline import Baseline, close
+from gradcheck.harness.state import ModeState
+from gradcheck.invariants.comparing import Example
+from gradcheck.invariants.holding import broken_invariant
+from gradcheck.modes import Execution
+from gradcheck.numerics import Kind
+from gradcheck.report import Entry
+from gradcheck.verdicts import Verdict
+
+__all__ = ["LAST_DIGITS", "broken", "differs_from_eager", "nonlinear", "unstable"]
+
+# Decompositions under XLA (eigenvalues, singular values) are iterations that stop at some 1e-7 of the result, in
+# float64 too. A difference between modes below this part of the largest number beside it is theirs, and no bug's.
+LAST_DIGITS = 5e-7
+
+
+def unstable(baseline: Baseline, run: Execution, found: Examination, theory: Theoretical) -> Finding | None:
+    """The same call twice gives the same result."""
+    x, eps = baseline.problem.x, found.eps
+    bound = output_bound(found.center, found.noise, eps)
+    twice = run.evaluate(x[None])[0]
+    # The noise of a random function is as large as its values and would excuse anything: a second, fixed bound.
+    doubtful = not baseline.deterministic or not close(twice, found.center, bound)
+    if doubtful and not close(twice, found.center, baseline.loose(found.center)):
+        return nondeterministic(baseline, "the outputs", found.center, twice)
+    first, again = theory.jacobian[0], theory.again
+    ratio = noise_ratio(found.center, found.noise, eps)
+    allowed = gradient_bound(np.abs(first)[None], ratio, float(eps.max(initial=2.0**-52)))[0]
+    if np.isfinite(first).all() and np.isfinite(again).all() and not close(first, again, allowed):
+        return nondeterministic(baseline, "the gradient", first, again, row=0)
+    return None
+
+
+def nonlinear(baseline: Baseline, found: Examination, theory: Theoretical) -> Finding | None:
+    """The backward pass is linear in what is passed back to it.
+
+    Unit cotangents do not meet a gradient that is clipped at 1, and a loss in training is no unit cotangent.
+    """
+    rows, columns, eps = baseline.rows, baseline.columns, found.eps
+    jacobian = theory.jacobian[np.ix_(rows, columns)]
+    weights, weighed = theory.weights[rows], theory.weighed[columns]
+    if not (np.isfinite(jacobian).all() and np.isfinite(weighed).all()):
+        return None
+    expected = weights @ jacobian
+    ratio = noise_ratio(found.center, found.noise, eps)
+    terms = np.abs(weights) @ np.abs(jacobian) + output_terms(np.abs(weights), found.center[rows], baseline.x[columns])
+    allowed = gradient_bound(terms, ratio, float(eps.max(initial=2.0**-52)))
+    beyond = np.abs(weighed - expected) > allowed
+    if not beyond.any():
+        return None
+    worst = int(np.argmax(np.where(beyond, np.abs(weighed - expected), -1.0)))
+    place = baseline.problem.plan.inputs.describe(int(columns[worst]))
+    cause = (
+        f"the gradient depends on the size of what is passed back to it, as where it is clipped: passing back several "
+        f"outputs' gradients at once, of sizes 4 to 11, gives {weighed[worst]:.6g} for {place}; one at a time, weighed "
+        f"by the same numbers, they add up to {expected[worst]:.6g} (and each of them is right)"
+    )
+    entry = Entry("all outputs, weighed", place, float(weighed[worst]), float(expected[worst]), float(allowed[worst]))
+    return Finding(Verdict.MISMATCH, cause, entry, scripted=False)
+
+
+def differs_from_eager(baseline: Baseline, run: Execution, found: Examination, notes: list[str]) -> Finding | None:
+    """The outputs are eager mode's, up to rounding; a difference in the last digits only is added to ``notes``."""
+    reference = baseline.outputs
+    if reference is None or run.mode == "eager" or not baseline.deterministic:
+        return None
+    rows = baseline.rows
+    if found.center.size != reference.size:
+        cause = f"the output has {found.center.size} elements here and {reference.size} in eager mode"
+        return Finding(Verdict.DISAGREEMENT, cause)
+    difference = np.abs(found.center - reference)
+    bound = output_bound(found.center, found.noise, found.eps)
+    with np.errstate(invalid="ignore"):
+        beyond = np.flatnonzero(~(difference <= bound))
+    beyond = np.intersect1d(beyond, rows)
+    if not found.projected and beyond.size:
+        # At a tie the modes may choose differently, and both be right.
+        kinds = found.judgement.kind
+        cornered = ((kinds == Kind.JUMP) | (kinds == Kind.KINK)).any(axis=0)
+        beyond = np.setdiff1d(beyond, found.rows[cornered])
+    if beyond.size:
+        size = np.concatenate([_largest(found.center[b.start : b.stop]) for b in baseline.problem.outputs.blocks])
+        slight = beyond[difference[beyond] <= LAST_DIGITS * size[beyond]]
+        if slight.size:
+            part = float((difference[slight] / size[slight]).max())
+            notes.append(
+                f"outputs differ from eager mode's in their last digits, by {part:.1g} of the largest: more than "
+                "rounding, as where an iteration stops early (decompositions under XLA do), and too little to be a bug"
+            )
+        beyond = np.setdiff1d(beyond, slight)
+    if not beyond.size:
+        return None
+    row = int(beyond[np.argmax(np.where(np.isfinite(difference[beyond]), difference[beyond], np.inf))])
+    where = baseline.problem.outputs.describe(row)
+    cause = (
+        f"{where} is {found.center[row]:.9g} here and {reference[row]:.9g} in eager mode; rounding explains "
+        f"{bound[row]:.2g} ({beyond.size} of {found.center.size} outputs differ)"
+    )
+    return Finding(Verdict.DISAGREEMENT, cause, place=(row, None))
+
+
+def _largest(block: np.ndarray) -> np.ndarray:
+    """The largest finite size in a block, once for each of its elements."""
+    return np.full(block.size, np.abs(np.where(np.isfinite(block), block, 0.0)).max(initial=0.0))
+
+
+def broken(baseline: Baseline, state: ModeState, found: Examination) -> Finding | None:
+    """The invariants that were chosen; what they remark becomes a note of the state."""
+    # What a loss over padded outputs passes back to the weights is no leak: the rules are ones for first derivatives.
+    if baseline.batch is None or baseline.outputs is None or baseline.options.order > 1:
+        return None
+    example = Example(
+        run=state.run,
+        problem=baseline.problem,
+        batch=baseline.batch,
+        center=found.center,
+        noise=found.noise,
+        eps=found.eps,
+        bind=baseline.rebound,
+        jacobian=None if found.projected else found.jacobian,
+        asked=baseline.options.invariants.asked,
+        notes=state.notes,
+    )
+    finding = broken_invariant(example, baseline.options.invariants)
+    if finding is None:
+        return None
+    # It rests on draws of other calls too. Those are made once more: what is true is found twice.
+    unsteady = wavering(baseline, state.run, finding)
+    if unsteady is not None:
+        return unsteady
+    again = broken_invariant(replace(example, notes=[]), baseline.options.invariants)
+    if again is None or again.rule != finding.rule:
+        baseline.subject.random = True
+        cause = (
+            f"the same call twice gives two different results: {finding.cause}; once more, and it did not. Fix the "
+            "seed, or switch dropout off"
+        )
+        return Finding(Verdict.NONDETERMINISTIC, cause, scripted=False)
+    return finding

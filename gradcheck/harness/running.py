@@ -1,0 +1,103 @@
+"""All modes of one check, in the order that serves them best, with the subject's variables put back afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gradcheck.evidence import Scene, evidence_of
+from gradcheck.findings import Finding
+from gradcheck.harness.baseline import Baseline, Options, observe
+from gradcheck.harness.one_mode import call_witness, checked_mode
+from gradcheck.harness.witness import Witnesses
+from gradcheck.preserving import preserved
+from gradcheck.report import Evidence, ModeResult
+from gradcheck.reproducing import script_for
+from gradcheck.subject import Subject
+from gradcheck.verdicts import Verdict
+
+__all__ = ["ORDER", "Scripts", "evidence_by_mode", "run_modes"]
+
+# The first that runs the subject becomes the witness: XLA evaluates many points the fastest by far. Eager goes last.
+ORDER = ("xla", "graph", "dynamic", "eager")
+
+
+def run_modes(
+    subject: Subject, args: Sequence[Any], modes: Sequence[str], options: Options
+) -> tuple[Baseline, dict[str, ModeResult], dict[str, Finding]]:
+    """Check a subject on one batch in some modes.
+
+    Returns:
+        What eager mode showed, and the result and the finding of every mode, in the order in which they ran.
+
+    Raises:
+        InputError: the arguments cannot be checked.
+    """
+    with contextlib.ExitStack() as stack:
+        before = subject.variables()
+        stack.enter_context(preserved(before))
+        baseline = observe(subject, args, options)
+        known = {id(variable) for variable in before}
+        # A layer may build its variables at its first call.
+        stack.enter_context(preserved([v for v in subject.variables() if id(v) not in known]))
+        for variable, value in zip(baseline.problem.plan.state, baseline.problem.state_values, strict=False):
+            variable.assign(value)
+        witnesses = Witnesses(baseline)
+        if tuple(modes) == ("eager",) and witnesses.current is None:
+            call_witness(baseline, witnesses)
+        results, findings = {}, {}
+        for mode in sorted(modes, key=ORDER.index):
+            start = time.perf_counter()
+            state = checked_mode(baseline, witnesses, mode)
+            results[mode] = state.result(mode, time.perf_counter() - start)
+            findings[mode] = state.finding
+        return baseline, results, findings
+
+
+class Scripts(Mapping[str, str]):
+    """Reproduction scripts by failing mode, written when someone asks: extracting sources takes time."""
+
+    def __init__(self, baseline: Baseline, results: Mapping[str, ModeResult], findings: Mapping[str, Finding]) -> None:
+        self._baseline, self._findings = baseline, findings
+        # A script looks at one entry of a first derivative; what cannot be shown so has none.
+        self._results = {
+            mode: result
+            for mode, result in results.items()
+            if not result.ok and result.verdict.fails and findings[mode].scripted and baseline.options.order == 1
+        }
+        self._texts: dict[str, str] = {}
+
+    def __getitem__(self, mode: str) -> str:
+        if mode not in self._texts:
+            result, baseline = self._results[mode], self._baseline
+            self._texts[mode] = script_for(baseline.subject, baseline.problem, result, self._findings[mode])
+        return self._texts[mode]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+
+def evidence_by_mode(
+    baseline: Baseline, results: Mapping[str, ModeResult], findings: Mapping[str, Finding]
+) -> Evidence:
+    """What the pictures of the modes that did not simply pass are made from; measured when someone looks."""
+
+    def measure(mode: str) -> dict[str, Any]:
+        scene = Scene(
+            problem=baseline.problem,
+            result=results[mode],
+            finding=findings[mode],
+            twin=baseline.twin,
+            eager_outputs=baseline.outputs,
+            options=baseline.options.tolerance,
+        )
+        return evidence_of(scene)
+
+    notable = [mode for mode, result in results.items() if result.verdict is not Verdict.PASS]
+    return Evidence({mode: functools.partial(measure, mode) for mode in notable})

@@ -1,0 +1,144 @@
+"""The mode that was measured entry by entry, and whether another mode does what it does."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.agreement import combinations, gradient_bound, noise_ratio, output_bound, output_terms
+from gradcheck.engines.jacobians import Examination, random_weights
+from gradcheck.findings import Finding
+from gradcheck.harness.baseline import Baseline, close
+from gradcheck.modes import Execution
+from gradcheck.numerics import Status
+
+__all__ = ["Agreement", "Witness", "Witnesses", "agreement", "unsettled"]
+
+# How many verified examples a subject keeps, and how large a Jacobian is worth keeping.
+_MOST_WITNESSES = 512
+_MOST_REMEMBERED = 1 << 16
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A mode that was measured entry by entry, and was not projected.
+
+    Attributes:
+        finding: what it came to.
+        found: its examination.
+        nearby: its outputs at the point that `Baseline.nearby` gives.
+        none_gradients: numbers of the input blocks whose gradient is None.
+    """
+
+    finding: Finding
+    found: Examination
+    nearby: np.ndarray
+    none_gradients: frozenset[int]
+
+
+class Witnesses:
+    """The witness of a check, and those that its subject keeps: what one mode verified is met again in the others.
+
+    Where the caller named an engine every mode is measured by it, and there is no witness.
+
+    Attributes:
+        current: the witness of this check, or None as long as there is none: a mode in which nothing failed.
+        suspect: a compiled mode whose gradient is wrong, or None. Its slopes are right, for what computes the same.
+    """
+
+    def __init__(self, baseline: Baseline) -> None:
+        self._kept = baseline.subject.witnesses
+        self._shared = baseline.options.engine is None
+        self._key = _digest(baseline)
+        self.current: Witness | None = self._kept.get(self._key) if self._shared else None
+        self.suspect: Witness | None = None
+
+    def remember(self, witness: Witness) -> None:
+        """Make it the witness of this check, and keep it for later ones on the same numbers."""
+        if not self._shared:
+            return
+        self.current = witness
+        if witness.found.jacobian.size <= _MOST_REMEMBERED:
+            self._kept[self._key] = witness
+            while len(self._kept) > _MOST_WITNESSES:
+                self._kept.pop(next(iter(self._kept)))
+
+
+def _digest(baseline: Baseline) -> bytes:
+    """Identifies the numbers of a problem and how they are checked."""
+    problem, options = baseline.problem, baseline.options
+    digest = hashlib.blake2b(
+        repr((options.wrt, options.order, options.tolerance, problem.plan.inputs.signature())).encode()
+    )
+    digest.update(problem.x.tobytes())
+    for constant in problem.constants:
+        digest.update(constant.numpy().tobytes())
+    return digest.digest()
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a mode compares with the witness: its outputs here and nearby, and its gradient."""
+
+    outputs: bool = False
+    gradient: bool = False
+
+
+def agreement(baseline: Baseline, run: Execution, witness: Witness) -> Agreement:
+    """Whether outputs here and nearby, and random combinations of gradient rows, equal the witness's.
+
+    Every weight of a combination has size 0.5 … 1.5 and a random sign, so that a single wrong entry shows in each of
+    them with at least half its error; for many wrong entries see `gradcheck.agreement.combinations`.
+    """
+    found, rows, columns = witness.found, baseline.rows, baseline.columns
+    outputs, eps = baseline.problem.outputs, found.eps
+    if found.center.size != outputs.size:
+        return Agreement()
+    jacobian = found.jacobian[np.ix_(rows, columns)]
+    if not np.isfinite(jacobian).all():
+        return Agreement()
+    x = baseline.problem.x
+    random = np.random.default_rng(baseline.seed)
+    count = combinations(eps)
+    cotangents = random_weights(random, count, outputs.size, rows)
+    weights = cotangents[:, rows]
+    if run.mode == "eager":
+        # A backward pass that is not needed costs as much there as one that is.
+        assert baseline.outputs is not None
+        ours = np.stack([baseline.outputs, run.forward(baseline.nearby())])
+        pulled = run.pullback(x, cotangents)
+    else:
+        points = np.stack([*[x] * count, baseline.nearby()])
+        values, pulled = run.linearize(points, np.concatenate([cotangents, np.zeros((1, outputs.size))]))
+        ours, pulled = values[[0, count]], pulled[:count]
+    if witness.nearby.size != found.center.size:
+        return Agreement()
+    # An output that is 0 here has no rounding errors, but those of its value nearby.
+    with np.errstate(invalid="ignore"):
+        bound = output_bound(np.fmax(np.abs(found.center), np.abs(witness.nearby)), found.noise, eps)[rows]
+    for mine, other in zip(ours, (found.center, witness.nearby), strict=False):
+        if mine.size != other.size or not close(mine[rows], other[rows], bound):
+            return Agreement()
+    if run.none_gradients != witness.none_gradients:
+        return Agreement(outputs=True)
+    ratio = noise_ratio(found.center, found.noise, eps)
+    terms = np.abs(weights) @ np.abs(jacobian) + output_terms(np.abs(weights), found.center[rows], x[columns])
+    allowed = gradient_bound(terms, ratio, float(eps.max(initial=2.0**-52)))
+    same = (np.abs(pulled[:, columns] - weights @ jacobian) <= allowed).all()
+    return Agreement(outputs=True, gradient=bool(same))
+
+
+def unsettled(witness: Witness, jacobian: np.ndarray) -> np.ndarray:
+    """Inputs at which another theoretical Jacobian of the same function is not settled by the witness's slopes.
+
+    Args:
+        witness: the witness, whose outputs the mode shares here and nearby.
+        jacobian: the mode's own, ``[y_size, x_size]``.
+    """
+    judgement, rows, columns = witness.found.judgement, witness.found.rows, witness.found.columns
+    with np.errstate(invalid="ignore"):
+        settled = np.abs(jacobian[np.ix_(rows, columns)].T - judgement.numerical) <= judgement.bound
+    settled &= judgement.status == Status.PASS
+    return np.asarray(columns[~settled.all(axis=1)])

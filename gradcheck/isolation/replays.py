@@ -1,0 +1,86 @@
+"""Replays in a process of their own: a case that kills it is a ``CRASH``, and the cases after it are replayed all the
+same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.cases import Case, imported_subject, replay
+from gradcheck.errors import InputError
+from gradcheck.importing import load_object
+from gradcheck.isolation.checks import as_code, crash_result, report_from
+from gradcheck.isolation.environment import installed_versions
+from gradcheck.isolation.limits import Limits, available_memory
+from gradcheck.isolation.process import Worker
+from gradcheck.isolation.tasks import Task
+from gradcheck.report import Report
+
+if TYPE_CHECKING:
+    from gradcheck.isolation.worker import Channel
+
+__all__ = ["IsolatedReplays", "replay_in_worker"]
+
+
+class IsolatedReplays:
+    """A worker process for replays, started with the first. A context manager.
+
+    Args:
+        limits: what the process may use. Where no memory limit is given, half of the machine's.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        limits = limits or Limits(task_seconds=None)
+        if limits.memory is None:
+            limits = replace(limits, memory=available_memory() // 2)
+        self.worker = Worker(limits)
+
+    def __enter__(self) -> IsolatedReplays:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.worker.close()
+
+    def replay(self, case: Case, *, modes: Sequence[str] | None = None, subject: str | None = None) -> Report:
+        """`gradcheck.cases.replay`, each mode a task: one that kills the process costs the others nothing.
+
+        Args:
+            case: the case.
+            modes: which modes; the case's own where omitted.
+            subject: the name of another subject than the one that the case names.
+
+        Raises:
+            InputError: where the subject cannot be imported.
+        """
+        reports = [self._one(case, mode, subject) for mode in modes or (case.mode,)]
+        return replace(
+            next((report for report in reports if report.evidence or report.scripts), reports[0]),
+            modes={mode: result for report in reports for mode, result in report.modes.items()},
+            scripts={mode: script for report in reports for mode, script in report.scripts.items()},
+            evidence={mode: evidence for report in reports for mode, evidence in report.evidence.items()},
+        )
+
+    def _one(self, case: Case, mode: str, subject: str | None) -> Report:
+        arguments = {"case": case.to_dict(), "mode": mode, "subject": subject, "code": as_code(case.arguments)}
+        outcome = self.worker.run(Task(f"{__name__}:replay_in_worker", arguments, key="replay"))
+        if outcome.refusal:
+            raise InputError(outcome.refusal)
+        if outcome.error:
+            raise RuntimeError(f"gradcheck failed on {case.name} in mode {mode}:\n{outcome.error}")
+        if outcome.death is None:
+            return report_from(outcome.value)
+        if outcome.death.kind == "stopped":
+            raise KeyboardInterrupt
+        result = crash_result(mode, outcome.death)
+        return Report(case.name, {mode: result}, as_code(case.arguments), dict(installed_versions()))
+
+
+def replay_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
+    """One case in one mode; its report."""
+    case, mode = Case.from_dict(arguments["case"]), arguments["mode"]
+    named = arguments["subject"]
+    subject = imported_subject(case) if named is None else load_object(named, "subject")
+    channel.begin({"mode": mode, "arguments": arguments["case"]["arguments"], "code": arguments["code"]})
+    return replay(case, modes=mode, subject=subject).to_dict()

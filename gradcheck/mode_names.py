@@ -1,0 +1,33 @@
+"""The modes' names, which are also needed where nothing runs and TensorFlow, even NumPy, may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcheck.errors import InputError
+
+__all__ = ["MODES", "mode_order", "parse_modes"]
+
+MODES = ("eager", "graph", "dynamic", "xla")
+
+
+def parse_modes(modes: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Check a choice of modes; all of them where it is None.
+
+    Raises:
+        InputError: for an unknown mode, or none at all.
+    """
+    if modes is None:
+        return MODES
+    chosen = tuple(part.strip() for part in modes.split(",")) if isinstance(modes, str) else tuple(modes)
+    for mode in chosen:
+        if mode not in MODES:
+            raise InputError(f"unknown mode {mode!r}; the modes are {', '.join(MODES)}")
+    if not chosen:
+        raise InputError(f"modes is empty; choose from {', '.join(MODES)}")
+    return tuple(dict.fromkeys(chosen))
+
+
+def mode_order(mode: str) -> tuple[int, str]:
+    """Sorts modes as they are always shown, with unknown ones last."""
+    return (MODES.index(mode) if mode in MODES else len(MODES), mode)

@@ -1,0 +1,58 @@
+"""The files that a failing test leaves: scripts that show the failure with plain TensorFlow, and case files."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gradcheck.files import file_stem, write_text
+
+if TYPE_CHECKING:
+    from gradcheck.errors import GradientError
+    from gradcheck.report import Report
+
+__all__ = ["write_cases", "write_scripts"]
+
+_FOLDER: pytest.StashKey[Path] = pytest.StashKey()
+
+
+def write_scripts(item: pytest.Item, failing: Report) -> dict[str, str]:
+    """Write the failing modes' scripts; their absolute paths by mode. A test that fails again overwrites its own."""
+    written = {}
+    for mode in failing.scripts:
+        path = _folder(item.config) / f"{_stem(item, failing.subject)}-{mode}.py"
+        written[str(mode)] = str(write_text(path, failing.scripts[mode]))
+    return written
+
+
+def write_cases(item: pytest.Item, error: GradientError) -> dict[str, str]:
+    """Write the failing examples for `gradcheck replay`; their absolute paths by mode.
+
+    Only of subjects that can be imported again: a case of another one would have to be told its subject.
+    """
+    written = {}
+    for mode, case in error.cases.items():
+        if case.subject is not None or case.file is not None:
+            path = _folder(item.config) / f"{_stem(item, case.name)}-{mode}.json"
+            written[str(mode)] = str(case.save(path))
+    return written
+
+
+def _folder(config: pytest.Config) -> Path:
+    """``d/gradcheck`` in pytest's cache; where that is turned off, a folder of this run for temporary files."""
+    cache: Any = getattr(config, "cache", None)
+    if cache is not None:
+        return Path(str(cache.mkdir("gradcheck")))
+    if _FOLDER not in config.stash:
+        config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix="gradcheck-"))
+    return config.stash[_FOLDER]
+
+
+def _stem(item: pytest.Item, subject: str) -> str:
+    # Two tests may check the same subject, also at the same time in two workers.
+    digest = hashlib.sha256(item.nodeid.encode()).hexdigest()[:8]
+    return f"{file_stem(subject)[:60]}-{digest}"

@@ -1,0 +1,73 @@
+"""Collection of `gradcheck.suite`: what pytest does not do by itself with the functions that it makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gradcheck.plugin.settings import MARKER, settings_of
+from gradcheck.suites import ATTRIBUTE, REGISTRY
+
+__all__ = ["collect_unnamed", "leave_out_modes", "mark", "show_report_only"]
+
+
+def collect_unnamed(collector: Any, name: str, found: Any) -> list[Any] | None:
+    """The tests of a module's suites that no variable holds; None for whatever is not the registry of suites."""
+    if name != REGISTRY or not isinstance(found, list) or not isinstance(collector, pytest.Module):
+        return None
+    module = collector.obj
+    named = {id(value) for value in vars(module).values()}
+    items: list[Any] = []
+    for test in found:
+        if id(test) in named or not hasattr(test, ATTRIBUTE):
+            continue
+        title = _free(test.__name__, vars(module))
+        setattr(module, title, test)  # pytest looks the function up by its name when the test runs
+        made = collector.ihook.pytest_pycollect_makeitem(collector=collector, name=title, obj=test)
+        items += made if isinstance(made, list) else [made]
+    return items
+
+
+def _free(title: str, taken: dict[str, Any]) -> str:
+    number, free = 1, title
+    while free in taken:
+        number += 1
+        free = f"{title}_{number}"
+    return free
+
+
+def mark(item: pytest.Item) -> None:
+    """Give a suite's test the marker ``gradcheck`` with the suite's arguments, so that ``-m gradcheck`` selects it."""
+    made = _suite_of(item)
+    if made is not None:
+        item.add_marker(getattr(pytest.mark, MARKER)(**made.marker))
+
+
+def leave_out_modes(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests of suites in modes that the command line, or the ini file, leaves out."""
+    left_out = [item for item in items if _is_left_out(item)]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _suite_of(item: pytest.Item) -> Any:
+    return getattr(getattr(item, "function", None), ATTRIBUTE, None)
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    if _suite_of(item) is None:
+        return False
+    try:
+        return not settings_of(item).modes_to_run()
+    except pytest.UsageError:  # wrong arguments: told when the test is set up
+        return False
+
+
+def show_report_only(item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+    """A suite's test has no source to show in a traceback: its failure is the report."""
+    from gradcheck.errors import GradientError
+
+    if call.excinfo is not None and isinstance(call.excinfo.value, GradientError) and _suite_of(item) is not None:
+        report.longrepr = call.excinfo.getrepr(style="value")

@@ -1,0 +1,72 @@
+"""What is not as it should be in many results, each failure told once for all modes and versions that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gradcheck.rendering.layout import broken
+from gradcheck.report import ModeResult
+from gradcheck.results import Row
+
+__all__ = ["Failure", "failures_of", "title_of"]
+
+
+def title_of(version: str) -> str:
+    """``TensorFlow 2.8.4``."""
+    return f"TensorFlow {version}" if version else "TensorFlow (version not recorded)"
+
+
+@dataclass
+class Failure:
+    """One failure.
+
+    Attributes:
+        subject: its name.
+        words: verdict and cause.
+        case: the smallest batch as code; empty where it is not known.
+        seen: the modes by version.
+    """
+
+    subject: str
+    words: str
+    case: str
+    seen: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many verdicts that is."""
+        return sum(len(modes) for modes in self.seen.values())
+
+    def where(self, several: bool) -> str:
+        """The modes, with versions where there are ``several``: ``xla on 2.8.4, 2.9.3``."""
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for version, modes in self.seen.items():
+            alike.setdefault(tuple(modes), []).append(version or "an unrecorded version")
+        return "; ".join(
+            ", ".join(modes) + (f" on TensorFlow {', '.join(versions)}" if several else "")
+            for modes, versions in alike.items()
+        )
+
+
+def words_of(result: ModeResult) -> str:
+    """``MISMATCH: the gradient is 2 times the slope``, with what was expected instead."""
+    verdict = result.verdict.value
+    if result.expected:
+        verdict += f", expected {' or '.join(expected.value for expected in result.expected)}"
+    return f"{verdict}: {result.cause or result.verdict.meaning}"
+
+
+def failures_of(rows: Iterable[Row]) -> list[Failure]:
+    """The failures of some rows, in their order."""
+    found: dict[tuple[str, str, str], Failure] = {}
+    for row in rows:
+        for mode, result in row.modes.items():
+            if result.ok:
+                continue
+            words, case = words_of(result), broken(row.cases.get(mode, ""))
+            failure = found.setdefault((row.subject, words, case), Failure(row.subject, words, case))
+            modes = failure.seen.setdefault(row.tensorflow, [])
+            if mode not in modes:
+                modes.append(mode)
+    return list(found.values())

@@ -1,0 +1,60 @@
+"""What notebooks show of a report or of a search: `Report._repr_html_` and `SearchResult._repr_html_`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gradcheck.rendering.html import fragment
+from gradcheck.rendering.numbers import number
+from gradcheck.report import ModeResult, Report
+from gradcheck.results import Detail, Row
+from gradcheck.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from gradcheck.searching import SearchResult
+
+__all__ = ["report_fragment", "search_fragment"]
+
+
+def report_fragment(report: Report) -> str:
+    """A report as a fragment of HTML, measuring the evidence of what failed."""
+    details = {mode: _detail(report, mode) for mode in report.modes if report[mode].verdict is not Verdict.PASS}
+    return fragment(_row(report.subject, report.modes, details, report.versions), _resolution(report))
+
+
+def search_fragment(search: SearchResult) -> str:
+    """A search as a fragment of HTML: each failing mode on its own smallest batch."""
+    results = {mode: found.result for mode, found in search.modes.items()}
+    details = {}
+    for mode, found in search.modes.items():
+        if found.report is not None and results[mode].verdict is not Verdict.PASS:
+            case = None if found.case is None else found.case.to_dict()
+            details[mode] = _detail(found.report, mode, case)
+    counts = {mode: found.examples for mode, found in search.modes.items()}
+    examples = ", ".join(f"{count} in {mode}" for mode, count in counts.items())
+    return fragment(_row(search.subject, results, details, search.versions), f"examples checked: {examples}")
+
+
+def _row(
+    subject: str, modes: Mapping[str, ModeResult], details: Mapping[str, Detail], versions: Mapping[str, str]
+) -> Row:
+    return Row(subject, versions.get("tensorflow", ""), modes, details, versions)
+
+
+def _detail(report: Report, mode: str, case: Mapping[str, object] | None = None) -> Detail:
+    try:
+        script = report.scripts.get(mode, "")
+    except Exception:  # a script that cannot be made must not cost the notebook its report
+        script = ""
+    return Detail(
+        arguments=report.arguments,
+        script=script,
+        evidence=report.evidence.get(mode, None),
+        case=case,
+    )
+
+
+def _resolution(report: Report) -> str:
+    found = [result.resolution for result in report.modes.values() if result.resolution is not None]
+    return f"smallest error that would have been seen: {number(max(found), 2)} of the gradient's size" if found else ""

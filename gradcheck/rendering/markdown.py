@@ -1,0 +1,125 @@
+"""Results as Markdown: for a pull request, an issue, or the step summary of a GitHub workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gradcheck.history import History, histories
+from gradcheck.rendering.failures import failures_of, title_of
+from gradcheck.report import ModeResult
+from gradcheck.results import Row, aligned, by_version
+
+__all__ = ["code_span", "render_markdown"]
+
+# GitHub cuts a step summary off at 1 MiB; beyond this many failures their batches are left out.
+_MOST_BATCHES = 200
+
+
+def render_markdown(rows: Iterable[Row]) -> str:
+    """The matrix, what changed between versions, and every failure with its smallest batch, as GitHub's Markdown.
+
+    Args:
+        rows: from `gradcheck.results.read_rows`; of one TensorFlow version or of many.
+    """
+    rows = list(rows)
+    grouped = by_version(rows)
+    lines = ["# Gradient checks", ""]
+    if not rows:
+        return "\n".join([*lines, "The files hold no results.", ""])
+    told = histories(rows)
+    if len(grouped) > 1:
+        lines += _versions_table(told, list(grouped))
+        lines += _changes(told)
+    else:
+        ((version, subjects),) = grouped.items()
+        lines += [f"## {title_of(version)}", "", *_modes_table(aligned(subjects)), ""]
+    lines += _failures(rows, several=len(grouped) > 1)
+    return "\n".join(lines)
+
+
+def _versions_table(told: Sequence[History], versions: Sequence[str]) -> list[str]:
+    """A line for each subject and group of modes that fare alike, a column for each version."""
+    table = [_line(["subject", "modes", *(version or "?" for version in versions)])]
+    table.append(_line(["---"] * (len(versions) + 2)))
+    named = ""
+    for history in told:
+        name = code_span(history.subject) if history.subject != named else ""
+        named = history.subject
+        cells = [_cell(result) for result in history.results.values()]
+        table.append(_line([name, ", ".join(history.modes), *cells]))
+    return [*table, "", "**Bold**: not as it should be. *Italic*: fails as expected. –: not run.", ""]
+
+
+def _modes_table(subjects: dict[str, dict[str, ModeResult | None]]) -> list[str]:
+    modes = list(next(iter(subjects.values())))
+    table = [_line(["subject", *modes]), _line(["---"] * (len(modes) + 1))]
+    return table + [_line([code_span(subject), *map(_cell, results.values())]) for subject, results in subjects.items()]
+
+
+def _cell(result: ModeResult | None) -> str:
+    if result is None:
+        return "–"
+    name = result.verdict.value.replace("_", "\\_")
+    if not result.ok:
+        return f"**{name}**"
+    return f"*{name}*" if result.verdict.fails else name
+
+
+def _changes(told: Sequence[History]) -> list[str]:
+    changed = [history for history in told if history.changed]
+    if not changed:
+        return ["Nothing changed between these versions.", ""]
+    lines = ["## Changed between versions", ""]
+    lines += [
+        f"- {code_span(history.subject)}, {', '.join(history.modes)}: {_plain(history.sentence)}" for history in changed
+    ]
+    return [*lines, ""]
+
+
+def _failures(rows: Sequence[Row], several: bool) -> list[str]:
+    found = failures_of(rows)
+    if not found:
+        return []
+    lines = ["## Not as it should be", ""]
+    for number, failure in enumerate(found):
+        where = f"{code_span(failure.subject)}, {_plain(failure.where(several))}"
+        lines.append(f"- {where}: {_plain(failure.words)}")
+        if failure.case and number < _MOST_BATCHES:
+            fence = "`" * max(3, _longest_run(failure.case) + 1)
+            lines += [
+                "  <details><summary>smallest batch</summary>",
+                "",
+                f"  {fence}python",
+                *(f"  {line}" for line in failure.case.splitlines()),
+                f"  {fence}",
+                "",
+                "  </details>",
+            ]
+    return [*lines, ""]
+
+
+def _longest_run(text: str) -> int:
+    """The longest run of backticks, which a fence around the text must exceed."""
+    longest = current = 0
+    for character in text:
+        current = current + 1 if character == "`" else 0
+        longest = max(longest, current)
+    return longest
+
+
+def code_span(name: str) -> str:
+    """A text as code, for a cell of a table too."""
+    # Nothing is HTML inside a code span; only a backtick ends it, and a pipe ends a table's cell even there.
+    return "`" + " ".join(name.split()).replace("`", "'").replace("|", "\\|") + "`"
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing is markup: causes hold names such as ``__init__`` and ``a*b``."""
+    kept = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    for character in ("\\", "|", "*", "_", "`", "[", "]"):
+        kept = kept.replace(character, "\\" + character)
+    return kept
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,167 @@
+"""A gradient test for each mode without writing one: `suite`, for the top level of a test module.
+
+What it makes is an ordinary test function, parametrised over modes, that pytest collects by itself: ids,
+markers, ``-k``, ``--lf``, fixtures and pytest-xdist work as for any other. Only a suite that is not given a name
+(``gradcheck.suite(layer)`` as a statement of its own) needs the plugin to be seen.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.errors import InputError
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+__all__ = ["ATTRIBUTE", "REGISTRY", "Suite", "suite"]
+
+ATTRIBUTE = "__gradcheck_suite__"
+"""Where a test function made by `suite` holds its `Suite`."""
+
+REGISTRY = "__gradcheck_suites__"
+"""Where a module holds the test functions of the suites that were made in it, named or not."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What one call of `suite` asked for.
+
+    Attributes:
+        subject: the subject, or a factory of one.
+        strategy: what draws its arguments.
+        modes: the modes, one test each.
+        marker: what the call said of ``modes``, ``wrt``, ``expect``, ``engine`` and ``max_examples``, as the marker
+            ``gradcheck`` takes it.
+        options: the other arguments of `gradcheck.search`.
+    """
+
+    subject: Any
+    strategy: Any
+    modes: tuple[str, ...]
+    marker: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self, mode: str) -> None:
+        """Search in one mode.
+
+        Raises:
+            GradientError: with the smallest batch, where the mode is not as it should be.
+        """
+        __tracebackhide__ = True
+        import gradcheck
+
+        strategy = gradcheck.strategies.batches(features=3) if self.strategy is None else self.strategy
+        arguments = {name: value for name, value in self.marker.items() if name != "modes"}
+        result = gradcheck.search(self.subject, strategy, modes=(mode,), **arguments, **self.options)
+        if result.error is not None:
+            raise result.error
+
+
+def suite(
+    subject: Any,
+    strategy: SearchStrategy[Any] | None = None,
+    *,
+    modes: str | Sequence[str] | None = None,
+    expect: Any = None,
+    wrt: str | None = None,
+    engine: str | None = None,
+    max_examples: int | None = None,
+    name: str | None = None,
+    **options: Any,
+) -> Callable[..., None]:
+    """One test for each mode that searches for wrong gradients of a subject, without writing a test.
+
+    At the top level of a test module, or in the body of a test class:
+
+        test_pooling = gradcheck.suite(MaskedPooling, st.batches(features=3), expect={"xla": "UNSUPPORTED"})
+
+    gives ``test_pooling[eager]``, ``test_pooling[graph]``, ``test_pooling[dynamic]`` and ``test_pooling[xla]``. As a
+    statement of its own, ``gradcheck.suite(MaskedPooling)`` gives ``test_MaskedPooling_gradients[…]``.
+
+    Args:
+        subject: as for `gradcheck.check`. A class, or a function without parameters, is called for a subject when the
+            test runs; while tests are collected nothing of TensorFlow's needs to be made.
+        strategy: as for `gradcheck.search`; ``strategies.batches(features=3)`` where omitted.
+        modes: which modes; all where omitted. ``--gradcheck-modes`` leaves out others.
+        expect: verdicts that are expected, as for `gradcheck.check`.
+        wrt: what is differentiated: ``inputs``, ``variables`` or ``all``.
+        engine: how Jacobians are formed.
+        max_examples: examples of each mode.
+        name: what a suite without a variable is called; made of the subject's name where omitted.
+        **options: the other arguments of `gradcheck.search`, such as ``seed``, ``call`` and ``padding``.
+
+    Raises:
+        InputError: where the subject cannot be called, the strategy is none, a mode is unknown, or the call stands
+            inside a function, where pytest would not see it.
+    """
+    from hypothesis.strategies import SearchStrategy
+
+    from gradcheck.mode_names import parse_modes
+
+    if not callable(subject):
+        raise InputError(f"suite needs a callable subject, or a factory of one; got {subject!r}")
+    if strategy is not None and not isinstance(strategy, SearchStrategy):
+        raise InputError(
+            f"suite needs a Hypothesis strategy, such as gradcheck.strategies.batches(features=3); got {strategy!r}"
+        )
+    given = {"modes": modes, "expect": expect, "wrt": wrt, "engine": engine, "max_examples": max_examples}
+    marker = {key: value for key, value in given.items() if value is not None}
+    frame = sys._getframe(1)
+    in_class = "__qualname__" in frame.f_locals and frame.f_locals is not frame.f_globals
+    if not in_class and frame.f_locals is not frame.f_globals:
+        raise InputError(
+            f"gradcheck.suite was called inside the function {frame.f_code.co_name!r}, where pytest does not look for "
+            "tests; call it at the top level of the test module, or use gradcheck.search in a test"
+        )
+    made = Suite(subject, strategy, parse_modes(modes), marker, options)
+    title = name or f"test_{_identifier(subject)}_gradients"
+    test = _test_function(made, title, frame, in_class)
+    if not in_class:
+        # Anew each time, so that the registry stands behind the suites made so far, as pytest collects them.
+        frame.f_globals[REGISTRY] = [*frame.f_globals.pop(REGISTRY, []), test]
+    return test
+
+
+def _test_function(made: Suite, title: str, frame: FrameType, in_class: bool) -> Callable[..., None]:
+    if in_class:
+
+        def in_class_body(self: Any, gradcheck_mode: str) -> None:
+            __tracebackhide__ = True
+            made.run(gradcheck_mode)
+
+        test: Any = in_class_body
+    else:
+
+        def at_top_level(gradcheck_mode: str) -> None:
+            __tracebackhide__ = True
+            made.run(gradcheck_mode)
+
+        test = at_top_level
+    # pytest, editors and annotations point to where a test's code is: that is the line of the call.
+    test.__code__ = test.__code__.replace(
+        co_filename=frame.f_code.co_filename, co_firstlineno=frame.f_lineno, co_name=title
+    )
+    test.__name__ = title
+    test.__qualname__ = f"{frame.f_locals['__qualname__']}.{title}" if in_class else title
+    test.__module__ = str(frame.f_globals.get("__name__", __name__))
+    test.__doc__ = f"Gradients of {_identifier(subject=made.subject)}."
+    test.__test__ = True  # a test whatever the variable is called
+    setattr(test, ATTRIBUTE, made)
+    # A parametrisation of pytest's own, so that the tests are there with the plugin turned off as well.
+    import pytest
+
+    decorated: Callable[..., None] = pytest.mark.parametrize("gradcheck_mode", made.modes)(test)
+    return decorated
+
+
+def _identifier(subject: Any) -> str:
+    """A subject's name as part of a test's name."""
+    plain = getattr(subject, "python_function", subject)  # inside tf.function
+    name = getattr(plain, "__name__", None) or type(plain).__name__
+    return re.sub(r"\W+", "_", name).strip("_") or "subject"

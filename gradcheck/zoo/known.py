@@ -1,0 +1,336 @@
+"""What is known to fail in the zoo: on which versions, why, what it means for a user, and the way round it.
+
+Nothing stands here that was not looked at by hand: each finding has a script in ``docs/findings`` that shows it with
+plain TensorFlow and NumPy, without gradcheck. A finding that is no longer met is a deviation, as a new failure is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gradcheck.mode_names import MODES
+from gradcheck.verdicts import Verdict
+from gradcheck.versions import minor_of
+
+__all__ = ["KNOWN", "Known", "Where", "known_for"]
+
+_NOT_XLA = ("eager", "graph", "dynamic")
+
+
+@dataclass(frozen=True)
+class Where:
+    """Some subjects, in some modes, on some versions, that come to one of some verdicts.
+
+    Attributes:
+        subjects: names of subjects, such as ``"pooling/global_average"``.
+        modes: modes it is met in.
+        verdicts: what a search comes to; several where the batches drawn decide which comes first.
+        since: first TensorFlow minor release it is met on.
+        before: first one it is met on no longer; None for "up to now".
+        keras: the Keras generations it is met with.
+    """
+
+    subjects: tuple[str, ...]
+    modes: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    since: tuple[int, int] = (2, 8)
+    before: tuple[int, int] | None = None
+    keras: tuple[int, ...] = (2, 3)
+
+    def holds(self, subject: str, mode: str, tensorflow: str, keras: str) -> bool:
+        """Whether it speaks of this subject in this mode under these versions."""
+        version = minor_of(tensorflow)
+        return (
+            subject in self.subjects
+            and mode in self.modes
+            and self.since <= version
+            and (self.before is None or version < self.before)
+            and int(keras.split(".")[0]) in self.keras
+        )
+
+
+@dataclass(frozen=True)
+class Known:
+    """A finding, or a limit of TensorFlow that is none.
+
+    Attributes:
+        key: names it, and the script that shows it in plain TensorFlow: ``docs/findings/<key>.py``.
+        title: what happens, in one line.
+        where: where it is met.
+        owner: whose it is: ``"TensorFlow"``, ``"XLA"`` or ``"Keras"``.
+        meaning: what it means for somebody who uses it.
+        instead: the way round it.
+        is_limit: whether it is what TensorFlow says it cannot do, loudly, and not a wrong result.
+    """
+
+    key: str
+    title: str
+    where: tuple[Where, ...]
+    owner: str
+    meaning: str
+    instead: str
+    is_limit: bool = False
+
+    @property
+    def all_verdicts(self) -> frozenset[Verdict]:
+        """Every verdict that it shows in, anywhere."""
+        return frozenset(verdict for where in self.where for verdict in where.verdicts)
+
+    def verdicts(self, subject: str, mode: str, tensorflow: str, keras: str) -> tuple[Verdict, ...]:
+        """The verdicts that it explains; empty where it does not speak of this."""
+        met = (where.verdicts for where in self.where if where.holds(subject, mode, tensorflow, keras))
+        return tuple(dict.fromkeys(verdict for verdicts in met for verdict in verdicts))
+
+
+_M = Verdict.MISMATCH
+_D = Verdict.DISAGREEMENT
+_N = Verdict.NONFINITE
+_L = Verdict.PADDING_LEAK
+_U = Verdict.UNSUPPORTED
+
+KNOWN: tuple[Known, ...] = (
+    Known(
+        key="added_mask_softmax_xla",
+        title="A mask added as (1 - mask) * -1e9 drowns float32 scores under XLA: attention is uniform",
+        where=(
+            Where(
+                (
+                    "attention/softmax_float32",
+                    "attention/softmax_heads",
+                    "attention/multi_head_attention",
+                    "attention/multi_head_attention_float32",
+                    "attention/multi_head_attention_causal",
+                    "attention/multi_head_attention_implicit",
+                ),
+                ("xla",),
+                (_M, _D, _L),
+                before=(2, 9),
+            ),
+        ),
+        owner="XLA",
+        meaning="XLA of 2.8 takes `scores + (1 - mask) * -1e9` apart inside a softmax, and a score of 1 beside 1e9 is "
+        "nothing in float32. Every step that the mask lets through gets the same weight, an all-true mask "
+        "included: the layer averages instead of attending, without an error, and its gradient belongs to "
+        "another function. Keras's `Softmax`, `MultiHeadAttention` and everybody's own attention that masks so.",
+        instead="`tf.where(mask, scores, -1e9)` instead of the sum; `tf.keras.layers.Attention` is right.",
+    ),
+    Known(
+        key="average_pooling_empty_row",
+        title="GlobalAveragePooling1D gives NaN for a row without a valid step",
+        where=(Where(("pooling/global_average",), MODES, (_N,)),),
+        owner="Keras",
+        meaning="The sum over no steps is divided by their number. One empty row in a batch, an empty text say, makes "
+        "the loss NaN; with Keras 2 the gradient of every weight before it, too.",
+        instead="Drop empty rows, or pool with `tf.math.divide_no_nan(tf.reduce_sum(x * mask, 1), tf.reduce_sum(mask, "
+        "1))`.",
+    ),
+    Known(
+        key="time_distributed_unknown_time",
+        title="TimeDistributed of Keras 3 drops or repeats steps where batch and time are unknown",
+        where=(
+            Where(("masks/time_distributed_dense",), ("dynamic",), (Verdict.ERROR, _D, _M, _L), (2, 16), keras=(3,)),
+        ),
+        owner="Keras",
+        meaning="In a `tf.function` that was traced with unknown batch and time the layer runs over as many steps as "
+        "the batch has rows. Outputs have the wrong number of steps, without an error as long as nothing "
+        "behind it minds; where the sizes do not fit, the gradient raises.",
+        instead="Fix the batch or the time in the signature; or leave the layer away: `Dense` and most others act on "
+        "the last axis anyway.",
+    ),
+    Known(
+        key="cut_row_gradient_xla",
+        title="tf.map_fn over rows cut to their length has wrong gradients under XLA",
+        where=(Where(("loops/map_fn_cut_rows",), ("xla",), (_M, _L, _D)),),
+        owner="XLA",
+        meaning="Each row is cut inside the mapped function (`row[:length]`) and reduced. The result is right; the "
+        "gradient reaches the steps behind the cut, as if every row had the length of the last. Training goes "
+        "on, with gradients of padding.",
+        instead="Multiply by a mask inside the mapped function instead of cutting, or do without the loop.",
+    ),
+    Known(
+        key="map_fn_stacked_rows_xla",
+        title="tf.map_fn gives every row the length of the last one under XLA, where other modes raise",
+        where=(
+            Where(
+                ("loops/map_fn_stacked_cut_rows",),
+                ("xla",),
+                (_D, _L, _M, Verdict.ERROR, Verdict.DISCONNECTED),
+            ),
+        ),
+        owner="XLA",
+        meaning="Rows of different length cannot be stacked, and eager mode and graphs say so. XLA stacks them: rows "
+        "are cut or stretched to the length of the last one, without an error.",
+        instead="Pad each row inside the mapped function to a length that is known when the program is compiled, or "
+        "mask.",
+    ),
+    Known(
+        key="map_fn_one_row_crash_xla",
+        title="tf.map_fn over one row of one step, cut and padded again, ends the process under XLA",
+        where=(
+            Where(
+                ("loops/map_fn_cut_rows", "loops/map_fn_stacked_cut_rows"), ("xla",), (Verdict.CRASH,), before=(2, 11)
+            ),
+        ),
+        owner="XLA",
+        meaning="Compiling the program for a batch of one row and one step does not raise: the whole process dies. "
+        "Met by `gradcheck variants` (`map_fn_rows`) and by `loops/map_fn_cut_rows`.",
+        instead="As above: no cut rows under XLA.",
+    ),
+    Known(
+        key="cumprod_at_zero",
+        title="tf.math.cumprod has a gradient of 0 at an input that is 0",
+        where=(Where(("ordering/cumprod",), MODES, (Verdict.DISCONNECTED, _M)),),
+        owner="TensorFlow",
+        meaning="The gradient is computed by dividing by the input, and where that is 0 it is set to 0, which is "
+        "right for no product whose other factors are not 0. A running product of masks or of 1 − p, with a "
+        "factor of exactly 0, does not learn from it.",
+        instead="`tf.math.exp(tf.cumsum(tf.math.log(x)))` for positive numbers; `tf.scan` with a product otherwise. "
+        "`tf.reduce_prod` is right.",
+    ),
+    Known(
+        key="norm_of_zero",
+        title="tf.norm has a gradient of NaN at a vector of zeros",
+        where=(Where(("ordering/norm",), MODES, (_N,)),),
+        owner="TensorFlow",
+        meaning="The norm has a corner there, where 0 is the usual choice; the gradient is 0/0. A row that is all "
+        "padding has such a norm, and one NaN in a gradient is one in every weight.",
+        instead="`tf.sqrt(tf.reduce_sum(x * x) + epsilon)`, or `tf.where` on the *input* of the norm.",
+    ),
+    Known(
+        key="norm_of_zero_unused_xla",
+        title="A square root of 0 whose result is not used: a gradient of 0 in a graph, NaN under XLA",
+        where=(
+            Where(("normalization/standardize",), ("xla",), (_N,)),
+            Where(("merging/dot_normalized",), ("xla",), (_N,), (2, 16), keras=(3,)),
+            Where(("normalization/unit_normalization",), ("xla",), (_N,), (2, 9)),
+        ),
+        owner="XLA",
+        meaning="The gradient of `sqrt` at 0 is infinite. TensorFlow's own kernel gives 0 where nothing comes back to "
+        "it; XLA multiplies 0 by infinity. So layers that guard a square root with `maximum` or `where` "
+        "behind it (`tf.image.per_image_standardization`, Keras's normalised `Dot`) train in graph mode and "
+        "give NaN with `jit_compile=True` as soon as a step is all zeros, as padding is.",
+        instead="Guard the argument: `tf.sqrt(tf.maximum(x, epsilon))`, not `tf.maximum(tf.sqrt(x), epsilon)`.",
+    ),
+    Known(
+        key="rows_of_different_length",
+        title="Rows of different length cannot be stacked",
+        where=(
+            Where(("loops/map_fn_stacked_cut_rows",), _NOT_XLA, (Verdict.ERROR,)),
+            Where(("loops/map_fn_stacked_cut_rows",), ("xla",), (_U,)),
+        ),
+        owner="TensorFlow",
+        meaning="`tf.map_fn` stacks what the mapped function gives.",
+        instead="Pad inside, or ask for ragged results.",
+        is_limit=True,
+    ),
+    Known(
+        key="segments_under_xla",
+        title="XLA has no segment reductions of sorted segments",
+        where=(
+            Where(tuple(f"segments/segment_{kind}" for kind in ("sum", "mean", "max", "min", "prod")), ("xla",), (_U,)),
+        ),
+        owner="XLA",
+        meaning="How many segments there are is known only from the data.",
+        instead="Use `tf.math.unsorted_segment_…`, which is told their number.",
+        is_limit=True,
+    ),
+    Known(
+        key="ragged_under_xla",
+        title="Ragged and sparse tensors do not compile under XLA",
+        where=(
+            Where(
+                (
+                    "segments/ragged_sum",
+                    "segments/ragged_mean",
+                    "segments/ragged_max",
+                    "segments/ragged_prod",
+                    "segments/ragged_variance",
+                    "segments/ragged_softmax",
+                    "segments/ragged_argument",
+                    "segments/ragged_concat",
+                    "segments/sparse_embedding",
+                    "loops/map_fn_ragged",
+                ),
+                ("xla",),
+                (_U,),
+            ),
+        ),
+        owner="XLA",
+        meaning="Their sizes are data.",
+        instead="Work on padded tensors and a mask.",
+        is_limit=True,
+    ),
+    Known(
+        key="unbounded_loop_under_xla",
+        title="A loop without a known bound has no gradient under XLA",
+        where=(Where(("loops/while_loop", "linear_algebra/matrix_exponential"), ("xla",), (_U,)),),
+        owner="XLA",
+        meaning="What every step leaves for the backward pass has to be stored, in a space of known size.",
+        instead="Give `tf.while_loop` its `maximum_iterations`; `tf.linalg.expm` has such a loop inside.",
+        is_limit=True,
+    ),
+    Known(
+        key="cumulative_logsumexp_under_xla",
+        title="XLA before 2.12 has no tf.math.cumulative_logsumexp",
+        where=(Where(("ordering/cumulative_logsumexp",), ("xla",), (_U,), before=(2, 12)),),
+        owner="XLA",
+        meaning="The operation was not translated.",
+        instead="Upgrade, or compute it outside the compiled part.",
+        is_limit=True,
+    ),
+    Known(
+        key="untranslated_up_to_2_15",
+        title="XLA up to 2.15 has no tf.signal.rfft, and no tf.nn.ctc_loss",
+        where=(Where(("indexing/fourier", "losses/ctc", "losses/ctc_two_labels"), ("xla",), (_U,), before=(2, 16)),),
+        owner="XLA",
+        meaning="Operations that they need were not translated.",
+        instead="Upgrade, or compute them outside the compiled part.",
+        is_limit=True,
+    ),
+    Known(
+        key="determinants_under_xla",
+        title="XLA has no determinants of matrices, and no tridiagonal solver that pivots",
+        where=(
+            Where(
+                (
+                    "linear_algebra/determinant",
+                    "linear_algebra/sign_log_determinant",
+                    "linear_algebra/tridiagonal_solve",
+                ),
+                ("xla",),
+                (_U,),
+            ),
+        ),
+        owner="XLA",
+        meaning="`tf.linalg.det`, `slogdet` and `tridiagonal_solve(partial_pivoting=True)` do not compile.",
+        instead="The product of the diagonal of `tf.linalg.cholesky` or `tf.linalg.qr`; `partial_pivoting=False`.",
+        is_limit=True,
+    ),
+    Known(
+        key="qr_of_unknown_size",
+        title="The gradient of tf.linalg.qr before 2.15 needs sizes that are known",
+        where=(Where(("linear_algebra/qr",), ("dynamic",), (Verdict.ERROR,), before=(2, 15)),),
+        owner="TensorFlow",
+        meaning="It raises where the matrices' sizes are unknown while the function is traced.",
+        instead="Fix them in the signature, or upgrade.",
+        is_limit=True,
+    ),
+    Known(
+        key="time_distributed_inner_shape",
+        title="TimeDistributed of Keras 3 needs sizes that are known, around a recurrent layer",
+        where=(Where(("masks/time_distributed_lstm",), ("dynamic",), (_U,), (2, 16), keras=(3,)),),
+        owner="Keras",
+        meaning="The wrapped layer asks for its batch as a Python number.",
+        instead="Fix batch and time in the signature.",
+        is_limit=True,
+    ),
+)
+
+
+def known_for(
+    subject: str, mode: str, tensorflow: str, keras: str, *, among: Iterable[Known] | None = None
+) -> tuple[Known, ...]:
+    """What is known of a subject in a mode under these versions."""
+    rules = KNOWN if among is None else among
+    return tuple(known for known in rules if known.verdicts(subject, mode, tensorflow, keras))

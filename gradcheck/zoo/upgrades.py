@@ -1,0 +1,61 @@
+"""What somebody who upgrades TensorFlow should know, beside the tables: judged by hand from what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["UPGRADES", "Upgrade"]
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """Advice on one upgrade.
+
+    Attributes:
+        old, new: the minor releases.
+        verdict: whether it is safe, in a sentence or two.
+        points: what to do or to know, each a sentence or two of Markdown.
+    """
+
+    old: str
+    new: str
+    verdict: str
+    points: tuple[str, ...]
+
+
+UPGRADES: tuple[Upgrade, ...] = (
+    Upgrade(
+        old="2.8",
+        new="2.15",
+        verdict="**Safe**, as far as gradients of sequence layers go, and worth it for whoever compiles attention. "
+        "Keras 2 is inside both.",
+        points=(
+            "[Masked attention in float32 under `jit_compile=True`](#added_mask_softmax_xla) averages on 2.8 and "
+            "attends from 2.9 on. A compiled model will train differently, and better: do not take a loss curve of "
+            "2.8 for the reference.",
+            "[Cut rows in `tf.map_fn` under XLA](#map_fn_one_row_crash_xla) can end the process on 2.8 and no "
+            "longer do; [their gradient](#cut_row_gradient_xla) is wrong on both. Look for `row[:length]` in "
+            "compiled steps.",
+            "What stays (masked pooling of empty rows, norms of zeros, `tf.math.cumprod` at 0) has the same way "
+            "round on both, so it can be put in before the upgrade.",
+        ),
+    ),
+    Upgrade(
+        old="2.8",
+        new="2.21",
+        verdict="**Safe for TensorFlow's own operations; look twice at layers**, because `tf.keras` is Keras 3 from "
+        "2.16 on. Whoever cannot look keeps Keras 2: `pip install tf_keras` and `TF_USE_LEGACY_KERAS=1`.",
+        points=(
+            "All of what is said of 2.15 above.",
+            "[`TimeDistributed`](#time_distributed_unknown_time) in a `tf.function` with unknown batch and time "
+            "gives the wrong number of steps, silently. Fix one of the two in the signature, or drop the wrapper.",
+            "`tf.map_fn` over rows cut to their length, stacked and padded, is refused by XLA on 2.8 and "
+            "compiles later, [with the wrong lengths](#map_fn_stacked_rows_xla); see also [variable-length "
+            "layers](variable-length-layers.md).",
+            '`SeparableConv1D(padding="causal")` raises on Keras 3.',
+            "Losses and some layers of Keras 3 compute in float32 whatever they are given, unless told `dtype`.",
+            "[Masked `GlobalAveragePooling1D`](#average_pooling_empty_row) still gives NaN for an empty row, but "
+            "its gradient is finite with Keras 3: the loss shows it, and the weights survive.",
+        ),
+    ),
+)

@@ -1,0 +1,77 @@
+"""Random subjects on batches so small that two draws are often the same one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradcheck
+from gradcheck import Batch, Verdict
+from gradcheck.subject import subject_of
+
+MODES = ("eager", "graph", "dynamic", "xla")
+TIMES = 30
+
+
+def one_entry(value: float) -> Batch:
+    return Batch(np.full((1, 1, 1), value), [1])
+
+
+def dropped_out(values: Any) -> Any:
+    return tf.nn.dropout(values, 0.5)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+@pytest.mark.parametrize("mode", MODES)
+def test_dropout_of_one_entry(mode: str, value: float) -> None:
+    """A mask of one entry is the same twice in half of all cases, and at 0 the output is 0 whatever the mask."""
+    subject = subject_of(dropped_out)
+    verdicts: Counter[Verdict] = Counter()
+    for _ in range(TIMES if mode != "eager" else TIMES // 3):
+        # As in a new process: nothing that was seen before helps.
+        subject.random = False
+        subject.witnesses.clear()
+        verdicts[gradcheck.check(dropped_out, one_entry(value), modes=mode)[mode].verdict] += 1
+    assert set(verdicts) == {Verdict.NONDETERMINISTIC}, verdicts
+
+
+def test_seen_to_be_random_once() -> None:
+    """From then on it is asked so often that a mask that hardly ever drops anything shows on one entry, too."""
+
+    def rarely_dropped(values: Any) -> Any:
+        return tf.nn.dropout(values, 0.1)
+
+    many = Batch(np.full((1, 8, 3), 0.5), [8])
+    verdicts = {gradcheck.check(rarely_dropped, many, modes="graph")["graph"].verdict}
+    for _ in range(TIMES):
+        verdicts.add(gradcheck.check(rarely_dropped, one_entry(1.0), modes="graph")["graph"].verdict)
+    assert verdicts == {Verdict.NONDETERMINISTIC}
+
+
+def test_random_nearby_only() -> None:
+    """At 0 neither the output nor its gradient is random, and yet no slope can be measured."""
+
+    def squares(values: Any) -> Any:
+        return values**2 * tf.cast(tf.random.uniform(tf.shape(values)) > 0.5, values.dtype)
+
+    assert gradcheck.check(squares, one_entry(1.0), modes="graph")["graph"].verdict is Verdict.NONDETERMINISTIC
+    result = gradcheck.check(squares, one_entry(0.0), modes="graph")["graph"]
+    assert result.verdict is Verdict.NONDETERMINISTIC
+    assert "next to this batch" in result.cause
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_wrong_and_not_random(mode: str) -> None:
+    """What is always wrong in the same way stays what it is."""
+
+    @tf.custom_gradient
+    def doubled(x: Any) -> Any:
+        return tf.sin(x), lambda upstream: 2 * upstream * tf.cos(x)
+
+    for value in (0.0, 0.5):
+        report = gradcheck.check(lambda values: doubled(values), one_entry(value), modes=mode)
+        assert report[mode].verdict is Verdict.MISMATCH

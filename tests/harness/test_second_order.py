@@ -1,0 +1,94 @@
+"""`order=2`: the gradient of the gradient. Each wrong twin has a right first derivative."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradcheck
+from gradcheck import InputError, Verdict
+
+from .subjects import BATCH, masked_mean
+
+X = np.array([[0.5, -1.25], [2.0, 0.75]])
+
+
+@tf.custom_gradient
+def square(x):
+    return x * x, lambda upstream: 2 * upstream * x
+
+
+@tf.custom_gradient
+def square_stopped(x):
+    """The usual way to lose a second derivative: what the backward pass reads is cut off."""
+    return x * x, lambda upstream: 2 * upstream * tf.stop_gradient(x)
+
+
+def cube(x, factor=1.0):
+    """A gradient that has a gradient of its own, off by a factor."""
+
+    @tf.custom_gradient
+    def backward(x, upstream):
+        return 3 * x * x * upstream, lambda second: (factor * 6 * x * upstream * second, 3 * x * x * second)
+
+    @tf.custom_gradient
+    def forward(x):
+        return x**3, lambda upstream: backward(x, upstream)
+
+    return forward(x)
+
+
+def cube_right(x):
+    return cube(x)
+
+
+def cube_wrong(x):
+    return cube(x, 1.00001)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "verdict"),
+    [(square, square_stopped, Verdict.DISCONNECTED), (cube_right, cube_wrong, Verdict.MISMATCH)],
+    ids=["stopped", "factor"],
+)
+def test_only_the_second_derivative_is_wrong(right, wrong, verdict):
+    second = gradcheck.check(wrong, X, order=2)
+    assert {result.verdict for result in second.modes.values()} == {verdict}, str(second)
+    assert gradcheck.check(wrong, X).ok
+    for result in gradcheck.check(right, X, order=2).modes.values():
+        assert result.verdict is Verdict.PASS, result.cause
+
+
+def test_the_entry_is_named_and_confirmed():
+    result = gradcheck.check(cube_wrong, X, order=2, modes="graph")["graph"]
+    entry = result.entry
+    assert entry is not None
+    assert entry.output.startswith("gradient['x'][")
+    assert entry.input.startswith("x[")
+    assert entry.reference is not None
+    assert entry.reference[0] == entry.theoretical
+    assert entry.reference[1] == pytest.approx(entry.numerical, rel=1e-4)
+
+
+def test_weights_count():
+    layer = tf.keras.layers.Dense(2, activation="tanh", dtype="float64")
+    report = gradcheck.check(layer, X, order=2, modes=("graph", "eager"))
+    assert {result.verdict for result in report.modes.values()} == {Verdict.PASS}, str(report)
+    assert not report["graph"].notes
+
+
+def test_a_corner_of_the_first_derivative_is_no_alarm():
+    assert gradcheck.check(tf.nn.relu, np.array([0.0, 1.0, -1.0]), order=2).ok
+
+
+def test_searched_with_masks():
+    found = gradcheck.search(
+        masked_mean, gradcheck.strategies.batches(features=2), order=2, modes="graph", max_examples=10, seed=0
+    )
+    assert found.ok, str(found)
+
+
+def test_orders_are_one_and_two():
+    with pytest.raises(InputError, match="order must be 1, the gradient, or 2"):
+        gradcheck.check(masked_mean, BATCH, order=3)

@@ -1,0 +1,202 @@
+"""What looks at a gradient beside the slopes of single entries: ties, linearity, forward mode, the graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradcheck
+from gradcheck import Verdict
+
+TIE = np.array([[1.0, 1.0, 0.5]])
+
+
+def highest(x):
+    return tf.reduce_max(x, axis=1)
+
+
+@tf.custom_gradient
+def highest_to_all(x):
+    """Gives 1 to each of several equal maxima: every entry lies between its slopes."""
+    top = tf.reduce_max(x, axis=1)
+    return top, lambda upstream: tf.where(x == top[:, None], upstream[:, None], 0)
+
+
+@tf.custom_gradient
+def highest_to_none(x):
+    """Gives nothing where there are several."""
+    top = tf.reduce_max(x, axis=1)
+    equal = tf.cast(x == top[:, None], x.dtype)
+    alone = tf.cast(tf.reduce_sum(equal, 1) == 1, x.dtype)
+    return top, lambda upstream: equal * (upstream * alone)[:, None]
+
+
+@pytest.mark.parametrize("wrong", [highest_to_all, highest_to_none])
+def test_at_a_tie_the_entries_must_be_right_together(wrong):
+    report = gradcheck.check(wrong, TIE, modes=("graph", "eager"))
+    assert {result.verdict for result in report.modes.values()} == {Verdict.MISMATCH}, str(report)
+    assert "a tie" in report["graph"].cause
+    assert gradcheck.check(wrong, np.array([[1.0, 0.75, 0.5]]), modes="graph").ok
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        highest,
+        lambda x: tf.sort(x, axis=1),
+        lambda x: tf.math.top_k(x, 2).values,
+        lambda x: tf.reduce_min(x) - tf.reduce_max(x),
+        lambda x: tf.maximum(x[:, 0], x[:, 1]) - tf.minimum(x[:, 1], x[:, 2]),
+        lambda x: tf.nn.relu(tf.matmul(x - x, tf.constant([[1.0], [-1.0], [2.0]], tf.float64))),
+        lambda x: tf.math.segment_max(x[0], tf.constant([0, 0, 0])),
+        lambda x: tf.nn.max_pool1d(x[..., None], 2, 1, "SAME"),
+    ],
+)
+@pytest.mark.parametrize("point", [np.ones((1, 3)), np.zeros((1, 3))])
+def test_right_gradients_at_ties_are_not_blamed(right, point):
+    report = gradcheck.check(right, point, modes="graph")
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_third_in_low_precision_three_times_is_near_enough_to_one(dtype):
+    report = gradcheck.check(highest, tf.ones((1, 3), dtype), modes="graph")
+    assert report.ok, str(report)
+
+
+def clipping(x):
+    @tf.custom_gradient
+    def clipped(x):
+        return tf.identity(x), lambda upstream: tf.clip_by_value(upstream, -1, 1)
+
+    return clipped(tf.sin(x))
+
+
+def test_a_gradient_that_is_clipped_is_found_although_unit_cotangents_pass():
+    report = gradcheck.check(clipping, TIE)
+    assert {result.verdict for result in report.modes.values()} == {Verdict.MISMATCH}, str(report)
+    assert "passed back" in report["xla"].cause
+
+
+def doubled(factor):
+    """A gradient that someone wrote; forward mode differentiates the forward pass instead."""
+
+    @tf.custom_gradient
+    def twice(x):
+        return 2 * x, lambda upstream: factor * upstream
+
+    return twice
+
+
+def test_forward_mode_that_is_wrong_where_reverse_mode_is_right_is_a_note():
+    @tf.custom_gradient
+    def sine(x):
+        return tf.stop_gradient(tf.sin(x)) + 0 * x, lambda upstream: upstream * tf.cos(x)
+
+    result = gradcheck.check(lambda x: sine(x) + x, TIE, modes="eager")["eager"]
+    assert result.verdict is Verdict.PASS
+    assert any("forward mode" in note for note in result.notes), result.notes
+
+
+def test_forward_mode_decides_that_something_is_wrong_where_no_slope_can_be_measured():
+    def drowned(x):
+        return doubled(2.25)(tf.cast(x, tf.float32)) + 1e7
+
+    result = gradcheck.check(drowned, TIE, modes="eager")["eager"]
+    assert result.verdict is Verdict.MISMATCH, result
+    assert "forward mode" in result.cause
+
+
+def test_forward_mode_that_agrees_is_a_note_where_no_slope_can_be_measured():
+    def drowned(x):
+        return tf.sin(tf.cast(x, tf.float32)) + 1e6
+
+    result = gradcheck.check(drowned, TIE, modes="eager")["eager"]
+    assert result.verdict is Verdict.UNRESOLVED
+    assert any("forward mode" in note and "agrees" in note for note in result.notes), result.notes
+
+
+def test_a_subject_without_forward_mode_raises_no_alarm():
+    def through_numpy(x):
+        return x + 0 * tf.numpy_function(np.sin, [tf.stop_gradient(x)], tf.float64)
+
+    result = gradcheck.check(through_numpy, TIE, modes="eager")["eager"]
+    assert result.verdict is Verdict.PASS, result.cause
+    assert not result.notes
+
+
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [
+        (lambda x: tf.stop_gradient(x) * 2, "tf.stop_gradient"),
+        (lambda x: tf.cast(tf.cast(x * 1e6, tf.int64), x.dtype), "a cast to int64"),
+        (lambda x: tf.numpy_function(np.sin, [x], tf.float64), "tf.numpy_function"),
+        (lambda x: tf.round(x * 1e7), "tf.round"),
+        (lambda x: tf.cast(tf.argmax(tf.stack([x, x * 0.9999999]), axis=0), x.dtype) + tf.stop_gradient(x), "argmax"),
+        (lambda x: {"right": 2 * x, "wrong": tf.stop_gradient(x)}, "tf.stop_gradient"),
+    ],
+)
+def test_what_cuts_a_path_is_named(subject, words):
+    result = gradcheck.check(subject, TIE, modes="graph")["graph"]
+    assert result.verdict is Verdict.DISCONNECTED, result
+    assert words in result.cause
+    assert "test_witnesses.py:" in result.cause
+
+
+def test_an_index_that_cuts_a_path_is_named_where_nothing_moves():
+    def looked_up(x):
+        return tf.gather(tf.constant([1.0, 2.0, 4.0], tf.float64), tf.cast(x + 0.25, tf.int32))
+
+    result = gradcheck.check(looked_up, TIE, modes="graph")["graph"]
+    assert not result.verdict.fails
+    assert any("a cast to int32, used as an index" in note for note in result.notes), result.notes
+
+
+def test_nonfinite_outputs_and_gradients_are_told_apart():
+    output = gradcheck.check(tf.math.log, np.array([0.0]), modes="graph")["graph"]
+    gradient = gradcheck.check(tf.sqrt, np.array([0.0]), modes="graph")["graph"]
+    assert (output.verdict, gradient.verdict) == (Verdict.NONFINITE, Verdict.NONFINITE)
+    assert output.cause.startswith("the output itself is not finite")
+    assert gradient.cause.startswith("the output is finite and its gradient is not")
+
+
+def test_eager_mode_is_measured_beside_a_compiled_mode_that_is_wrong_alike():
+    """An evaluation is a call of the subject there: without the slopes of the other mode some 200 an input."""
+    calls = []
+
+    @tf.custom_gradient
+    def wrong(x):
+        if tf.executing_eagerly():
+            calls.append(1)
+        return tf.sin(x), lambda upstream: upstream * tf.cos(x) * 1.001
+
+    x = np.linspace(-1.0, 1.0, 12)
+    both = gradcheck.check(wrong, x, modes=("graph", "eager"))
+    beside, own = len(calls), both["eager"]
+    assert {result.verdict for result in both.modes.values()} == {Verdict.MISMATCH}, str(both)
+    calls.clear()
+    alone = gradcheck.check(wrong, x, modes="eager", engine="compiled")["eager"]
+    assert beside < len(calls) / 3
+    assert (own.verdict, own.cause, own.entry.index) == (alone.verdict, alone.cause, alone.entry.index)
+    assert own.entry.numerical == alone.entry.numerical
+
+
+def test_eager_mode_that_is_wrong_otherwise_is_measured_for_itself():
+    @tf.custom_gradient
+    def wrong(x):
+        factor = 1.01 if tf.executing_eagerly() else 1.001
+        return tf.sin(x), lambda upstream: upstream * tf.cos(x) * factor
+
+    report = gradcheck.check(wrong, np.array([0.5, 1.0]), modes=("graph", "eager"))
+    assert ["1.001" in report["graph"].cause, "1.01 " in report["eager"].cause] == [True, True], str(report)
+
+
+@pytest.mark.parametrize("function", [tf.linalg.eigvalsh, lambda a: tf.linalg.svd(a, compute_uv=False)])
+def test_decompositions_that_stop_early_under_xla_are_no_bug(function):
+    def subject(x):
+        return function(tf.matmul(x, x, transpose_a=True) + tf.linalg.diag(tf.constant([0.0, 3.0, 9.0], x.dtype)))
+
+    x = np.array([[0.75, -1.5, 0.25], [2.0, 0.5, -0.125]])
+    report = gradcheck.check(subject, x, modes=("graph", "xla"))
+    assert report.ok, str(report)

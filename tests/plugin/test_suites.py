@@ -1,0 +1,160 @@
+"""`gradcheck.suite`: one test for each mode, and what pytest can do with them."""
+
+from __future__ import annotations
+
+import pytest
+
+SUITE = """
+import gradcheck
+pretend_search({"wrong": {"xla": "MISMATCH"}})
+def right(values, lengths): ...
+def wrong(values, lengths): ...
+test_right = gradcheck.suite(right)
+"""
+
+
+def nodes(result: pytest.RunResult) -> list[str]:
+    """The ids that ``--collect-only -q`` shows."""
+    return [line.partition("::")[2] for line in result.stdout.lines if "::" in line]
+
+
+def test_one_test_for_each_mode(run) -> None:
+    result = run(SUITE + "test_wrong = gradcheck.suite(wrong)", "-v", "--strict-markers")
+    result.assert_outcomes(passed=7, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "test_it.py::test_right[[]eager] PASSED*",
+            "test_it.py::test_wrong[[]xla] FAILED*",
+            "*_ test_wrong[[]xla] _*",
+            "right *PASS *PASS *PASS *PASS",
+            "wrong *PASS *PASS *PASS *MISMATCH !",
+            "test_it.py::test_wrong[[]xla]: wrong",
+            "  again: pytest 'test_it.py::test_wrong[[]xla]'",
+        ]
+    )
+    assert "All traceback entries are hidden" not in result.stdout.str()
+    assert "suites.py" not in result.stdout.str()
+
+
+def test_without_a_variable_it_is_named_after_its_subject(run) -> None:
+    result = run(
+        SUITE + "gradcheck.suite(wrong, modes='xla')\n"
+        "gradcheck.suite(wrong, modes='graph')\n"
+        "gradcheck.suite(wrong, modes='graph', name='test_mine')\n"
+        "anything = gradcheck.suite(right, modes='graph')\n",
+        "--collect-only",
+        "-q",
+    )
+    assert nodes(result) == [
+        *(f"test_right[{mode}]" for mode in ("eager", "graph", "dynamic", "xla")),
+        "test_wrong_gradients[xla]",
+        "test_wrong_gradients_2[graph]",
+        "test_mine[graph]",
+        "anything[graph]",
+    ]
+
+
+def test_an_id_runs_that_test_named_or_not(run) -> None:
+    source = SUITE + "gradcheck.suite(wrong)"
+    run(source, "test_it.py::test_wrong_gradients[xla]").assert_outcomes(failed=1)
+    run(source, "test_it.py::test_right[xla]").assert_outcomes(passed=1)
+
+
+def test_in_a_class_and_with_autouse_fixtures(run) -> None:
+    result = run(
+        SUITE + "import pytest\n"
+        "@pytest.fixture(autouse=True)\n"
+        "def seeded(): print('SEEDED')\n"
+        "class TestLayers:\n"
+        "    gradients = gradcheck.suite(right, modes='eager,xla')\n",
+        "-v",
+        "-s",
+        "-k",
+        "TestLayers",
+    )
+    result.assert_outcomes(passed=2, deselected=4)
+    result.stdout.fnmatch_lines(["*TestLayers::gradients[[]xla]*SEEDED*"])
+
+
+def test_k_m_and_last_failed_select(run) -> None:
+    source = SUITE + "test_wrong = gradcheck.suite(wrong)\ndef test_other(): pass"
+    run(source, "-k", "wrong and xla").assert_outcomes(failed=1, deselected=8)
+    run(source, "-m", "gradcheck").assert_outcomes(failed=1, passed=7, deselected=1)
+    result = run(source, "--lf", "-v")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["test_it.py::test_wrong[[]xla] FAILED*"])
+
+
+def test_marks_of_ones_own(run) -> None:
+    result = run(SUITE + "import pytest\ntest_slow = pytest.mark.skip(reason='slow')(gradcheck.suite(wrong))", "-rs")
+    result.assert_outcomes(passed=4, skipped=4)
+
+
+def test_an_expected_verdict_passes_and_a_pass_that_was_not_expected_fails(run) -> None:
+    result = run(
+        SUITE + "test_wrong = gradcheck.suite(wrong, expect={'xla': 'MISMATCH', 'graph': 'UNSUPPORTED'})",
+        "-k",
+        "wrong",
+        "-q",  # an unexpected pass is no subject that simply passes
+    )
+    result.assert_outcomes(passed=3, failed=1, deselected=4)
+    result.stdout.fnmatch_lines(["wrong *PASS !*MISMATCH [*]", "  PASS in graph (expected UNSUPPORTED)"])
+
+
+def test_arguments_reach_the_search_and_the_command_line_fills_in_the_rest(run) -> None:
+    result = run(
+        SUITE + "test_mine = gradcheck.suite(right, modes='xla', wrt='inputs', seed=3)",
+        "-s",
+        "-k",
+        "mine",
+        "--gradcheck-max-examples=7",
+        "--gradcheck-engine=reference",
+    )
+    line = next(line for line in result.stdout.lines if "SEARCHED" in line)
+    for part in ("('xla',)", "'max_examples': 7", "'engine': 'reference'", "'wrt': 'inputs'", "'seed': 3", "batches("):
+        assert part in line
+
+
+@pytest.mark.parametrize("where", ["option", "ini"])
+def test_modes_left_out_are_deselected(run, pytester: pytest.Pytester, where: str) -> None:
+    if where == "ini":
+        pytester.makeini("[pytest]\ngradcheck_modes = graph, xla\n")
+    arguments = ["--gradcheck-modes=graph,xla"] if where == "option" else []
+    result = run(SUITE, *arguments)
+    result.assert_outcomes(passed=2, deselected=2)
+
+
+def test_a_wrong_argument_is_told_at_set_up(run) -> None:
+    result = run(SUITE + "test_mine = gradcheck.suite(right, modes='xla', expect='WRONG')", "-k", "mine")
+    result.assert_outcomes(errors=1, deselected=4)
+    result.stdout.fnmatch_lines(["*@pytest.mark.gradcheck(expect=...): 'WRONG' is not one of CRASH, *"])
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("gradcheck.suite(3)", "InputError: suite needs a callable subject, or a factory of one; got 3"),
+        ("gradcheck.suite(right, 3)", "InputError: suite needs a Hypothesis strategy, such as *; got 3"),
+        ("gradcheck.suite(right, modes='xal')", "InputError: unknown mode 'xal'; the modes are eager, *"),
+        ("(lambda: gradcheck.suite(right))()", "InputError: gradcheck.suite was called inside the function *"),
+    ],
+)
+def test_what_cannot_be_a_suite_is_an_error_of_collection(run, call: str, said: str) -> None:
+    result = run(SUITE + call)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"E   gradcheck.{said}"])
+
+
+def test_with_xdist(run) -> None:
+    pytest.importorskip("xdist")
+    result = run(SUITE + "gradcheck.suite(wrong)", "-n", "2", subprocess=True)
+    result.assert_outcomes(passed=7, failed=1)
+    result.stdout.fnmatch_lines(["wrong *PASS *PASS *PASS *MISMATCH !"])
+
+
+def test_named_suites_are_tests_with_the_plugin_off_too(run) -> None:
+    result = run(
+        SUITE + "test_wrong = gradcheck.suite(wrong)", "-p", "no:gradcheck", "--strict-markers", subprocess=True
+    )
+    result.assert_outcomes(passed=7, failed=1)
+    result.stdout.fnmatch_lines(["FAILED test_it.py::test_wrong[[]xla]*"])
