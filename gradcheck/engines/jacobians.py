@@ -69,7 +69,7 @@ class Examination:
         noise: standard deviation of the rounding errors of the outputs, ``[y_size]``.
         eps: machine epsilon with which each output is really computed ``[y_size]``: that of its dtype, or of a lower
             precision inside. Another execution's gradient rounds like that, too.
-        grainy: whether some output's noise is a thousand times what its dtype's precision explains.
+        grainy: whether some output is rough as a random one is; see `Rounding`.
         cotangents, directions: of the projected engine; None where entries were judged.
     """
 
@@ -323,7 +323,8 @@ class Rounding:
     Attributes:
         noise: standard deviation of the rounding errors of the outputs, ``[y_size]``.
         eps: machine epsilon with which each output is really computed, ``[y_size]``.
-        grainy: whether some output's noise is a thousand times what its dtype's precision explains.
+        grainy: whether some output's probes are a thousand times as rough as its dtype's precision explains: noise, or
+            random draws.
     """
 
     noise: np.ndarray
@@ -347,7 +348,8 @@ def rounding(first: np.ndarray, eps: np.ndarray) -> Rounding:
         noise = numerics.noise_level(probes[0], probes[1:], eps=coarsest)
         real_eps = np.maximum(eps, numerics.rounding_eps(probes[0], probes[1:], noise, eps=coarsest))
     size = np.abs(np.where(np.isfinite(probes), probes, 0.0)).max(axis=0, initial=0.0)
-    return Rounding(noise, real_eps, grainy=bool((noise > 1000 * coarsest * size).any()))
+    rough = np.maximum(noise, numerics.roughness(probes[1:]))
+    return Rounding(noise, real_eps, grainy=bool((rough > 1000 * coarsest * size).any()))
 
 
 def _merged(parts: list[tuple[np.ndarray, numerics.Judgement]], rows: np.ndarray, n: int) -> numerics.Judgement:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from gradcheck.errors import InputError
 from gradcheck.numerics.steps import FLOAT64_EPS
 
-__all__ = ["measured_eps", "noise_level", "noise_line", "noise_points", "rounding_eps", "unrest"]
+__all__ = ["measured_eps", "noise_level", "noise_line", "noise_points", "rounding_eps", "roughness", "unrest"]
 
 Array = NDArray[np.float64]
 
@@ -175,6 +175,22 @@ def unrest(samples: Any) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         sides = _estimate(values.reshape(4, 2, _SAMPLES, values.shape[1])[2], _DEGREES[2])
     return np.asarray(np.where(np.isfinite(sides).all(axis=0), sides.min(axis=0), 0.0))
+
+
+def roughness(samples: Any) -> Array:
+    """What no polynomial explains over any of the three finer spacings, on the rougher side: ``[y_size]``.
+
+    `noise_level` wants several sequences to agree, for one alone may hold a corner. A random function that draws one of
+    two values often draws the same for a whole sequence: whether there is anything to ask about, one sequence can say.
+
+    Args:
+        samples: as for `noise_level`.
+    """
+    values = np.asarray(samples, np.float64)
+    sequences = values.reshape(4, 2, _SAMPLES, values.shape[1])
+    with np.errstate(invalid="ignore", over="ignore"):
+        rough = np.stack([_estimate(sequences[k], _DEGREES[k]) for k in range(3)])
+    return np.asarray(np.where(np.isfinite(rough), rough, 0.0).max(axis=(0, 1)))
 
 
 def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> Array:

@@ -110,6 +110,7 @@ def test_random_state_and_settings_are_left_alone():
     gradcheck.check(subject, BATCH)
     assert (random.random(), np.random.random(), float(tf.random.uniform([]))) == expected
     assert (tf.config.functions_run_eagerly(), tf.keras.backend.floatx()) == (eagerly, floatx)
+    tf.random.set_seed(None)
 
 
 def test_a_factory_makes_the_subject():

@@ -115,6 +115,21 @@ def test_noise_of_coarse_intermediate_results() -> None:
     assert numerics.noise_level(function(x), function(numerics.noise_points(x))).min() > 1e-12
 
 
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+@pytest.mark.parametrize("x", [0.0, 0.5])
+def test_two_draws_of_a_random_function_are_rough(x: float, kept: float) -> None:
+    """Of samples that are dropped at random no sequence need show noise to the others' satisfaction; one is enough."""
+    random = np.random.default_rng(7)
+    points = numerics.noise_points(np.array([x]))
+    samples = points * (random.random((64, 10_000)) < kept) / kept
+    size = np.abs(samples).max(axis=0)
+    alike = np.array([np.ptp((column / points[:, 0])[:48]) < 1e-9 for column in samples.T])
+    rough = numerics.roughness(samples) > 1000 * EPS * size
+    assert rough[~alike].all()
+    assert alike.mean() < 0.01
+    assert not (numerics.roughness(points**3 + np.abs(points - x)) > 1000 * EPS * np.abs(points).max()).any()
+
+
 def test_noise_level_refuses_other_samples() -> None:
     with pytest.raises(InputError, match="64 points of noise_points"):
         numerics.noise_level(np.zeros(2), np.zeros((3, 2)))
