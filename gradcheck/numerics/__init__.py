@@ -20,8 +20,8 @@ from gradcheck.numerics.ladder import refine as refine
 from gradcheck.numerics.noise import measured_eps as measured_eps
 from gradcheck.numerics.noise import noise_level as noise_level
 from gradcheck.numerics.noise import noise_points as noise_points
-from gradcheck.numerics.noise import rounding_eps as rounding_eps
 from gradcheck.numerics.noise import roughness as roughness
+from gradcheck.numerics.noise import rounding_eps as rounding_eps
 from gradcheck.numerics.steps import FLOAT64_EPS as FLOAT64_EPS
 from gradcheck.numerics.steps import refine_steps as refine_steps
 from gradcheck.numerics.steps import screen_steps as screen_steps

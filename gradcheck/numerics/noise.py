@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from gradcheck.errors import InputError
 from gradcheck.numerics.steps import FLOAT64_EPS
 
-__all__ = ["measured_eps", "noise_level", "noise_line", "noise_points", "rounding_eps", "roughness", "unrest"]
+__all__ = ["measured_eps", "noise_level", "noise_line", "noise_points", "roughness", "rounding_eps", "unrest"]
 
 Array = NDArray[np.float64]
 

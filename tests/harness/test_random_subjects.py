@@ -20,7 +20,7 @@ TIMES = 30
 
 @pytest.fixture(autouse=True)
 def seeded() -> Iterator[None]:
-    """A thousand draws are judged here, and the one that goes wrong once in a million runs should do so for everyone."""
+    """Thousands of draws are judged here: what goes wrong once in a million runs should go wrong for everyone."""
     tf.random.set_seed(11)
     yield
     tf.random.set_seed(None)
