@@ -114,20 +114,21 @@ class _Arguments:
     """What follows ``--``: what is to be installed for somebody's suite, what we search ourselves, pytest's own.
 
     ``--requirements FILE`` and ``--with REQUIREMENT`` (both repeatable), ``--examples N`` and ``--search WHAT`` are
-    ours (``variants``, ``zoo`` or ``sample``, a few subjects of the zoo; variants and zoo where nothing is said).
-    Whatever else there is goes to pytest, and then it is somebody's suite that runs. Paths are meant from where Nox was
-    called.
+    ours (``variants``, ``zoo`` or ``sample``, a few subjects of the zoo; variants and zoo where nothing is said), and,
+    beside ``--search``, ``--only TEXT`` (repeatable): only what has this in its name. Whatever else there is goes to
+    pytest, and then it is somebody's suite that runs. Paths are meant from where Nox was called.
     """
 
     def __init__(self, session: nox.Session) -> None:
         self.install: list[str] = []
         self.examples = ""
         self.search = ""
+        self.only: list[str] = []
         self.pytest: list[str] = []
         rest = iter(session.posargs)
         for argument in rest:
             name, has_value, value = argument.partition("=")
-            if name in ("--requirements", "--with", "--examples", "--search"):
+            if name in ("--requirements", "--with", "--examples", "--search", "--only"):
                 value = value if has_value else next(rest, "")
                 if not value:
                     session.error(f"{name} needs a value; `nox -s {session.name} -- {name} …`")
@@ -144,10 +145,14 @@ class _Arguments:
                 if value not in ("variants", "zoo", "sample"):
                     session.error(f"--search {value}: it is one of variants, zoo and sample")
                 self.search = value
+            elif name == "--only":
+                self.only += ["--only", value]
             else:
                 self.pytest.append(_from_where_nox_was_called(session, argument))
         if self.pytest and (self.examples or self.search):
             session.error("--examples and --search are for this project's own searches, not for a suite of tests")
+        if self.only and not self.search:
+            session.error("--only needs --search: variants and zoo have different names; `gradcheck zoo --list`")
 
 
 def _from_where_nox_was_called(session: nox.Session, argument: str) -> str:
@@ -176,6 +181,7 @@ def _search(session: nox.Session, label: str, arguments: _Arguments, *, keras2: 
         ]
     failed = []
     for name, command in commands.items():
+        command += arguments.only
         written = results / f"{name}-{label}.json"
         written.unlink(missing_ok=True)
         # 1: a verdict is not as it should be. Anything else is a failure to run.
@@ -233,10 +239,13 @@ for _release in versions.RELEASES:
         _version_session(_release, keras2=True)
 
 
-# Texts, files and processes, which no TensorFlow changes: with the oldest and the newest is often enough.
+# Numbers, texts, files and processes, which no TensorFlow changes: with the oldest and the newest is often enough.
 _THE_SAME_EVERYWHERE = [
-    f"tests/{name}" for name in ("cli", "docs", "packaging", "plugin", "rendering", "reports", "sweep")
+    *("tests/cli", "tests/docs", "tests/isolation", "tests/numerics", "tests/packaging"),
+    *("tests/plugin", "tests/rendering", "tests/reports", "tests/strategies", "tests/sweep"),
 ]
+# The pages are about the newest TensorFlow. The README is run with the oldest as well.
+_ONCE = ["tests/docs/test_pages.py", "tests/docs/test_named_pages.py"]
 
 
 @nox.session(reuse_venv=True, tags=["checks"])
@@ -252,8 +261,9 @@ def tests(session: nox.Session, release: versions.Release) -> None:
         _install_keras2(session, release)
     # `nox -s "tests(tf221)" -- --cov -n 2` measures coverage; tracing costs a fifth of the time.
     arguments = session.posargs or ["--numprocesses=2", "--dist=worksteal"]
-    if release == versions.middle() and not session.posargs:
-        arguments += [f"--ignore={path}" for path in _THE_SAME_EVERYWHERE]
+    elsewhere = {versions.oldest(): _ONCE, versions.middle(): _THE_SAME_EVERYWHERE}
+    if not session.posargs:
+        arguments += [f"--ignore={path}" for path in elsewhere.get(release, ())]
     environment = {**_environment(), "COVERAGE_FILE": str(Path(session.create_tmp()) / "coverage")}
     if not browser:
         environment["GRADCHECK_EXPECT_BROWSER"] = ""

@@ -304,14 +304,17 @@ def examine(
     first = recorder.first
     assert first is not None
     rounded = rounding(first, eps)
+    short = np.zeros(eps.size)
+    for chosen, part in judgements:
+        short[chosen] = part.short
     return Examination(
         center=first[0],
         jacobian=jacobian,
         judgement=judgements[0][1] if len(judgements) == 1 else _merged(judgements, rows, columns.size),
         rows=rows,
         columns=columns,
-        noise=rounded.noise,
-        eps=rounded.eps,
+        noise=np.fmax(rounded.noise, 0.25 * short * np.abs(first[0])),
+        eps=np.fmax(rounded.eps, short),
         grainy=rounded.grainy,
     )
 

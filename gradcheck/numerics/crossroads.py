@@ -145,8 +145,10 @@ def between(
     # Most points are no crossroads. Where a few places all have the slope of the point, the others have it too.
     slopes, _, _ = _slopes_about(values, point, ways, shifts[:_GLANCE], _DISTANCES[0])
     with np.errstate(invalid="ignore", over="ignore"):
-        away = np.abs(slopes - measured).max(axis=0)
-        met = (differs & ~(away < _DIFFERENT * np.abs(theory - measured))).any(axis=1)
+        away, apart = np.abs(slopes - measured).max(axis=0), np.abs(theory - measured)
+        # So does a smooth function's, less what it bends; and what hardly differs explains no wrong value.
+        bend = np.fmin(_CURVATURE * np.abs(slopes).max(axis=0), _SHARP * apart)
+        met = (differs & ~(away < np.fmax(_DIFFERENT * apart, bend))).any(axis=1)
     result, several = (np.repeat(met[:, np.newaxis], theory.shape[1], axis=1) for _ in range(2))
     if not met.any():
         return result, several

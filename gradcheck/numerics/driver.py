@@ -7,6 +7,7 @@ together, then the ladder for the directions that need it, each in pieces of at 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from gradcheck.numerics.crossroads import between, reconsider
 from gradcheck.numerics.first_look import screen
 from gradcheck.numerics.judging import Judgement, Status, judge, passes_screen
 from gradcheck.numerics.ladder import Kind, Refined, refine
-from gradcheck.numerics.noise import noise_level, noise_line, rounding_eps, unrest
+from gradcheck.numerics.noise import eps_further_away, noise_level, noise_line, rounding_eps, standing, unrest
 from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps, screen_steps
 
 __all__ = ["compare", "concatenate_refined"]
@@ -91,10 +92,12 @@ def compare(
     out = values(first)
     center, samples, rest = out[0], out[1 : 1 + len(offsets)], out[1 + len(offsets) :]
     noise = noise_level(center, samples, eps=eps)
+    short = _short_types(values, point, center, samples)
+    noise = np.fmax(noise, 0.25 * short * np.abs(center))
     plus, minus = rest.reshape(2, *steps.shape, center.size)  # at the steps of the screen
     estimate = screen(center, plus, minus, steps, noise)
     # The (lower) median, so that one output with cancellation does not coarsen the check of all.
-    levels = np.sort(rounding_eps(center, samples, noise, eps=eps))
+    levels = np.sort(np.fmax(rounding_eps(center, samples, noise, eps=eps), short))
     real_eps = float(levels[(len(levels) - 1) // 2]) if len(levels) else eps
 
     theory = np.asarray(theoretical, np.float64)
@@ -115,6 +118,7 @@ def compare(
         theory, estimate, refined, todo, eps=real_eps, scale=_typical_slope(point, center),
         rtol=rtol, atol=atol, resolution_limit=resolution_limit,
     )  # fmt: skip
+    found = replace(found, short=short)
     outside = (found.kind == Kind.KINK) & (found.status == Status.MISMATCH)
     corners = outside.any(axis=1)
     if corners.any():
@@ -157,6 +161,16 @@ def compare(
         status[tied] = np.where(differs[tied] & inside, Status.KINK, status[tied])
         found = replace(found, status=status)
     return found
+
+
+def _short_types(values: Evaluate, point: Array, center: Array, samples: Array) -> Array:
+    """Machine epsilon ``[y]`` of outputs in a type of so few bits that they stand still around the point; else 0."""
+    still = standing(center, samples)
+    if still.any():
+        # Further away than the function need be defined.
+        with contextlib.suppress(Exception):
+            return eps_further_away(values, point, still)
+    return np.zeros(center.size)
 
 
 # An output at the point is another one than nearby if it is off by this part of its size, at every step alike.

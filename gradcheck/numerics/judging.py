@@ -83,6 +83,8 @@ class Judgement:
         kind: `gradcheck.numerics.Kind` of every entry, SMOOTH where the screen settled it.
         resolution: the smallest error of the gradient, relative to the largest entry for the same output,
             that this check could have seen: the worst over the entries that passed. NaN where none did.
+        short: machine epsilon ``[y_size]`` of outputs that are computed in so few bits that they stand still around the
+            point, 0 for others; None where nobody looked.
     """
 
     status: Statuses
@@ -93,6 +95,7 @@ class Judgement:
     right: Array
     kind: NDArray[np.int8]
     resolution: float
+    short: Array | None = None
 
     def count(self, status: Status) -> int:
         """Number of entries with a status."""

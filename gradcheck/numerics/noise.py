@@ -23,6 +23,7 @@ What is different here, and why:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,17 @@ from numpy.typing import NDArray
 from gradcheck.errors import InputError
 from gradcheck.numerics.steps import FLOAT64_EPS
 
-__all__ = ["measured_eps", "noise_level", "noise_line", "noise_points", "roughness", "rounding_eps", "unrest"]
+__all__ = [
+    "eps_further_away",
+    "measured_eps",
+    "noise_level",
+    "noise_line",
+    "noise_points",
+    "roughness",
+    "rounding_eps",
+    "standing",
+    "unrest",
+]
 
 Array = NDArray[np.float64]
 
@@ -219,6 +230,57 @@ def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_
     by_noise = measured_eps(size, noise, eps=eps)
     next_to_zero = np.where((fine > 1000 * eps) & (fine <= _COARSEST_NEXT_TO_ZERO), 2 * fine, eps)
     return np.asarray(np.maximum(np.maximum(_inner_eps(values, moves), by_noise), np.maximum(next_to_zero, eps)))
+
+
+# Distances at which bfloat16 moves, as parts of the coordinates.
+_FAR = (0.011, 0.037, 0.12, 0.33)
+
+# Types of so few bits that a function in them stands still at every distance from which a slope is measured: epsilon,
+# and how many of the last bits of a float64 they leave 0.
+_SHORT = ((2.0**-10, 42), (2.0**-7, 45))
+
+
+def standing(center: Any, samples: Any) -> NDArray[np.bool_]:
+    """Outputs ``[y_size]`` that hardly move in the samples, and have a value that a type of few bits holds exactly.
+
+    Such an output is a constant, or one that is computed in float16 or bfloat16: `eps_further_away` tells.
+
+    Args:
+        center, samples: as for `noise_level`.
+    """
+    middle, values = np.asarray(center, np.float64), np.asarray(samples, np.float64)
+    still = np.mean(np.diff(values.reshape(4, 2, _SAMPLES, -1)[3], axis=1) == 0, axis=1).min(axis=0) >= 0.7
+    return np.asarray(still & np.isfinite(middle) & (middle != 0) & (_spare_bits(middle) >= _SHORT[0][1]))
+
+
+def eps_further_away(values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool_]) -> Array:
+    """Machine epsilon ``[y_size]`` of the outputs that turn out to be computed in float16 or bfloat16; 0 for others.
+
+    Some percent away from the point such an output takes one value of its type after another, and uses the last of its
+    few bits. What steps from 0 to 1, or from one integer to the next, does not.
+
+    Args:
+        values: the function, ``[k, x_size]`` to ``[k, y_size]``.
+        x: the point, ``[x_size]``.
+        outputs: those in question, from `standing`.
+    """
+    _, direction = noise_line(x)
+    offsets = np.concatenate([np.asarray(_FAR), -np.asarray(_FAR)])
+    seen = np.asarray(values(np.asarray(x, np.float64) + offsets[:, np.newaxis] * direction), np.float64)
+    result = np.zeros(outputs.size)
+    with np.errstate(invalid="ignore"):
+        spare = np.where(np.isfinite(seen), _spare_bits(seen), 52).min(axis=0)
+        several = (np.diff(np.sort(seen, axis=0), axis=0) > 0).sum(axis=0) >= 2  # NaN comes last, and never rises
+    for eps, bits in _SHORT:
+        result = np.where(outputs & several & (spare == bits), eps, result)
+    return result
+
+
+def _spare_bits(values: Array) -> NDArray[np.intp]:
+    """How many of the last bits of a float64 are 0: 52 for a power of two, 45 for what needs all of bfloat16's."""
+    mantissa = np.ascontiguousarray(values).view(np.uint64) & np.uint64(2**52 - 1)
+    lowest = mantissa & (~mantissa + np.uint64(1))
+    return np.asarray(np.where(mantissa == 0, 52, np.log2(np.maximum(lowest, 1).astype(np.float64)))).astype(np.intp)
 
 
 def _inner_eps(samples: Array, moves: NDArray[np.bool_]) -> Array:

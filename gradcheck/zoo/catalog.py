@@ -189,11 +189,11 @@ _CATALOG: tuple[Exhibit, ...] = (
     ),
     *_family(
         "masks",
+        ("time_distributed_dense", "steps"),
         ("masking_lstm", "positive_steps"),
         ("embedding_lstm", "identifiers"),
         ("embedding_average", "identifiers_nonempty"),
         ("embedding_model", "identifiers"),
-        ("time_distributed_dense", "steps"),
         ("time_distributed_lstm", "arrays"),
         ("dense", "arrays"),
         ("pad_and_crop", "arrays"),

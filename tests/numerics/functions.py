@@ -25,6 +25,26 @@ def in_float16(function: Function) -> Function:
     return lambda x: np.asarray(function(x.astype(np.float16).astype(np.float64)), np.float64)
 
 
+def wholly_in_float16(function: Function) -> Function:
+    """Argument and result rounded to float16, as of a function that computes in it whatever it is given."""
+    return lambda x: np.asarray(function(_float16(x)).astype(np.float16).astype(np.float64))
+
+
+def wholly_in_bfloat16(function: Function) -> Function:
+    """Argument and result rounded to bfloat16."""
+    return lambda x: _bfloat16(function(_bfloat16(x)))
+
+
+def _float16(x: Array) -> Array:
+    return x.astype(np.float16).astype(np.float64)
+
+
+def _bfloat16(x: Array) -> Array:
+    bits = np.asarray(x, np.float32).view(np.uint32)
+    nearest = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))  # ties to even
+    return (nearest & np.uint32(0xFFFF0000)).view(np.float32).astype(np.float64)
+
+
 @dataclass(frozen=True)
 class Pair:
     """A scalar function at a point, with a right derivative and a wrong one, and what each must come to."""

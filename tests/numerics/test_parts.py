@@ -10,7 +10,7 @@ import pytest
 from gradcheck import InputError, numerics
 from gradcheck.numerics import Kind, Status, ladder
 
-from .functions import Composition, aliased, in_float32, relu
+from .functions import Composition, aliased, in_float32, relu, wholly_in_bfloat16, wholly_in_float16
 
 EPS = numerics.FLOAT64_EPS
 EPS32 = 2.0**-23
@@ -413,6 +413,39 @@ def test_the_precision_inside_shows_at_zero_too(function: Any, least: float, mos
     found = numerics.rounding_eps(center, samples, numerics.noise_level(center, samples))
     assert (found >= least).all(), found
     assert (found <= most).all(), found
+
+
+@pytest.mark.parametrize("short", [wholly_in_bfloat16, wholly_in_float16])
+@pytest.mark.parametrize("x", [0.3, 1.0, 2.6, 3.0, -1.7, 40.0])
+def test_what_stands_still_for_want_of_bits_is_not_called_wrong(short: Any, x: float) -> None:
+    """Nothing moves at any distance from which a slope is measured, and the gradient is right."""
+    for function, slope in (
+        (lambda y: np.tanh(y), 1 - np.tanh(x) ** 2),
+        (lambda y: y * y, 2 * x),
+        (lambda y: 3 * y, 3.0),
+        (lambda y: np.sin(y), np.cos(x)),
+    ):
+        found = numerics.compare(short(function), np.array([x]), np.array([[slope]]))
+        assert Status.MISMATCH not in found.status, (slope, found)
+
+
+@pytest.mark.parametrize(
+    ("function", "x"),
+    [
+        (np.round, 20.3),
+        (np.floor, 3.5),
+        (np.sign, 2.0),
+        (lambda x: 0 * x + 0.75, 1.0),
+        (lambda x: 0 * x + 1.0078125, 1.0),  # a number that uses the last bit of bfloat16
+        (lambda x: np.where(x < 1.01, 1.0078125, 1.5), 1.0),
+        (lambda x: np.where(np.isfinite(x) & (np.abs(x - 1) < 0.01), 0.75, np.nan), 1.0),
+    ],
+    ids=["round", "floor", "sign", "constant", "a constant of bfloat16", "a step", "nowhere else"],
+)
+def test_what_stands_still_in_float64_has_no_slope(function: Any, x: float) -> None:
+    """As a straight-through estimator, which passes a gradient through what does not move."""
+    assert numerics.compare(function, np.array([x]), np.array([[1.0]])).status == Status.MISMATCH
+    assert numerics.compare(function, np.array([x]), np.array([[0.0]])).status == Status.PASS
 
 
 def test_numbers_that_cancel_in_one_output_do_not_coarsen_another() -> None:
