@@ -91,8 +91,8 @@ def judged(run: Execution, found: Examination) -> Finding:
         entry = entry_at(run, found, i, j)
         if verdict is Verdict.UNRESOLVED:
             cause = (
-                f"the slope of {entry.output} w.r.t. {entry.input} could not be measured well enough "
-                f"({len(where)} of {judgement.status.size} entries)"
+                f"the slope of {entry.output} w.r.t. {entry.input} could not be measured well enough: "
+                f"{_undecided(entry)}{_why(found, row)} ({len(where)} of {judgement.status.size} entries)"
             )
             return Finding(verdict, cause, entry, place=(row, column), resolution=resolution)
         return _wrong(run, found, entry, row, column, len(where), resolution)
@@ -107,6 +107,29 @@ def judged(run: Execution, found: Examination) -> Finding:
         place = (int(found.rows[i]), int(found.columns[j]))
         return Finding(Verdict.KINK, cause, entry, place=place, resolution=resolution)
     return Finding(Verdict.PASS, resolution=resolution)
+
+
+def _undecided(entry: Entry) -> str:
+    """What was measured, in words."""
+    said = "" if entry.theoretical is None else f"; the gradient says {entry.theoretical:.4g}"
+    if entry.numerical is None or entry.bound is None or not np.isfinite(entry.bound):
+        return f"no two steps give the same one{said}"
+    return f"it is {entry.numerical:.4g}, give or take {entry.bound:.2g}{said}"
+
+
+# Epsilons of low precisions, and their names.
+_PRECISIONS = ((2.0**-8, "bfloat16"), (2.0**-12, "float16"), (2.0**-26, "float32"))
+
+
+def _why(found: Examination, row: int) -> str:
+    """The precision of an output where it is coarser than float64: the commonest reason, and one that can be helped."""
+    output = found.center[row]
+    if output == 0 or np.float32(output) != output:  # noise of another kind, or a number that tells nothing
+        return ""
+    for least, name in _PRECISIONS:
+        if found.eps[row] > least:
+            return f". This output has no more digits than {name} has: computed in float64 it could be checked"
+    return ""
 
 
 def _worst(found: Examination, where: np.ndarray) -> tuple[int, int]:

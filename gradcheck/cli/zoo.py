@@ -20,7 +20,11 @@ __all__ = ["zoo"]
 
 @click.command()
 @modes_option
-@click.option("--examples", type=click.IntRange(min=1), help="Batches to try on each subject in each mode.  [4]")
+@click.option(
+    "--examples",
+    type=click.IntRange(min=1),
+    help="Batches to try on each subject in each mode.  [4; 25 where it is known to fail]",
+)
 @click.option("--only", metavar="TEXT", multiple=True, help="Only subjects with this in their name; repeatable.")
 @click.option("--keras", is_flag=True, help="Only what Keras offers, not TensorFlow's own operations.")
 @click.option("--sample", is_flag=True, help="Only the first subject of each family: a quick look.")
@@ -104,6 +108,12 @@ def zoo(
     sys.exit(OK if result.ok else FOUND)
 
 
+def _effort(result: ZooResult) -> str:
+    text = f"In every cell up to {result.max_examples} batches were tried"
+    longest = max((cell.examples for cell in result.cells), default=0)
+    return f"{text}, and up to {longest} where a failure is known." if longest > result.max_examples else f"{text}."
+
+
 def _listing() -> str:
     from gradcheck.rendering.layout import paragraph
     from gradcheck.zoo.catalog import FAMILIES, catalog
@@ -126,7 +136,7 @@ def _text(result: ZooResult, replays: tuple[Replay, ...]) -> str:
     rows = result.rows()
     parts = [
         f"The zoo: {len(rows)} subjects ({versions})",
-        f"In every cell up to {result.max_examples} batches were tried.",
+        _effort(result),
         render_matrix(rows),
     ]
     met = {cell.result.verdict for cell in result.cells}

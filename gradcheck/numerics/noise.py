@@ -235,15 +235,15 @@ def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_
 # Distances at which bfloat16 moves, as parts of the coordinates.
 _FAR = (0.011, 0.037, 0.12, 0.33)
 
-# Types of so few bits that a function in them stands still at every distance from which a slope is measured: epsilon,
-# and how many of the last bits of a float64 they leave 0.
-_SHORT = ((2.0**-10, 42), (2.0**-7, 45))
+# Types of so few bits that a function in them can stand still at every distance from which a slope is measured (in
+# float32 beside a large constant): epsilon, and how many of the last bits of a float64 they leave 0.
+_SHORT = ((2.0**-23, 29), (2.0**-10, 42), (2.0**-7, 45))
 
 
 def standing(center: Any, samples: Any) -> NDArray[np.bool_]:
     """Outputs ``[y_size]`` that hardly move in the samples, and have a value that a type of few bits holds exactly.
 
-    Such an output is a constant, or one that is computed in float16 or bfloat16: `eps_further_away` tells.
+    Such an output is a constant, or one that is computed in such a type: `eps_further_away` tells.
 
     Args:
         center, samples: as for `noise_level`.
@@ -254,7 +254,7 @@ def standing(center: Any, samples: Any) -> NDArray[np.bool_]:
 
 
 def eps_further_away(values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool_]) -> Array:
-    """Machine epsilon ``[y_size]`` of the outputs that turn out to be computed in float16 or bfloat16; 0 for others.
+    """Machine epsilon ``[y_size]`` of the outputs that turn out to be computed in few bits; 0 for others.
 
     Some percent away from the point such an output takes one value of its type after another, and uses the last of its
     few bits. What steps from 0 to 1, or from one integer to the next, does not.

@@ -429,6 +429,16 @@ def test_what_stands_still_for_want_of_bits_is_not_called_wrong(short: Any, x: f
         assert Status.MISMATCH not in found.status, (slope, found)
 
 
+def test_what_stands_still_beside_a_large_constant_in_float32() -> None:
+    def function(x: np.ndarray) -> np.ndarray:
+        return np.float32(1e-3) * x + np.float32(1000)
+
+    for x in (0.5, 0.3, -0.7, 1.0):
+        found = numerics.compare(in_float32(function), np.array([x]), np.array([[1e-3]]))
+        assert found.status != Status.MISMATCH
+        assert found.resolution > 0.02 or np.isnan(found.resolution)
+
+
 @pytest.mark.parametrize(
     ("function", "x"),
     [

@@ -156,6 +156,28 @@ def test_bad_input(arguments, message: str) -> None:
         run_zoo(**arguments)
 
 
+def test_what_is_known_to_fail_is_searched_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search of a few batches that does not meet it would make it look fixed."""
+    tasks = []
+
+    def taken(searches, *_, **__):
+        tasks.extend(searches)
+        yield from ()
+
+    monkeypatch.setattr(running, "run_searches", taken)
+    monkeypatch.setattr("gradcheck._tensorflow.versions", lambda: VERSIONS)
+    run_zoo(only=("segments/segment_sum",))
+    assert {mode: task.max_examples for task in tasks for mode in task.modes} == {
+        "eager": running.DEFAULT_EXAMPLES,
+        "graph": running.DEFAULT_EXAMPLES,
+        "dynamic": running.DEFAULT_EXAMPLES,
+        "xla": LONG_SEARCH,
+    }
+    tasks.clear()
+    run_zoo(only=("segments/segment_sum",), max_examples=2)
+    assert [(task.modes, task.max_examples) for task in tasks] == [(("eager", "graph", "dynamic", "xla"), 2)]
+
+
 def test_an_error_of_the_harness_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = next(exhibit for exhibit in catalog() if exhibit.name == "indexing/roll")
     monkeypatch.setattr(type(broken), "strategy", property(lambda self: "gradcheck.zoo.draws:no_such_strategy"))
