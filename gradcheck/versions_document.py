@@ -28,6 +28,7 @@ bundled variants, the zoo and the failing cases that other versions left; or, wi
 ```console
 $ nox -s tf28                              # one release
 $ nox -s tf28 tf215 tf221 -- --examples 30 # a longer search on three
+$ nox -s tf28 -- --search zoo --only lstm  # what has this in its name; also --search variants and sample
 $ nox -t versions                          # all of them, with both Keras
 $ nox -s report                            # what they found, together: results/report.html, .md and .json
 $ nox -s tf215 -- ../project/tests -k lstm # somebody's tests; --with and --requirements install what they need
