@@ -20,7 +20,7 @@ from gradcheck.invariants import BY_DEFAULT
 from gradcheck.layout import Block, Layout
 from gradcheck.modes import EagerExecution, Execution, OneByOne, execution
 from gradcheck.numerics import Status
-from gradcheck.padding import side_of, steps_mask, valid_inputs, valid_outputs
+from gradcheck.padding import steps_mask, valid_inputs, valid_outputs
 from gradcheck.preserving import preserved
 from gradcheck.problem import Problem
 from gradcheck.report import ModeResult, jsonable
@@ -96,7 +96,7 @@ def evidence_of(scene: Scene) -> dict[str, Any]:
     padded_inputs = np.zeros(0, int) if mask is None else np.flatnonzero(~valid_inputs(problem.plan, mask))
     padded_outputs = np.zeros(0, int)
     if mask is not None and batch is not None:
-        padded_outputs = np.flatnonzero(~valid_outputs(problem.outputs, mask, side_of(batch, style)))
+        padded_outputs = np.flatnonzero(~valid_outputs(problem.outputs, mask, batch.padding.side))
     second = None if scene.finding.other is None else scene.finding.other.batch
     found: dict[str, Any] = {
         "inputs": _blocks(problem.plan.inputs, problem.plan.input_count),
@@ -399,8 +399,8 @@ def _compared(scene: Scene) -> dict[str, Any] | None:
         mine, theirs = steps_mask(batch, style), steps_mask(other.batch, style)
         if mine is None or theirs is None:
             return None
-        rows = np.flatnonzero(valid_outputs(problem.outputs, mine, side_of(batch, style)))
-        there = np.flatnonzero(valid_outputs(outputs, theirs, side_of(other.batch, style)))
+        rows = np.flatnonzero(valid_outputs(problem.outputs, mine, batch.padding.side))
+        there = np.flatnonzero(valid_outputs(outputs, theirs, other.batch.padding.side))
         if rows.size != there.size:
             return None
         first, second = first[rows], second[there]

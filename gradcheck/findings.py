@@ -10,7 +10,7 @@ from gradcheck.cuts import what_cuts
 from gradcheck.engines.jacobians import Examination
 from gradcheck.layout import Layout
 from gradcheck.modes import Execution
-from gradcheck.numerics import Status
+from gradcheck.numerics import Kind, Status
 from gradcheck.problem import Problem
 from gradcheck.report import Entry
 from gradcheck.verdicts import Verdict
@@ -98,12 +98,20 @@ def judged(run: Execution, found: Examination) -> Finding:
         return _wrong(run, found, entry, row, column, len(where), resolution)
     kinks = np.argwhere(judgement.status == Status.KINK)
     if len(kinks):
-        j, i = (int(k) for k in kinks[0])
+        # A corner before a step: there the gradient says something.
+        j, i = (int(k) for k in min(kinks.tolist(), key=lambda place: judgement.kind[tuple(place)] == Kind.JUMP))
         entry = entry_at(run, found, i, j)
-        cause = (
-            f"{entry.output} has a corner in {entry.input} at this point; the gradient lies between the slopes of the "
-            f"two sides ({len(kinks)} of {judgement.status.size} entries)"
-        )
+        of = f"{len(kinks)} of {judgement.status.size} entries"
+        if judgement.kind[j, i] == Kind.JUMP:
+            cause = (
+                f"{entry.output} jumps where {entry.input} passes this point, as what is rounded or cast to an integer "
+                f"does; the gradient is that of the pieces it jumps between ({of})"
+            )
+        else:
+            cause = (
+                f"{entry.output} has a corner in {entry.input} at this point; the gradient lies between the slopes of "
+                f"the two sides ({of})"
+            )
         place = (int(found.rows[i]), int(found.columns[j]))
         return Finding(Verdict.KINK, cause, entry, place=place, resolution=resolution)
     return Finding(Verdict.PASS, resolution=resolution)

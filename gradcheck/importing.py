@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import inspect
@@ -42,10 +43,17 @@ def load_object(spec: str, what: str) -> Any:
         try:
             found = getattr(found, part)
         except AttributeError:
-            public = [entry for entry in vars(found) if not entry.startswith("_")] if hasattr(found, "__dict__") else []
-            hint = f"; it has {', '.join(public[:8])}{' …' if len(public) > 8 else ''}" if public else ""
-            raise InputError(f"{what} {spec!r}: {where} has no {name!r}{hint}") from None
+            raise InputError(f"{what} {spec!r}: {where} has no {name!r}{_offers(found, part)}") from None
     return found
+
+
+def _offers(holder: Any, wanted: str) -> str:
+    """What there is instead: the name most like it, or some of those that are no modules."""
+    things = vars(holder) if hasattr(holder, "__dict__") else {}
+    public = [name for name, thing in things.items() if not (name.startswith("_") or isinstance(thing, ModuleType))]
+    if close := difflib.get_close_matches(wanted, public, 1):
+        return f"; did you mean {close[0]!r}?"
+    return f"; it has {', '.join(public[:8])}{' …' if len(public) > 8 else ''}" if public else ""
 
 
 def load_strategy(given: str | Mapping[str, Any]) -> SearchStrategy[Any]:

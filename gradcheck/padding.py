@@ -15,23 +15,12 @@ from gradcheck.layout import Layout
 from gradcheck.problem import Plan
 from gradcheck.strategies import Batch, Padding
 
-__all__ = ["extended", "refilled", "side_of", "steps_mask", "valid_inputs", "valid_outputs"]
-
-
-def side_of(batch: Batch, style: str) -> str:
-    """The side of the padding that the subject is told of: a vector of lengths says nothing of a side, and by
-    convention the valid steps come first.
-    """
-    return batch.padding.side if style == "mask" else "post"
+__all__ = ["extended", "refilled", "steps_mask", "valid_inputs", "valid_outputs"]
 
 
 def steps_mask(batch: Batch, style: str) -> np.ndarray | None:
     """Valid steps ``[batch, time]`` as the subject is told of them; None where it is told nothing."""
-    if style == "values":
-        return None
-    if style == "mask":
-        return np.asarray(batch.mask)
-    return np.asarray(np.arange(batch.values.shape[1])[None, :] < np.asarray(batch.lengths)[:, None])
+    return None if style == "values" else np.asarray(batch.mask)
 
 
 def valid_inputs(plan: Plan, mask: np.ndarray) -> np.ndarray:

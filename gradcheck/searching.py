@@ -448,6 +448,7 @@ class _OneMode:
         self.report: Report | None = None
         self.undecided: tuple[Any, Report] | None = None
         self.flaky = False
+        self.notes: Counter[str] = Counter()  # of examples that passed
         self.reports: dict[Any, Report | None] = {}
         self.resolution: float | None = None
 
@@ -551,6 +552,7 @@ class _OneMode:
         if not verdict.fails:
             if self.failing is None:
                 self.report = report
+                self.notes.update(report[self.mode].notes)
                 if verdict is Verdict.UNRESOLVED:
                     self.undecided = (drawn, report)
             return
@@ -608,12 +610,14 @@ class _OneMode:
             )
         if self.counts[Verdict.UNRESOLVED.value]:
             notes.append(f"{self.counts[Verdict.UNRESOLVED.value]} of {total} examples could not be decided: no pass")
+        # What was remarked of most of them is true of the subject.
+        notes += [f"{note} (said of {n} of {total} examples)" for note, n in self.notes.items() if 2 * n > total]
         return ModeResult(self.mode, Verdict.PASS, resolution=self.resolution, notes=tuple(notes))
 
     def _undecided_verdict(self) -> Verdict:
-        # An undecided example is no pass; with passes beside it the counts tell.
+        # An undecided example is no pass. Where they are the fewer, the counts tell.
         passed = self.counts[Verdict.PASS.value] + self.counts[Verdict.KINK.value]
-        return Verdict.UNRESOLVED if self.counts[Verdict.UNRESOLVED.value] and not passed else Verdict.PASS
+        return Verdict.UNRESOLVED if self.counts[Verdict.UNRESOLVED.value] > passed else Verdict.PASS
 
 
 def _identity(result: ModeResult) -> tuple[Verdict, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,6 +96,12 @@ class Subject:
         needed = [p for p in told if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
         return None if needed else (batch.values,)
 
+    def told(self, batch: Batch) -> Batch:
+        """The batch as the subject is told of it: lengths say nothing of a side, and by convention the valid steps come
+        first. Without a batch that says so, the padding would be the data and the data padding.
+        """
+        return batch.with_side("post") if self.style == "lengths" else batch
+
     @functools.cached_property
     def style(self) -> str:
         """How the subject takes a batch: ``"lengths"``, ``"mask"`` or ``"values"``."""
@@ -133,6 +140,11 @@ class Subject:
         """Call ``target`` (the subject, or the subject as autograph converted it) with a batch's arguments."""
         if self.custom_call is not None:
             return self.custom_call(target, *args, **kwargs)
+        if "mask" in kwargs and not getattr(self.target, "supports_masking", True):
+            # Keras 3 warns at every call that such a layer hands no mask on. It is we who give it one.
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*does not support masking")
+                return target(*args, **kwargs)
         return target(*args, **kwargs)
 
     def parameter_names(self) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ _MEANINGS = {
     Verdict.CRASH: "The process died or hung on this batch.",
     Verdict.UNSUPPORTED: "This mode cannot run the subject at all; that says nothing about the gradient.",
     Verdict.KINK: (
-        "The function has a corner exactly here, so it has no single slope; the gradient lies between the slopes "
+        "The function has a corner or a step exactly here, so no single slope; the gradient lies between the slopes "
         "on the two sides, which is all that can be asked of it."
     ),
     Verdict.UNRESOLVED: (

@@ -31,6 +31,7 @@ from gradcheck.report import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from gradcheck.cli.progress import SearchProgress
+    from gradcheck.rendering.text import Access
     from gradcheck.searching import ModeSearch, SearchResult
 
 __all__ = ["search"]
@@ -95,7 +96,9 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
     one. Batches are drawn from strategies.batches with the options below, or from --strategy.
     """
     from gradcheck.isolation import ending_on_sigterm
+    from gradcheck.rendering import render_search
 
+    access = _access(options)
     isolated = _isolation(options)
     # What may take its process along is not loaded here.
     loaded = [(spec, spec if options["isolate"] else load_object(spec, "subject")) for spec in subjects]
@@ -125,7 +128,7 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
             if result is not None:
                 finished.append(result)
                 if not (options["quiet"] and result.ok):
-                    say(f"{result}\n", json_file)
+                    say(f"{render_search(result, access)}\n", json_file)
             if interrupted:
                 break
     for result in finished:
@@ -146,6 +149,22 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         click.echo(f"{interrupted}; searched until then: {searched or 'nothing'}", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(OK if all(result.ok for result in finished) else FOUND)
+
+
+def _access(options: dict[str, Any]) -> Access:
+    """What there is besides the text, for somebody who has no result in Python."""
+    from gradcheck.rendering.text import Access
+
+    wanted = {
+        "scripts": "a script of plain TensorFlow for each failure",
+        "cases": "what `gradcheck replay` runs again under any version",
+        "html_file": "pictures",
+    }
+    names = {"html_file": "html FILE"}
+    offered = [
+        f"--{names.get(name, f'{name} DIR')} writes {what}" for name, what in wanted.items() if not options[name]
+    ]
+    return Access(detail="--json FILE has it", elsewhere="; ".join(offered) or "listed below")
 
 
 def _extent(result: SearchResult) -> str:

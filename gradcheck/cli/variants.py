@@ -83,7 +83,7 @@ def _text(result: VariantsResult, modes: tuple[str, ...]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items() if version)
     rows = result.rows()
     parts = [
-        f"Variable-length layers, written {len(rows)} ways ({versions})",
+        f"Variable-length layers, written {'one way' if len(rows) == 1 else f'{len(rows)} ways'} ({versions})",
         "\n".join(
             paragraph(
                 "Each line is one way of turning a vector of lengths into a layer (construct/consumer); each "

@@ -15,7 +15,7 @@ from gradcheck.errors import InputError
 from gradcheck.invariants import Chosen
 from gradcheck.layout import Layout
 from gradcheck.modes import EagerExecution
-from gradcheck.padding import side_of, steps_mask, valid_inputs, valid_outputs
+from gradcheck.padding import steps_mask, valid_inputs, valid_outputs
 from gradcheck.problem import Problem
 from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
@@ -91,9 +91,9 @@ class Baseline:
 
     @property
     def side(self) -> str:
-        """Side of the padding, as the subject is told of it."""
+        """Side of the padding."""
         assert self.batch is not None
-        return side_of(self.batch, self.subject.style)
+        return self.batch.padding.side
 
     @property
     def columns(self) -> np.ndarray:

@@ -97,7 +97,10 @@ def check(
     expected = {mode: expected_verdicts(expect, mode, tf.__version__) for mode in chosen_modes}
     adapter = subject_of(subject, call)
     tolerance = {"rtol": rtol, "atol": atol, "resolution_limit": resolution_limit}
-    batch = args[0] if len(args) == 1 and isinstance(args[0], Batch) else None
+    batch = None
+    if len(args) == 1 and isinstance(args[0], Batch):
+        batch = adapter.told(args[0])
+        args = (batch,)
     options = Options(wrt, engine, applicable(chosen, adapter, batch), order, tolerance)
     baseline, results, findings = run_modes(adapter, args, chosen_modes, options)
     results = {mode: replace(results[mode], expected=expected[mode]) for mode in chosen_modes}

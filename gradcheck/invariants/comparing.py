@@ -13,7 +13,7 @@ from gradcheck.engines.jacobians import random_weights
 from gradcheck.findings import Finding
 from gradcheck.layout import Block, Layout
 from gradcheck.modes import EagerExecution, Execution, OneByOne, execution
-from gradcheck.padding import side_of, steps_mask
+from gradcheck.padding import steps_mask
 from gradcheck.problem import Problem
 from gradcheck.rendering.causes import cause_of
 from gradcheck.report import Entry
@@ -78,7 +78,7 @@ class Example:
     @property
     def side(self) -> str:
         """The side of the padding as the subject is told of it."""
-        return side_of(self.batch, self.problem.subject.style)
+        return self.batch.padding.side
 
     @property
     def level(self) -> float:

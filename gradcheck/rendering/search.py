@@ -53,13 +53,14 @@ def _results(search: Search) -> dict[str, ModeResult]:
 
 
 def _examples(search: Search) -> str:
-    by_count: dict[int, list[str]] = {}
+    extents: dict[str, list[str]] = {}
     for mode, outcome in search.modes.items():
-        by_count.setdefault(outcome.examples, []).append(mode)
-    if len(by_count) == 1:
-        (count,) = by_count
-        return f"{count} example{'s' if count != 1 else ''} in each mode"
-    return "examples: " + "; ".join(f"{count} in {', '.join(modes)}" for count, modes in by_count.items())
+        count = outcome.examples
+        extent = f"{count} example{'s' if count != 1 else ''}"
+        extents.setdefault(f"found at example {count}" if outcome.verdict.fails else extent, []).append(mode)
+    if len(extents) == 1:
+        return next(iter(extents)) + (" in each mode" if len(search.modes) > 1 else "")
+    return "; ".join(f"{extent} in {', '.join(modes)}" for extent, modes in extents.items())
 
 
 def render_search(search: Search, access: Access | None = None) -> str:

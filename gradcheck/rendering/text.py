@@ -200,7 +200,7 @@ class Access:
     Attributes:
         script, detail, arguments: that code.
         origin: what the name in it stands for.
-        elsewhere: where the rest is instead, for a reader who has no such name; there is no code then.
+        elsewhere: where the rest is instead, for a reader who has no such name; then ``detail`` is in words.
     """
 
     script: str = 'report.scripts["MODE"]'
@@ -219,7 +219,7 @@ def _footer(report: Report, access: Access) -> list[str]:
     detailed = [result.mode for result in failed if result.detail]
     if access.elsewhere:
         if detailed:
-            rows.append(("whole error", f'.parts[0]["{detailed[0]}"].detail of this exception'))
+            rows.append(("whole error", access.detail.replace("MODE", detailed[0])))
         return columns([*rows, ("at hand", access.elsewhere if failed else "")], indent=0)
     if report.arguments:
         mode = report.failures[0].mode if report.failures else ""
@@ -244,7 +244,10 @@ def access_in_an_error(*, case: bool) -> Access | None:
         return None
     replay = ["the command that replays this under any version"] if case else []
     first = ", ".join(["a script of plain TensorFlow", *replay])
-    return Access(elsewhere=f"{first} and the command that runs the test again are in the section gradcheck at the end")
+    return Access(
+        detail='.parts[0]["MODE"].detail of this exception',
+        elsewhere=f"{first} and the command that runs the test again are in the section gradcheck at the end",
+    )
 
 
 def render_report(report: Report, access: Access | None = None) -> str:

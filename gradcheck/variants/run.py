@@ -120,7 +120,8 @@ class VariantsResult(BundledResult[VariantCell]):
         version = self.versions.get("tensorflow", "")
         ending = f" on TensorFlow {version}, {self.seconds:.0f} s" + (", interrupted" if self.interrupted else "")
         if self.ok:
-            return f"all {len(self.cells)} verdicts as expected{ending}"
+            every = f"all {len(self.cells)} verdicts" if len(self.cells) > 1 else "the verdict is"
+            return f"{every} as expected{ending}"
         return f"{len(self.deviations)} of {len(self.cells)} verdicts not as expected{ending}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import tensorflow as tf
 
 import gradcheck
 from gradcheck import Batch, GradientError, Verdict, recording, strategies
@@ -24,6 +25,45 @@ def test_a_factor_shrinks_to_one_row_of_length_one():
         assert found.counterexample.values.shape == (1, 1, 2)
         assert found.counterexample.lengths.tolist() == [1]
         assert found.examples <= 100
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lengths_say_nothing_of_a_side(seed):
+    """A subject that is told only lengths is given the valid steps first, whatever was drawn, and shown so."""
+    given = []
+
+    def wrong(values, lengths):
+        if tf.executing_eagerly():
+            given.append((values.numpy(), lengths.numpy()))
+        return scaled(1.001)(values, lengths)
+
+    found = gradcheck.search(wrong, BATCHES, modes="dynamic", max_examples=25, seed=seed)["dynamic"]
+    assert found.verdict is Verdict.MISMATCH
+    assert found.counterexample.values.shape[:2] == (1, 1)
+    assert found.counterexample.lengths.tolist() == [1]
+    given.clear()
+    batch = Batch([[[8.0, 8.0], [1.0, 2.0]]], [1], strategies.Padding("pre"))
+    report = gradcheck.check(wrong, batch, modes="eager")
+    assert given[0][0].tolist() == [[[1.0, 2.0], [8.0, 8.0]]]
+    assert repr(batch.with_side("post")) == report.arguments
+
+
+def test_what_is_mostly_undecided_is_no_pass():
+    """And what was remarked of most examples is said of the search."""
+
+    def halves(values):
+        return tf.cast(tf.tanh(tf.cast(values, tf.bfloat16)), values.dtype)
+
+    found = gradcheck.search(halves, BATCHES, modes="graph", max_examples=20, seed=1)["graph"]
+    assert found.counts["UNRESOLVED"] > found.counts.get("PASS", 0)
+    assert found.verdict is Verdict.UNRESOLVED
+
+    def through_integers(values):
+        return tf.cast(tf.cast(values * 0, tf.int32), values.dtype)
+
+    found = gradcheck.search(through_integers, BATCHES, modes="graph", max_examples=10, seed=1)["graph"]
+    assert found.verdict is Verdict.PASS
+    assert any("is None (the path is cut by a cast to int32" in note for note in found.result.notes)
 
 
 def test_an_error_in_the_longest_rows_shrinks_to_two_rows():
