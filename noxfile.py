@@ -239,13 +239,17 @@ for _release in versions.RELEASES:
         _version_session(_release, keras2=True)
 
 
-# Numbers, texts, files and processes, which no TensorFlow changes: with the oldest and the newest is often enough.
-_THE_SAME_EVERYWHERE = [
-    *("tests/cli", "tests/docs", "tests/isolation", "tests/numerics", "tests/packaging"),
-    *("tests/plugin", "tests/rendering", "tests/reports", "tests/strategies", "tests/sweep"),
+# What no TensorFlow changes (numbers, texts, files, processes) is tested with the newest, and what Python and NumPy may
+# change with the oldest as well. The README is run with both. Scripts and planted errors are the same code in between.
+_NOT_WITH_THE_OLDEST = [
+    *("tests/docs/test_pages.py", "tests/docs/test_named_pages.py"),
+    *("tests/rendering", "tests/reports", "tests/sweep"),
 ]
-# The pages are about the newest TensorFlow. The README is run with the oldest as well.
-_ONCE = ["tests/docs/test_pages.py", "tests/docs/test_named_pages.py"]
+_NOT_WITH_THE_MIDDLE = [
+    *("tests/docs", "tests/rendering", "tests/reports", "tests/sweep"),
+    *("tests/cli", "tests/isolation", "tests/numerics", "tests/packaging", "tests/plugin", "tests/strategies"),
+    *("tests/reproduce", "tests/variants"),
+]
 
 
 @nox.session(reuse_venv=True, tags=["checks"])
@@ -261,7 +265,7 @@ def tests(session: nox.Session, release: versions.Release) -> None:
         _install_keras2(session, release)
     # `nox -s "tests(tf221)" -- --cov -n 2` measures coverage; tracing costs a fifth of the time.
     arguments = session.posargs or ["--numprocesses=2", "--dist=worksteal"]
-    elsewhere = {versions.oldest(): _ONCE, versions.middle(): _THE_SAME_EVERYWHERE}
+    elsewhere = {versions.oldest(): _NOT_WITH_THE_OLDEST, versions.middle(): _NOT_WITH_THE_MIDDLE}
     if not session.posargs:
         arguments += [f"--ignore={path}" for path in elsewhere.get(release, ())]
     environment = {**_environment(), "COVERAGE_FILE": str(Path(session.create_tmp()) / "coverage")}
