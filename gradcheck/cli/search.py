@@ -155,16 +155,13 @@ def _access(options: dict[str, Any]) -> Access:
     """What there is besides the text, for somebody who has no result in Python."""
     from gradcheck.rendering.text import Access
 
-    wanted = {
-        "scripts": "a script of plain TensorFlow for each failure",
-        "cases": "what `gradcheck replay` runs again under any version",
-        "html_file": "pictures",
+    offers = {
+        "scripts": "--scripts DIR writes a script of plain TensorFlow for each failure",
+        "cases": "--cases DIR writes what `gradcheck replay` runs again under any version",
+        "html_file": "--html FILE writes pictures",
     }
-    names = {"html_file": "html FILE"}
-    offered = [
-        f"--{names.get(name, f'{name} DIR')} writes {what}" for name, what in wanted.items() if not options[name]
-    ]
-    return Access(detail="--json FILE has it", elsewhere="; ".join(offered) or "listed below")
+    left = [offer for option, offer in offers.items() if not options[option]]
+    return Access(detail="--json FILE has it", elsewhere="; ".join(left) or "listed below")
 
 
 def _extent(result: SearchResult) -> str:

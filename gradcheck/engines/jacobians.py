@@ -313,7 +313,7 @@ def examine(
         judgement=judgements[0][1] if len(judgements) == 1 else _merged(judgements, rows, columns.size),
         rows=rows,
         columns=columns,
-        noise=np.fmax(rounded.noise, 0.25 * short * np.abs(first[0])),
+        noise=np.fmax(rounded.noise, numerics.rounding_noise(short, first[0])),
         eps=np.fmax(rounded.eps, short),
         grainy=rounded.grainy,
     )

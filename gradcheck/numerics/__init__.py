@@ -22,6 +22,7 @@ from gradcheck.numerics.noise import noise_level as noise_level
 from gradcheck.numerics.noise import noise_points as noise_points
 from gradcheck.numerics.noise import roughness as roughness
 from gradcheck.numerics.noise import rounding_eps as rounding_eps
+from gradcheck.numerics.noise import rounding_noise as rounding_noise
 from gradcheck.numerics.steps import FLOAT64_EPS as FLOAT64_EPS
 from gradcheck.numerics.steps import refine_steps as refine_steps
 from gradcheck.numerics.steps import screen_steps as screen_steps

@@ -20,7 +20,15 @@ from gradcheck.numerics.crossroads import between, reconsider
 from gradcheck.numerics.first_look import screen
 from gradcheck.numerics.judging import Judgement, Status, judge, passes_screen
 from gradcheck.numerics.ladder import Kind, Refined, refine
-from gradcheck.numerics.noise import eps_further_away, noise_level, noise_line, rounding_eps, standing, unrest
+from gradcheck.numerics.noise import (
+    eps_further_away,
+    noise_level,
+    noise_line,
+    rounding_eps,
+    rounding_noise,
+    standing,
+    unrest,
+)
 from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps, screen_steps
 
 __all__ = ["compare", "concatenate_refined"]
@@ -93,7 +101,7 @@ def compare(
     center, samples, rest = out[0], out[1 : 1 + len(offsets)], out[1 + len(offsets) :]
     noise = noise_level(center, samples, eps=eps)
     short = _short_types(values, point, center, samples)
-    noise = np.fmax(noise, 0.25 * short * np.abs(center))
+    noise = np.fmax(noise, rounding_noise(short, center))
     plus, minus = rest.reshape(2, *steps.shape, center.size)  # at the steps of the screen
     estimate = screen(center, plus, minus, steps, noise)
     # The (lower) median, so that one output with cancellation does not coarsen the check of all.

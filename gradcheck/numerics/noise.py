@@ -40,6 +40,7 @@ __all__ = [
     "noise_points",
     "roughness",
     "rounding_eps",
+    "rounding_noise",
     "standing",
     "unrest",
 ]
@@ -170,8 +171,13 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     # Where the function computes in a lower precision, outputs that happened to stand still do so too.
     inner = np.maximum(_inner_eps(values, repeats[3].min(axis=0) < 0.7), measured_eps(size, result, eps=eps))
     lower = np.isfinite(middle) & (inner > eps)
-    result = np.where(lower, np.maximum(result, 0.25 * inner * np.abs(middle)), result)
+    result = np.where(lower, np.maximum(result, rounding_noise(inner, middle)), result)
     return np.asarray(result)
+
+
+def rounding_noise(eps: Any, center: Any) -> Array:
+    """Standard deviation of the rounding errors of outputs that are computed with these machine epsilons, at least."""
+    return np.asarray(0.25 * np.asarray(eps) * np.abs(center))
 
 
 def unrest(samples: Any) -> Array:
@@ -220,7 +226,7 @@ def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_
     values, middle = np.asarray(samples, np.float64), np.abs(np.asarray(center, np.float64))
     sequences = values.reshape(4, 2, _SAMPLES, *middle.shape)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        moves = np.mean(np.diff(sequences[3], axis=1) == 0, axis=1).min(axis=0) < 0.7
+        moves = _moves(sequences[3])
         size = np.fmax(middle, np.fmax.reduce(np.abs(np.where(np.isfinite(values), values, 0.0))))
         fine = np.stack([_estimate(sequences[k], _DEGREES[k]) / np.abs(sequences[k]).max(axis=1) for k in (0, 1)])
         fine = np.where(fine > 0, fine, 0.0).max(axis=1)  # NaN, as of 0/0, is no noise
@@ -249,7 +255,7 @@ def standing(center: Any, samples: Any) -> NDArray[np.bool_]:
         center, samples: as for `noise_level`.
     """
     middle, values = np.asarray(center, np.float64), np.asarray(samples, np.float64)
-    still = np.mean(np.diff(values.reshape(4, 2, _SAMPLES, -1)[3], axis=1) == 0, axis=1).min(axis=0) >= 0.7
+    still = ~_moves(values.reshape(4, 2, _SAMPLES, -1)[3])
     return np.asarray(still & np.isfinite(middle) & (middle != 0) & (_spare_bits(middle) >= _SHORT[0][1]))
 
 
@@ -274,6 +280,11 @@ def eps_further_away(values: Callable[[Array], Any], x: Any, outputs: NDArray[np
     for eps, bits in _SHORT:
         result = np.where(outputs & several & (spare == bits), eps, result)
     return result
+
+
+def _moves(sequences: Array) -> NDArray[np.bool_]:
+    """Outputs ``[y]`` that change between samples ``[side, sample, y]``: 30 % of the time, on one side at least."""
+    return np.asarray(np.mean(np.diff(sequences, axis=1) == 0, axis=1).min(axis=0) < 0.7)
 
 
 def _spare_bits(values: Array) -> NDArray[np.intp]:
