@@ -177,7 +177,8 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
 
 def rounding_noise(eps: Any, center: Any) -> Array:
     """Standard deviation of the rounding errors of outputs that are computed with these machine epsilons, at least."""
-    return np.asarray(0.25 * np.asarray(eps) * np.abs(center))
+    with np.errstate(invalid="ignore"):  # of an infinite output there is none to know
+        return np.asarray(0.25 * np.asarray(eps) * np.abs(center))
 
 
 def unrest(samples: Any) -> Array:
@@ -284,7 +285,8 @@ def eps_further_away(values: Callable[[Array], Any], x: Any, outputs: NDArray[np
 
 def _moves(sequences: Array) -> NDArray[np.bool_]:
     """Outputs ``[y]`` that change between samples ``[side, sample, y]``: 30 % of the time, on one side at least."""
-    return np.asarray(np.mean(np.diff(sequences, axis=1) == 0, axis=1).min(axis=0) < 0.7)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.mean(np.diff(sequences, axis=1) == 0, axis=1).min(axis=0) < 0.7)
 
 
 def _spare_bits(values: Array) -> NDArray[np.intp]:

@@ -429,6 +429,18 @@ def test_what_stands_still_for_want_of_bits_is_not_called_wrong(short: Any, x: f
         assert Status.MISMATCH not in found.status, (slope, found)
 
 
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_outputs_that_are_not_finite_warn_nobody(bad: float) -> None:
+    """NumPy's warnings are errors here, and in many a suite that this runs in."""
+
+    def function(points: np.ndarray) -> np.ndarray:
+        x = points[:, 0]
+        return np.stack([np.sin(x), np.full(len(x), bad), np.where(x > 1.0, bad, 1.0)], axis=1)
+
+    found = numerics.compare(function, np.array([1.0]), np.array([[np.cos(1.0), 0.0, 0.0]]))
+    assert found.status.tolist() == [[Status.PASS, Status.UNRESOLVED, Status.UNRESOLVED]]
+
+
 def test_what_stands_still_beside_a_large_constant_in_float32() -> None:
     def function(x: np.ndarray) -> np.ndarray:
         return np.float32(1e-3) * x + np.float32(1000)
