@@ -6,7 +6,6 @@ themselves, the weights that the subject had, the mode, and what it came to unde
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 
 from gradcheck.encoding import decode, encode
 from gradcheck.errors import InputError
-from gradcheck.files import write_json
+from gradcheck.files import read_json, write_json
 from gradcheck.importing import load_object, spec_of
 from gradcheck.report import ModeResult, Report
 from gradcheck.strategies import Batch
@@ -226,12 +225,7 @@ def load_case(path: str | Path) -> Case:
         InputError: where it cannot be read, is no JSON or no case, is damaged, or was written by a newer gradcheck.
     """
     path = Path(path)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not JSON ({error}); give a file that gradcheck search --cases wrote") from error
+    data = read_json(path, "give a file that gradcheck search --cases wrote")
     try:
         return Case.from_dict(data)
     except InputError as error:

@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-__all__ = ["file_stem", "write_json", "write_text"]
+from gradcheck.errors import InputError
+
+__all__ = ["file_stem", "read_json", "write_json", "write_text"]
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -30,6 +32,24 @@ def write_json(path: Path, document: Any, *, indent: int | None = None) -> Path:
         ValueError: for a number that JSON does not have.
     """
     return write_text(path, json.dumps(document, indent=indent, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """The document in a file of JSON.
+
+    Args:
+        path: the file.
+        remedy: which file to give instead of one that is not JSON.
+
+    Raises:
+        InputError: where it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not JSON ({error}); {remedy}") from error
 
 
 def file_stem(name: str) -> str:

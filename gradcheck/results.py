@@ -7,13 +7,13 @@ TensorFlow nor NumPy: results are often read where they were not made.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import InputError
+from gradcheck.files import read_json
 from gradcheck.mode_names import mode_order
 from gradcheck.report import SCHEMA_VERSION, Entry, ModeResult
 from gradcheck.verdicts import Verdict
@@ -170,12 +170,7 @@ def read_rows(path: Path | str) -> list[Row]:
         with Store(str(path), create=False) as store:
             return rows_of(store.document())
     path = Path(path)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not JSON ({error}); give files that were written with --json") from error
+    document = read_json(path, "give files that were written with --json")
     try:
         return [replace(row, origin=row.origin or str(path)) for row in rows_of(document)]
     except InputError as error:
