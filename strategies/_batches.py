@@ -15,7 +15,7 @@ from gradcheck.strategies import _arguments as arguments
 from gradcheck.strategies._fills import FILLS, FillMenu, fill_menu
 from gradcheck.strategies._genome import Genome, genomes
 from gradcheck.strategies._lengths import draw_lengths, length_bytes
-from gradcheck.strategies._shapes import SHAPE_BYTES, ShapeMenu, shape_menu
+from gradcheck.strategies._shapes import ShapeMenu, shape_menu
 from gradcheck.strategies._values import KIND_BYTES, OWN_BYTES, NumberPlan, draw_numbers, garbage, number_plan
 from gradcheck.strategies.batch import SIDES, Batch, Padding
 
@@ -34,7 +34,8 @@ class BatchPlan:
         numbers: which values.
         fills: what padded cells hold.
         sides: where they are, the simpler side first.
-        gap: unused bytes of the first of the genome's two strings, which is made as long as the second.
+        size: bytes of each of the genome's two strings.
+        gap: unused ones at the end of the first.
     """
 
     menu: ShapeMenu
@@ -46,6 +47,7 @@ class BatchPlan:
     numbers: NumberPlan
     fills: FillMenu
     sides: tuple[str, ...]
+    size: int
     gap: int
 
     def assemble(self, data: bytes) -> Batch:
@@ -58,7 +60,7 @@ class BatchPlan:
         features = 1 if self.features is None else self.features
         whole = (shape.rows, shape.time, features)
         grid, seed = draw_numbers(genome, self.numbers, whole, lengths, gap=self.gap)
-        grid, time = grid[shape.kept, shape.first : shape.last], shape.last - shape.first
+        grid, time = grid[np.ix_(shape.kept, shape.steps)], len(shape.steps)
         vector = np.array(shape.cut(lengths, self.min_length), dtype=self.integer)
         mask = np.arange(time) < vector[:, None]
         if bool(mask.all()):
@@ -115,9 +117,10 @@ def batch_plan(
         )
     menu = shape_menu(min_rows, max_rows, least_time, high, high + extra)
     finite = fill_menu(fills, arguments.flag("poison", poison), numbers.low, numbers.high, numbers.dtype)
-    gap = OWN_BYTES - (SHAPE_BYTES + length_bytes(max_rows) + 2 + KIND_BYTES)
+    used = menu.size + length_bytes(max_rows) + 2 + KIND_BYTES
+    size = max(used, OWN_BYTES)
     integer = arguments.length_dtype("lengths_dtype", lengths_dtype)
-    return BatchPlan(menu, last, max_rows, low, high, integer, numbers, finite, sides, gap)
+    return BatchPlan(menu, last, max_rows, low, high, integer, numbers, finite, sides, size, size - used)
 
 
 @st.composite
@@ -182,4 +185,4 @@ def batches(
         arguments.hashable(lengths_dtype, "lengths_dtype"),
         number_plan(arguments.hashable(dtype), min_value, max_value, domain, singular),
     )
-    return plan.assemble(draw(genomes(OWN_BYTES, 2)))
+    return plan.assemble(draw(genomes(plan.size, 2)))

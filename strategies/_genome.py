@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-__all__ = ["Genome", "genomes", "table"]
+__all__ = ["Genome", "genomes", "rare_width", "table"]
 
 
 class Genome:
@@ -43,22 +43,28 @@ class Genome:
         self._at = at + 2
         return self._data[at] << 8 | self._data[at + 1]
 
-    def rare(self) -> int:
-        """The greater of the next two bytes: below 7, say, in one of 1300 draws.
+    def rare(self, width: int) -> int:
+        """The greater of the next two numbers of ``width`` bytes each: below 7, say, in one of 1300 draws of width 1.
 
-        For codes that only the shrinker should use. It lowers one byte to 0 without effect and then has the whole
+        For codes that only the shrinker should use. It lowers one number to 0 without effect and then has the whole
         range in the other. (A gate, "if the first byte is 0 the second counts", would not do: while it is shut,
         the second byte is lowered for nothing, and what it says when the gate opens may no longer fail.)
         """
-        at = self._at
-        self._at = at + 2
-        return max(self._data[at], self._data[at + 1])
+        return max(int.from_bytes(self.bytes(width), "big"), int.from_bytes(self.bytes(width), "big"))
 
     def bytes(self, count: int) -> bytes:
         """The next `count` bytes."""
         at = self._at
         self._at = at + count
         return self._data[at : at + count]
+
+
+def rare_width(codes: int) -> int:
+    """How many bytes wide `Genome.rare` must be for a draw to be one of ``codes`` small ones in 1 of 400 at most."""
+    width = 1
+    while (codes / 256**width) ** 2 > 1 / 400:
+        width += 1
+    return width
 
 
 def genomes(size: int, count: int = 1) -> st.SearchStrategy[bytes]:

@@ -14,7 +14,7 @@ from gradcheck.strategies import _arguments as arguments
 from gradcheck.strategies._fills import FILLS, FillMenu, fill_menu
 from gradcheck.strategies._genome import Genome, genomes
 from gradcheck.strategies._lengths import draw_lengths, length_bytes
-from gradcheck.strategies._shapes import SHAPE_BYTES, shape_menu
+from gradcheck.strategies._shapes import shape_menu
 from gradcheck.strategies._values import number_plan
 from gradcheck.strategies.batch import SIDES, Padding
 
@@ -116,10 +116,10 @@ def masks(
     numbers = arguments.dtype_of("dtype", dtype, kinds="bfiu")
     with_holes, transposed = arguments.flag("holes", holes), arguments.flag("time_major", time_major)
     menu = shape_menu(least, most, shortest, high, longest)
-    genome = Genome(draw(genomes(SHAPE_BYTES + length_bytes(most) + 2 + _HOLES)))
+    genome = Genome(draw(genomes(menu.size + length_bytes(most) + 2 + _HOLES)))
     shape = menu.draw(genome)
     drawn = draw_lengths(genome, shape.rows, most, low, high, shape.time)
-    lengths, time = np.array(shape.cut(drawn, low), dtype=np.int64), shape.last - shape.first
+    lengths, time = np.array(shape.cut(drawn, low), dtype=np.int64), len(shape.steps)
     columns = np.arange(time)
     pre = some_sides[genome.byte() % len(some_sides)] == "pre"
     mask = columns >= (time - lengths)[:, None] if pre else columns < lengths[:, None]

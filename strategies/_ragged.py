@@ -16,7 +16,7 @@ from gradcheck.strategies._batches import batch_plan
 from gradcheck.strategies._fills import FILLS
 from gradcheck.strategies._genome import genomes
 from gradcheck.strategies._literals import array_code
-from gradcheck.strategies._values import OWN_BYTES, number_plan
+from gradcheck.strategies._values import number_plan
 from gradcheck.strategies.batch import Batch
 
 __all__ = ["Ragged", "ragged"]
@@ -139,4 +139,4 @@ def ragged(
     plan = batch_plan(
         features, min_batch, max_batch, min_length, max_length, 0, 0, ("post",), FILLS, False, splits, numbers
     )
-    return Ragged.from_batch(plan.assemble(draw(genomes(OWN_BYTES, 2))))
+    return Ragged.from_batch(plan.assemble(draw(genomes(plan.size, 2))))

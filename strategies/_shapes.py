@@ -2,21 +2,20 @@
 
 Every new `(batch, time)` costs a trace and an XLA compilation of 0.1-2 s for each mode, so a search draws
 from a menu of four and puts its variety into lengths, padding and values. The shrinker can leave the menu: it
-drops rows, and steps from the end and from the beginning, each through a code of two bytes that means "as in the menu"
-except where it is tiny, which in generation happens for one in about a thousand. What is dropped is cut out of the
-finished batch: what stays keeps its numbers, so that a failure is not lost with what has nothing to do with it.
+drops rows, steps in between, and steps from the end and from the beginning, each through a code that
+means "as in the menu" except where it is tiny, which in generation happens for one in about a thousand. What is
+dropped is cut out of the finished batch: what stays keeps its numbers, so that a failure is not lost with what has
+nothing to do with it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from gradcheck.strategies._genome import Genome
+from gradcheck.strategies._genome import Genome, rare_width
 
-__all__ = ["SHAPE_BYTES", "ShapeMenu", "shape_menu"]
-
-#: Bytes of a genome that choose a shape.
-SHAPE_BYTES = 7
+__all__ = ["ShapeMenu", "shape_menu"]
 
 
 @dataclass(frozen=True)
@@ -26,18 +25,18 @@ class Shape:
     Attributes:
         rows, time: of the menu.
         kept: which rows are kept.
-        first, last: the steps from ``first`` up to, not including, ``last`` are kept.
+        steps: which steps are kept.
     """
 
     rows: int
     time: int
     kept: list[int]
-    first: int
-    last: int
+    steps: range
 
     def cut(self, lengths: list[int], low: int) -> list[int]:
         """The lengths of the kept rows in the kept steps; never below ``low``."""
-        return [max(low, min(lengths[row], self.last) - self.first) for row in self.kept]
+        first, end, stride = self.steps.start, self.steps.stop, self.steps.step
+        return [max(low, len(range(first, min(lengths[row], end), stride))) for row in self.kept]
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,24 @@ class ShapeMenu:
         """The distinct shapes, smallest first."""
         return list(dict.fromkeys(self.by_code))
 
+    @property
+    def size(self) -> int:
+        """Bytes of a genome that choose a shape."""
+        rows, steps = self._widths
+        return 1 + 2 * (rows + 3 * steps)
+
+    @cached_property
+    def _widths(self) -> tuple[int, int]:
+        """Of the codes that choose rows and steps, in bytes."""
+        rows, times = (max(sizes) for sizes in zip(*self.by_code, strict=True))
+        return rare_width(rows * (rows - self.min_rows)), rare_width(times - self.min_time)
+
     def draw(self, genome: Genome) -> Shape:
         """The shape that the genome asks for."""
         rows, time = self.by_code[genome.byte() % len(self.by_code)]
-        kept = kept_rows(genome.rare(), rows, self.min_rows)
-        # First the end is cut off, then all but the last of what is left: any stretch of steps can be kept, and a
-        # smaller code always means fewer steps.
-        last = min(time, self.min_time + genome.rare())
-        return Shape(rows, time, kept, last - min(last, self.min_time + genome.rare()), last)
+        of_rows, of_steps = self._widths
+        kept = kept_rows(genome.rare(of_rows), rows, self.min_rows)
+        return Shape(rows, time, kept, _steps(genome, time, self.min_time, of_steps))
 
 
 def kept_rows(code: int, rows: int, min_rows: int) -> list[int]:
@@ -80,6 +89,17 @@ def kept_rows(code: int, rows: int, min_rows: int) -> list[int]:
     if count >= rows:
         return list(range(rows))
     return sorted((start + row) % rows for row in range(count))
+
+
+def _steps(genome: Genome, time: int, least: int, width: int) -> range:
+    """Which of ``time`` steps are kept, ``least`` or more: every so many, and any stretch of these.
+
+    A smaller code always means fewer. Every second or third step shortens the rows and the time axis in proportion: a
+    failure that needs a time axis twice as long as a row is lost where either goes down alone.
+    """
+    stride = -(-time // max(1, least + genome.rare(width)))
+    steps = range(0, time, max(1, stride))[: least + genome.rare(width)]
+    return steps[max(0, len(steps) - least - genome.rare(width)) :]
 
 
 def shape_menu(min_rows: int, max_rows: int, min_time: int, full_time: int, max_time: int) -> ShapeMenu:

@@ -14,7 +14,7 @@ from hypothesis.errors import InvalidArgument
 from gradcheck.strategies import _arguments as arguments
 from gradcheck.strategies._batches import batches
 from gradcheck.strategies._genome import Genome, genomes
-from gradcheck.strategies._shapes import SHAPE_BYTES, shape_menu
+from gradcheck.strategies._shapes import shape_menu
 from gradcheck.strategies._values import values
 from gradcheck.strategies.batch import Batch
 
@@ -101,8 +101,8 @@ def from_signature(
             batch = draw(batches(**_limits(specs[0], rows_most, time_most)))
             return batch.values, batch.mask
     menu = shape_menu(1, rows_most, 1, time_most, time_most)
-    chosen = menu.draw(Genome(draw(genomes(SHAPE_BYTES))))
-    open_axes = [len(chosen.kept) or chosen.rows, chosen.last - chosen.first]
+    chosen = menu.draw(Genome(draw(genomes(menu.size))))
+    open_axes = [len(chosen.kept), len(chosen.steps)]
     drawn = []
     for spec in specs:
         shape = tuple(

@@ -17,9 +17,9 @@ Array = np.ndarray[Any, Any]
 #: What is laid over the generic numbers, with its share. The first, nothing, is what the shrinker prefers.
 SINGULAR = {
     "none": 200,
-    "zero entry": 11,
+    "zero entry": 14,
     "zero row": 13,
-    "zero step": 12,
+    "zero step": 16,
     "all zero": 7,
     "tie in time": 5,
     "tie in step": 5,
@@ -30,8 +30,8 @@ SINGULAR = {
     "constant rows": 4,
     "constant in time": 3,
     "constant in features": 4,
-    "opposite": 10,
-    "one": 13,  # beside "bound": a batch that fails with any number that is not 0 comes to rest here
+    "opposite": 18,
+    "one": 26,  # beside "bound": a batch that fails with any number that is not 0 comes to rest here
     "bound": 3,
     "tiny": 20,
     "huge": 14,

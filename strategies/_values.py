@@ -241,7 +241,7 @@ def values(
 ) -> Array:
     """Arrays of numbers to differentiate at.
 
-    Three in five are *generic*: short binary fractions, all different, none of them 0, ±½, ±1 or the opposite of
+    More than half are *generic*: short binary fractions, all different, none of them 0, ±½, ±1 or the opposite of
     another. The others are *singular* in one way: an exact 0, a step or a row of zeros, all zeros, the number 1, ties,
     equal or constant rows, opposite, tiny or huge numbers. Shrinks to 0, then 1, then 0.5.
 

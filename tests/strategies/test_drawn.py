@@ -16,7 +16,7 @@ from hypothesis.errors import NoSuchExample
 
 from gradcheck import strategies as st
 from gradcheck.strategies import Batch, Padding, describe
-from gradcheck.strategies._genome import Genome, table
+from gradcheck.strategies._genome import Genome, rare_width, table
 from gradcheck.strategies._numbers import generic_pool, permutation, simple_pool
 from gradcheck.strategies._shapes import kept_rows
 
@@ -114,6 +114,15 @@ def test_a_search_draws_few_shapes() -> None:
         assert len(shapes) <= 5, shapes
 
 
+@pytest.mark.parametrize("most", [{"max_batch": 20}, {"max_batch": 300, "features": 1}, {"max_length": 400}])
+def test_large_batches_are_drawn_whole(most: dict[str, int]) -> None:
+    """The codes by which the shrinker cuts a batch are more for a large one, and must stay rare."""
+    rows, steps = most.get("max_batch", 3), most.get("max_length", 6)
+    shapes = Counter(batch.values.shape[:2] for batch in draw(st.batches(**most), 60))  # type: ignore[arg-type]
+    assert shapes[rows, steps] > 12, shapes
+    assert len(shapes) <= 5, shapes
+
+
 def test_most_values_are_generic() -> None:
     """Generic: no zero, no ties, no opposites, nothing within 1/32 of a kink at 0, or on one at ±½ or ±1."""
     generic = 0
@@ -173,7 +182,12 @@ def test_rows_are_dropped_from_either_end() -> None:
 
 
 def test_the_greater_of_two_bytes_reaches_every_small_code_from_either() -> None:
-    assert Genome(bytes([0, 5])).rare() == Genome(bytes([5, 0])).rare() == 5
+    assert Genome(bytes([0, 5])).rare(1) == Genome(bytes([5, 0])).rare(1) == 5
+    assert Genome(bytes([0, 0, 1, 2])).rare(2) == Genome(bytes([1, 2, 0, 3])).rare(2) == 258
+
+
+def test_a_code_that_only_shrinking_should_use_is_rare() -> None:
+    assert [rare_width(codes) for codes in (0, 6, 12, 13, 3276, 3277)] == [1, 1, 1, 2, 2, 3]
 
 
 def test_a_table_has_every_name_in_order() -> None:
@@ -209,6 +223,10 @@ SHRUNK = [
         {},
     ),
     ("equal rows", lambda b: b.size > 1 and b.lengths[0] == b.lengths[1] == 2, Batch(np.zeros((2, 2, 3)), [2, 2]), {}),
+    ("twice as long", lambda b: b.longest > 0 and b.time == 2 * b.longest, Batch(np.zeros((1, 2, 3)), [1]), {}),
+    ("15 rows", lambda b: b.size > 14, Batch(np.zeros((15, 1, 3)), [0] * 15), {"max_batch": 20}),
+    ("an empty row", lambda b: 0 in b.lengths, Batch(np.zeros((1, 1, 3)), [0]), {"max_batch": 20}),
+    ("30 steps", lambda b: b.longest > 29, Batch(np.zeros((1, 30, 1)), [30]), {"max_length": 400, "features": 1}),
     ("minimal limits", lambda b: True, Batch(np.full((2, 4), 3.0, np.float32), [4, 4]), {
         "features": None, "min_batch": 2, "min_length": 4, "min_value": 3.0, "dtype": np.float32,
     }),
