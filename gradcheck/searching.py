@@ -336,8 +336,9 @@ def search_with(
     chosen = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
     expect = expect if expect is not None else defaults.get("expect")
     results: dict[str, ModeSearch] = {}
-    # The examples that one mode verifies serve the others as they meet them: see `gradcheck.harness`.
-    with checks.together():
+    # The examples that one mode verifies serve the others as they meet them: see `gradcheck.harness`. Which modes the
+    # test run is about is settled: shrinking looks at others too.
+    with recording.use_defaults(defaults), checks.together():
         for mode in sorted(chosen, key=ORDER.index):
             expected = expected_verdicts(expect, mode, checks.versions["tensorflow"])
             one = _OneMode(checks, mode, options, expected, on_example, database=database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -58,13 +59,16 @@ def parse_invariants(given: Any, *, padding: bool = True) -> Chosen:
     elif isinstance(given, Iterable):
         asked = tuple(given)
     else:
-        raise InputError(f"invariants must be names, such as ('row_alone', 'permutation'); got {given!r}. {_known()}")
+        raise InputError(f"invariants must be names, such as ('row_alone', 'permutation'); got {given!r}. {_known('')}")
     for name in asked:
         if name not in INVARIANTS:
-            raise InputError(f"{name!r} is not an invariant. {_known()}")
+            raise InputError(f"{name!r} is not an invariant. {_known(str(name))}")
     meant = {*asked, *(BY_DEFAULT if padding else ())}
     return Chosen(tuple(name for name in INVARIANTS if name in meant), frozenset(asked))
 
 
-def _known() -> str:
-    return "The invariants are " + "; ".join(f"{name}: {words}" for name, words in INVARIANTS.items())
+def _known(wanted: str) -> str:
+    """What there is instead: the name most like it with what it says, or all of them."""
+    names = f"The invariants are {', '.join(INVARIANTS)}, or 'all' of them."
+    close = difflib.get_close_matches(wanted, INVARIANTS, 1)
+    return f"Did you mean {close[0]!r} ({INVARIANTS[close[0]]})? {names}" if close else names

@@ -51,6 +51,16 @@ def test_an_expected_failure_is_none_and_an_expected_failure_that_passes_is_one(
     assert run("search", "layers_for_cli:right", "--expect", "xla=UNSUPPORTED").exit_code == 1
 
 
+def test_invariants_are_passed_on_and_their_names_checked(run, searches, layers) -> None:
+    calls = searches({})
+    assert run("search", "layers_for_cli.py:right", "--invariants", "row_alone,permutation").exit_code == 0
+    assert calls[0]["invariants"] == "row_alone,permutation"
+    refused = run("search", "layers_for_cli.py:right", "--invariants", "row_along")
+    assert refused.exit_code == 2
+    assert "Did you mean 'row_alone'" in refused.stderr
+    assert len(calls) == 1
+
+
 def test_several_subjects_one_failing(run, searches, layers, tmp_path: Path) -> None:
     searches({"wrong": {"graph": "ERROR"}})
     result = run(

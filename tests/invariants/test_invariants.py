@@ -184,7 +184,8 @@ def test_names() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("rows", "'rows' is not an invariant. The invariants are padding_gradient: the gradient of valid outputs"),
+        ("rows", "'rows' is not an invariant. The invariants are padding_gradient, padding_content, "),
+        ("row_along", "'row_along' is not an invariant. Did you mean 'row_alone' (each row alone, without its padding"),
         (("row_alone", 3), "3 is not an invariant"),
         (3, "invariants must be names, such as ('row_alone', 'permutation'); got 3"),
     ],

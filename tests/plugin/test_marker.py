@@ -22,6 +22,11 @@ def test_it():
         ("modes='xla', expect='KINK'", "{'modes': ('xla',), 'expect': 'KINK'}"),
         ("modes='xla', expect={'<2.16': 'kink'}", "{'modes': ('xla',), 'expect': {'<2.16': 'kink'}}"),
         ("modes='xla', max_examples=5", "{'modes': ('xla',), 'max_examples': 5}"),
+        ("invariants='permutation'", "{'modes': ('eager', 'graph', 'dynamic', 'xla'), 'invariants': ('permutation',)}"),
+        (
+            "modes='xla', invariants='row_alone, empty_row'",
+            "{'modes': ('xla',), 'invariants': ('empty_row', 'row_alone')}",
+        ),
     ],
 )
 def test_arguments(run, arguments: str, shown: str) -> None:
@@ -55,6 +60,10 @@ def test_arguments(run, arguments: str, shown: str) -> None:
         (
             "max_examples=True",
             "@pytest.mark.gradcheck(max_examples=...): True is not a number of examples; *",
+        ),
+        (
+            "invariants='row_along'",
+            "@pytest.mark.gradcheck(invariants=...): 'row_along' is not an invariant. Did you mean 'row_alone' *",
         ),
         ("mode='xla'", "@pytest.mark.gradcheck has no argument 'mode'; its arguments are modes, wrt, *"),
         ("'xla'", "@pytest.mark.gradcheck takes keyword arguments only; got 'xla'*"),

@@ -19,6 +19,10 @@ def masked_mean(values, lengths):
 def unmasked_mean(values, lengths):
     return tf.reduce_sum(values, 1) / tf.cast(tf.maximum(lengths, 1), values.dtype)[:, None]
 
+def centred(values, lengths):
+    means = masked_mean(values, lengths)
+    return means - tf.reduce_mean(means, axis=0, keepdims=True)
+
 @tf.custom_gradient
 def wrong_square(x):
     return x * x, lambda upstream: upstream * 2.002 * x
@@ -46,6 +50,11 @@ def test_expected(gradcheck):
 def test_search(gradcheck):
     gradcheck.search(unmasked_mean, st.batches(features=1, max_length=3))
 
+# Shrinking looks at dynamic mode too, which the command line leaves out.
+@pytest.mark.gradcheck(modes="graph", max_examples=20, invariants="rows_independent", expect="PADDING_LEAK")
+def test_invariant(gradcheck):
+    gradcheck.search(centred, st.batches(features=1, max_length=3))
+
 @pytest.mark.gradcheck(modes="graph")
 @settings(max_examples=10, deadline=None, database=None, derandomize=True)
 @given(batch=st.batches(features=1, max_length=3, min_length=1))
@@ -72,12 +81,13 @@ def outcome(run, pytester: pytest.Pytester) -> tuple[pytest.RunResult, dict[str,
 def test_a_suite_of_somebody_else(outcome: tuple[pytest.RunResult, dict[str, dict]], pytester) -> None:
     result, rows = outcome
     # tf.test.TestCase brings a test of its own, test_session, which is skipped.
-    result.assert_outcomes(passed=4, failed=2, skipped=1)
+    result.assert_outcomes(passed=5, failed=2, skipped=1)
     verdicts = {name: {mode: cell["verdict"] for mode, cell in row["modes"].items()} for name, row in rows.items()}
     assert verdicts == {
         "test_fixture": {"eager": "PASS", "graph": "PASS"},
         "test_expected": {"graph": "PADDING_LEAK"},
         "test_search": {"graph": "PADDING_LEAK"},
+        "test_invariant": {"graph": "PADDING_LEAK"},
         "test_given": {"graph": "PASS"},
         "TestTensorFlowCase::test_wrong": {"eager": "MISMATCH"},
         # The options are the defaults of plain calls too.
