@@ -10,7 +10,7 @@ import functools
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -152,6 +152,27 @@ class Subject:
         parameters = _parameters(self.target) or []
         return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
+    def require_parameters(self, args: Sequence[Any], error: TypeError) -> None:
+        """What a call raised may be the caller's: too few arguments, or too many.
+
+        Asked afterwards, because what a decorator shows of a signature need not be what it takes.
+
+        Raises:
+            InputError: where the subject's parameters are not as many.
+        """
+        parameters = None if self.custom_call is not None else _parameters(self.target)
+        if parameters is None or any(isinstance(arg, Batch) for arg in args):
+            return
+        signature = inspect.Signature(parameters)
+        try:
+            signature.bind(*args)
+        except TypeError as mismatch:
+            count = "one argument" if len(args) == 1 else f"{len(args)} arguments"
+            raise InputError(
+                f"{self.name}{signature} cannot be called with {count}: {mismatch}. "
+                "Pass one for each of its parameters, or a gradcheck.Batch for values with lengths or a mask"
+            ) from error
+
     # -- variables -------------------------------------------------------------------------------------------
 
     def variables(self) -> list[Any]:
@@ -200,44 +221,131 @@ _SET_BY_CALLS = frozenset(
 def _identity(original: Any, call: Any) -> tuple[Any, ...]:
     """What must be equal for compiled programs to be valid: the object, and the plain settings that it holds.
 
-    A trace bakes in Python attributes and closed-over numbers; a subject changed since then needs a new trace.
+    A trace bakes in Python attributes, closed-over numbers and global constants; a subject changed since then needs a
+    new trace.
     """
     owner = getattr(original, "__self__", None)
     function = getattr(original, "__func__", original)
-    parts: list[Any] = [_function_identity(function), id(owner), _function_identity(call)]
+    kind = type(function)
+    method = getattr(kind, "call", None) or getattr(kind, "__call__", None)  # noqa: B004
+    parts: list[Any] = [
+        _function_identity(function),
+        _Same(owner),
+        _function_identity(call),
+        _function_identity(method),
+    ]
     for holder in (original, owner):
         state = getattr(holder, "__dict__", None)
         if isinstance(state, dict) and not inspect.isclass(holder) and not inspect.ismodule(holder):
-            parts.append(tuple((k, v) for k, v in state.items() if _is_plain(v) and k not in _SET_BY_CALLS))
+            held = (item for item in state.items() if _is_plain(item[1]) and item[0] not in _SET_BY_CALLS)
+            parts.append(tuple((name, _plain_content(value)) for name, value in held))
     return tuple(parts)
+
+
+class _Same:
+    """Equal to itself only. It keeps the object, so that no later one is taken for it."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.thing is self.thing
 
 
 def _function_identity(function: Any) -> Any:
     # A function defined inside a test is a new object for each example and the same code: its code and what it
-    # closes over identify it.
-    if inspect.isfunction(function):
+    # closes over and names identify it.
+    return _Walk(_package_of(_undecorated(function))).content(function)
+
+
+# Packages whose functions name what does not change.
+_STABLE = frozenset(["tensorflow", "keras", "tf_keras", "numpy"])
+
+
+def _package_of(function: Any) -> str:
+    return str(getattr(function, "__module__", "")).partition(".")[0]
+
+
+def _undecorated(value: Any) -> Any:
+    """The function inside a `tf.function`, a `tf.custom_gradient` or another decorator; what is none as it is."""
+    held = getattr(value, "__dict__", None)
+    if isinstance(held, dict) and not (inspect.isfunction(value) or inspect.isclass(value) or inspect.ismodule(value)):
+        inner = held.get("__wrapped__", held.get("_python_function"))
+        return inner if inspect.isfunction(inner) else value
+    return value
+
+
+class _Walk:
+    """What a trace bakes in of a function, and of those of the same package that it closes over or names."""
+
+    def __init__(self, home: str) -> None:
+        self.home = home
+        self.met: set[int] = set()
+
+    def function(self, function: Any) -> Any:
+        code = function.__code__
+        if id(function) in self.met:
+            return _Same(code)
+        self.met.add(id(function))
         defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        cells = [cell.cell_contents for cell in function.__closure__ or () if _is_bound(cell)]
+        own = _package_of(function) == self.home and self.home not in _STABLE
+        scope = function.__globals__ if own else {}
+        named = [(name, scope[name]) for name in _names_in(code) if name in scope]
         return (
-            id(function.__code__),
-            _closure_identity(function),
-            tuple(value if _is_plain(value) else id(value) for value in defaults),
+            _Same(code),
+            tuple(self.content(value) for value in (*cells, *defaults)),
+            tuple((name, self.content(value)) for name, value in named if not inspect.ismodule(value)),
         )
-    return id(function)
+
+    def content(self, value: Any) -> Any:
+        """Plain values, arrays, functions, and tuples of these by content, others by identity.
+
+        Lists and dicts, too: they are what people count calls in, and every call would make another subject.
+        """
+        if inspect.isfunction(value):
+            return self.function(value)
+        if (inner := _undecorated(value)) is not value:
+            return _Same(value), self.content(inner)
+        if type(value) is tuple:
+            return tuple(self.content(item) for item in value)
+        return _plain_content(value)
 
 
-def _closure_identity(function: Any) -> tuple[Any, ...]:
-    values = []
-    for cell in function.__closure__ or ():
-        try:
-            content = cell.cell_contents
-        except ValueError:  # an empty cell: a name not yet bound
-            continue
-        values.append(content if _is_plain(content) else id(content))
-    return tuple(values)
+def _is_bound(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:  # an empty cell: a name not yet bound
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=256)
+def _names_in(code: Any) -> tuple[str, ...]:
+    """The names in a function's code, and in the functions that it defines."""
+    inner = [name for constant in code.co_consts if inspect.iscode(constant) for name in _names_in(constant)]
+    return tuple(dict.fromkeys([*code.co_names, *inner]))
+
+
+# Bytes of an array that are compared; a larger one is taken for unchanged.
+_MOST_BYTES = 1 << 16
+
+
+def _plain_content(value: Any) -> Any:
+    if _is_plain(value):
+        return type(value), value
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject and value.nbytes <= _MOST_BYTES:
+        return value.dtype.str, value.shape, value.tobytes()
+    return _Same(value)
 
 
 def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, (bool, int, float, str, bytes))
+    return value is None or isinstance(value, (bool, int, float, complex, str, bytes))
 
 
 def _name_of(original: Any) -> str:

@@ -53,13 +53,14 @@ def main() -> int:
         if part == "a":
             options["subjects"] = arguments.subjects
         rows += module.rows(**options)
-    circumstances = _circumstances(arguments, time.perf_counter() - started)
-    text = table(rows, circumstances)
+        # After each part, so that the hour before it is not lost with a part that fails.
+        circumstances = _circumstances(arguments, time.perf_counter() - started)
+        text = table(rows, circumstances)
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        document = {"schema": 1, "kind": "speed", **circumstances, "rows": [row.to_dict() for row in rows]}
+        (arguments.out / "speed.json").write_text(json.dumps(document, indent=1) + "\n")
+        (arguments.out / "speed.md").write_text(text)
     print(text)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    document = {"schema": 1, "kind": "speed", **circumstances, "rows": [row.to_dict() for row in rows]}
-    (arguments.out / "speed.json").write_text(json.dumps(document, indent=1) + "\n")
-    (arguments.out / "speed.md").write_text(text)
     written = ["speed.json", "speed.md"]
     try:
         import matplotlib

@@ -62,6 +62,10 @@ def main(name: str, mode: str, runs: int) -> dict[str, Any]:
         plain_subject.set_weights(subject.get_weights())
     problem = Problem.bind(adapter, [example], wrt="inputs")
     problem.outputs = layout
+    verdict = gradcheck.check(subject, example, modes=mode, wrt="inputs", call=call)[mode]
+    if verdict.verdict is gradcheck.Verdict.UNSUPPORTED:
+        row = Row(part="a", subject=name, mode=mode, what="check", note=f"UNSUPPORTED: {verdict.cause}")
+        return {"rows": [row.to_dict()]}
     run = execution(problem, mode)
     x, size = problem.x, layout.size
     note = ""

@@ -207,6 +207,8 @@ def _observe(subject: Subject, args: Sequence[Any], options: Options) -> Baselin
     except InputError:
         raise
     except Exception as error:
+        if isinstance(error, TypeError):
+            subject.require_parameters(args, error)
         raised = error
     changed = [(v, value) for v, value in before if v.numpy().tobytes() != value.tobytes()]
     for variable, value in changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 
@@ -39,6 +40,16 @@ TABLE = [
     (lambda: gradcheck.check(masked_mean, Batch(VALUES, np.array([-1, 2]))), "negative", "-1"),
     (lambda: gradcheck.check(masked_mean, Batch(VALUES, np.array([4, 2]))), "beyond the time axis", "4"),
     (lambda: gradcheck.check(np.sum, object()), "cannot be made a tensor", "Pass NumPy arrays"),
+    (
+        lambda: gradcheck.check(masked_mean, VALUES),
+        "masked_mean(values, lengths) cannot be called with one argument: missing a required argument: 'lengths'",
+        "gradcheck.Batch",
+    ),
+    (
+        lambda: gradcheck.check(lambda a: a, VALUES, VALUES),
+        "2 arguments: too many positional arguments",
+        "one for each",
+    ),
     (lambda: gradcheck.check(lambda a, b, c: a, BATCH), "needs 3 arguments", "call="),
     (lambda: gradcheck.check(lambda query, value: query, BATCH), "neither lengths nor a mask", "call="),
     (
@@ -61,6 +72,17 @@ def test_message(call, what, remedy):
         call()
     assert what in str(caught.value)
     assert remedy in str(caught.value)
+
+
+def test_a_signature_that_a_decorator_shows_need_not_be_true():
+    def scaled(values, factor):
+        return values * factor
+
+    @functools.wraps(scaled)
+    def doubled(values):
+        return scaled(values, 2.0)
+
+    assert gradcheck.check(doubled, VALUES, modes="graph").ok
 
 
 def test_messages_name_the_public_class():

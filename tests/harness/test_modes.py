@@ -152,6 +152,46 @@ def test_a_function_made_anew_for_each_example_is_not_traced_anew():
     assert len(subject_of.__globals__["_KEPT"]) == len(kept)
 
 
+FACTOR = 1.0
+HELD = np.array([1.0])
+
+
+def _factor():
+    return 1.0
+
+
+@tf.custom_gradient
+def _square(x):
+    return x * x, lambda upstream: upstream * 2.0 * x * FACTOR * _factor() * HELD
+
+
+def _squared(x):
+    return _square(x) + 0.0
+
+
+class _Squared(tf.Module):
+    def __call__(self, x):
+        return _square(x) + 0.0
+
+
+@pytest.mark.parametrize("changed", ["FACTOR", "_factor", "HELD"])
+@pytest.mark.parametrize("subject", [_squared, _Squared()], ids=["function", "module"])
+def test_what_a_subject_names_may_change_between_checks(changed, subject, monkeypatch):
+    """What was compiled and verified for the first check says nothing about the second, whose gradient is wrong."""
+    x = np.array([0.5, 1.5])
+    assert gradcheck.check(subject, x, modes=("eager", "graph")).ok
+    if changed == "HELD":
+        HELD[0] = 2.0
+    else:
+        monkeypatch.setitem(globals(), changed, 2.0 if changed == "FACTOR" else lambda: 2.0)
+    try:
+        report = gradcheck.check(subject, x, modes=("eager", "graph"))
+    finally:
+        HELD[0] = 1.0
+    verdicts = {mode: result.verdict for mode, result in report.modes.items()}
+    assert verdicts == {"eager": Verdict.MISMATCH, "graph": Verdict.MISMATCH}
+
+
 def test_a_subject_whose_settings_changed_is_traced_anew():
     class Scale:
         def __init__(self):

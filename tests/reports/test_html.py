@@ -30,7 +30,7 @@ def rows(documents: list[dict[str, Any]]) -> list[Row]:
 class Page(HTMLParser):
     """Elements, ids and links of a page; fails where elements are not closed in order."""
 
-    VOID = frozenset(["meta", "link", "input", "br", "hr", "img"])
+    VOID = frozenset(["meta", "link", "input", "br", "hr", "img", "wbr"])
 
     def __init__(self, text: str) -> None:
         super().__init__()

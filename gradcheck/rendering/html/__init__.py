@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -43,7 +44,13 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.globals.update(patterns=PATTERNS)
+    environment.filters["breakable"] = _breakable
     return environment
+
+
+def _breakable(name: str) -> Markup:
+    """A name that a narrow column breaks between its words."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_./(])", name))
 
 
 def _mark(cell: Cell) -> Markup:
