@@ -48,6 +48,7 @@ __all__ = [
     "LocalChecks",
     "ModeSearch",
     "SearchResult",
+    "as_arguments",
     "search",
     "search_with",
 ]
@@ -372,7 +373,7 @@ def _with_shared_counterexamples(result: SearchResult, checks: Checks, options: 
         smallest = min(others)
         if smallest >= own:
             continue
-        args = others[smallest] if isinstance(others[smallest], tuple) else (others[smallest],)
+        args = as_arguments(others[smallest])
         report = checks.check(args, mode, options, again=True)
         if _identity(report[mode]) != _identity(found.result):
             continue
@@ -380,6 +381,11 @@ def _with_shared_counterexamples(result: SearchResult, checks: Checks, options: 
         case = _case_or_none(checks, args, report[mode], options)
         modes[mode] = replace(found, counterexample=others[smallest], report=report, case=case)
     return replace(result, modes=modes)
+
+
+def as_arguments(drawn: Any) -> tuple[Any, ...]:
+    """What a strategy drew, as positional arguments: a tuple is several, anything else one."""
+    return drawn if isinstance(drawn, tuple) else (drawn,)
 
 
 def _size(drawn: Any) -> tuple[Any, ...]:
@@ -477,7 +483,7 @@ class _OneMode:
             self.flaky = True
         if self.failing is not None:
             # Once more, and not from memory: what decides may not be in the batch.
-            args = self.smallest if isinstance(self.smallest, tuple) else (self.smallest,)
+            args = as_arguments(self.smallest)
             again = self.checks.check(args, self.mode, self.options, again=True)
             holds = _identity(again[self.mode]) == self.failing
             if isinstance(self.smallest, Batch) and self.smallest.key() in self.foreseen:
@@ -537,7 +543,7 @@ class _OneMode:
         return hashlib.sha384(text.encode()).digest()
 
     def _example(self, drawn: Any) -> None:
-        args = drawn if isinstance(drawn, tuple) else (drawn,)
+        args = as_arguments(drawn)
         report = self._checked(drawn, args)
         if report is None:
             return
@@ -598,7 +604,7 @@ class _OneMode:
     def _case(self) -> Case | None:
         if self.failing is None or self.report is None:
             return None
-        args = self.smallest if isinstance(self.smallest, tuple) else (self.smallest,)
+        args = as_arguments(self.smallest)
         return _case_or_none(self.checks, args, self.report[self.mode], self.options)
 
     def _passed(self) -> ModeResult:
@@ -631,4 +637,4 @@ def _drawn_as_json(drawn: Any) -> Any:
         return None
     if isinstance(drawn, Batch):
         return {"batch": drawn.to_dict()}
-    return {"arguments": [encode(argument) for argument in (drawn if isinstance(drawn, tuple) else (drawn,))]}
+    return {"arguments": [encode(argument) for argument in as_arguments(drawn)]}

@@ -408,19 +408,17 @@ def _database(place: str) -> ExampleDatabase | None:
 
 
 def _mode_document(found: ModeSearch) -> dict[str, Any]:
+    from gradcheck.searching import as_arguments
+
     result = replace(found.result, verdict=found.verdict, cause=found.cause)
     return {
         **found.to_dict(),
         # The search may have met its verdict on another batch than the one that its report is of.
         "result": result.to_dict(),
-        "arguments": "" if found.counterexample is None else as_code(_arguments(found.counterexample)),
+        "arguments": "" if found.counterexample is None else as_code(as_arguments(found.counterexample)),
         "script": found.script or "",
         "case": None if found.case is None else found.case.to_dict(),
     }
-
-
-def _arguments(drawn: Any) -> tuple[Any, ...]:
-    return drawn if isinstance(drawn, tuple) else (drawn,)
 
 
 class _Announced:

@@ -221,6 +221,12 @@ def test_is_the_upgrade_safe(opened: Any, report: str) -> None:
     assert outcome.inner_text() == "Choose two different versions."
 
 
+def test_versions_that_have_nothing_in_common_say_nothing_of_an_upgrade(opened: Any) -> None:
+    page = opened(page_text([document("pooling.max", "2.8.4"), document("recurrent.gru", "2.21.0")]))
+    text = page.locator("#outcome p").inner_text()
+    assert text == "Nothing was checked on both 2.8.4 and 2.21.0, so nothing is known of this upgrade."
+
+
 def test_without_script_everything_is_there(opened: Any, report: str) -> None:
     page = opened(report, script=False, address="#pooling.masked_mean-xla-2.8.4")
     assert page.locator(".gc-needs-js:visible").count() == 0

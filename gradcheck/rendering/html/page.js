@@ -154,8 +154,10 @@ document.addEventListener("DOMContentLoaded", () => {
     }
     const verdict = document.createElement("p");
     const count = groups.broken.reduce((sum, entry) => sum + entry.modes.length, 0);
+    const compared = fine + groups.broken.length + groups.fixed.length + groups.still.length;
     const [first, second] = [from, to].map((select) => select.selectedOptions[0].textContent);
     verdict.textContent = one === two ? "Choose two different versions."
+      : !compared ? `Nothing was checked on both ${first} and ${second}, so nothing is known of this upgrade.`
       : `${count || "Nothing"} that ${count > 1 ? "work" : "works"} on ${first} ${count > 1 ? "are" : "is"} broken on ${second}; ${fine} ${fine === 1 ? "stays" : "stay"} right (counted by subject and mode).`;
     outcome.replaceChildren(verdict, ...(one === two ? [] : [box]));
   }
