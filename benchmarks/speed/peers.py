@@ -1,9 +1,9 @@
 """(c) The checks of torch and jax on the same function, shape and numbers, warm.
 
-`gradcheck.check` compares every entry of the Jacobian, with an error bound for each. `torch.autograd.gradcheck` does so
-with a fixed step and tolerance; with ``fast_mode=True`` it compares one random projection, and jax's
-`jax.test_util.check_grads` one random direction. Functions are written out in the three libraries from the same
-formula; whichever library is missing is left out, with the reason.
+`gradcheck.check` compares every entry of the Jacobian, with an error bound for each, or random directions.
+`torch.autograd.gradcheck` compares every entry with a fixed step and tolerance, with ``fast_mode=True`` one random
+projection, and jax's `jax.test_util.check_grads` one random direction. Functions are written out in the three libraries
+from the same formula; whichever library is missing is left out, with the reason.
 """
 
 from __future__ import annotations
@@ -127,16 +127,17 @@ def main(name: str, runs: int) -> dict[str, Any]:
     n = numbers()
     function = _tensorflow(name, n)
 
-    def check(mode: str) -> Callable[[], Any]:
+    def check(mode: str, engine: str | None = None) -> Callable[[], Any]:
         def run() -> Any:
             subject_of(function).witnesses.clear()
-            return gradcheck.check(function, n["x"], modes=mode)
+            return gradcheck.check(function, n["x"], modes=mode, engine=engine)
 
         return run
 
     contestants: dict[str, Callable[[], Any]] = {
         "gradcheck.check, graph, full Jacobian": check("graph"),
         "gradcheck.check, xla, full Jacobian": check("xla"),
+        "gradcheck.check, xla, random directions": check("xla", "projected"),
     }
     missing: list[str] = []
     try:
