@@ -176,6 +176,8 @@ def test_points_are_made_when_they_are_sliced():
 
 def test_the_cost_model_depends_on_the_sizes_alone():
     assert not is_large(200, 100)
+    assert not is_large(500, 500)
+    assert is_large(700, 700), "seconds of judging"
     assert is_large(30_000, 30_000)
     assert is_large(10, 1 << 20), "too many cotangents"
     assert is_large(1 << 20, 1)
