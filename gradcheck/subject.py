@@ -6,6 +6,7 @@ The signature of the subject decides what it is given of a batch: ``(values, len
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import re
@@ -56,6 +57,7 @@ class Subject:
         self.confirmed: set[Any] = set()  # modes in which both engines were compared once
         self.forward_seconds: float | None = None  # what forward mode took at first; infinite where it cannot run
         self.twin: Subject | None = None  # a Keras layer in float64: see gradcheck.twin
+        self._numpy_errors: Any = None  # how NumPy was set when a check began, while it lasts
         self.has_time: dict[int, bool] = {}  # which outputs have a time axis: see gradcheck.time_axis
         self.witnesses: dict[bytes, Any] = {}  # examples that a mode verified, for the other modes
         self.random = False  # whether the same call was seen to give two results: see gradcheck.harness.asking_again
@@ -136,8 +138,25 @@ class Subject:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.invoke(self.target, *args, **kwargs)
 
+    @contextlib.contextmanager
+    def own_numpy_errors(self) -> Iterator[None]:
+        """While this lasts NumPy says nothing of NaN and infinities, which padding may hold and steps may lead to.
+
+        Where warnings are errors it would raise. The subject itself is called as NumPy was set before.
+        """
+        kept, self._numpy_errors = self._numpy_errors, self._numpy_errors or np.geterr()
+        try:
+            with np.errstate(all="ignore"):
+                yield
+        finally:
+            self._numpy_errors = kept
+
     def invoke(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call ``target`` (the subject, or the subject as autograph converted it) with a batch's arguments."""
+        with np.errstate(**(self._numpy_errors or np.geterr())):
+            return self._invoke(target, *args, **kwargs)
+
+    def _invoke(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self.custom_call is not None:
             return self.custom_call(target, *args, **kwargs)
         if "mask" in kwargs and not getattr(self.target, "supports_masking", True):

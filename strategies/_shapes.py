@@ -62,20 +62,39 @@ class ShapeMenu:
     def size(self) -> int:
         """Bytes of a genome that choose a shape."""
         rows, steps = self._widths
-        return 1 + 2 * (rows + 3 * steps)
+        return 1 + 2 * (rows * (1 if self._few else 2) + 3 * steps)
+
+    @cached_property
+    def _most(self) -> tuple[int, int]:
+        """The most rows, and the most steps."""
+        rows, times = zip(*self.by_code, strict=True)
+        return max(rows), max(times)
+
+    @cached_property
+    def _few(self) -> bool:
+        """Whether rows are so few that one code can name those that are kept."""
+        rows = self._most[0]
+        return rare_width(rows * (rows - self.min_rows)) == 1
 
     @cached_property
     def _widths(self) -> tuple[int, int]:
         """Of the codes that choose rows and steps, in bytes."""
-        rows, times = (max(sizes) for sizes in zip(*self.by_code, strict=True))
-        return rare_width(rows * (rows - self.min_rows)), rare_width(times - self.min_time)
+        rows, steps = self._most
+        return rare_width(0 if self._few else rows - self.min_rows), rare_width(steps - self.min_time)
 
     def draw(self, genome: Genome) -> Shape:
         """The shape that the genome asks for."""
         rows, time = self.by_code[genome.byte() % len(self.by_code)]
         of_rows, of_steps = self._widths
-        kept = kept_rows(genome.rare(of_rows), rows, self.min_rows)
-        return Shape(rows, time, kept, _steps(genome, time, self.min_time, of_steps))
+        if self._few:
+            kept = kept_rows(genome.rare(of_rows), rows, self.min_rows)
+        else:
+            kept = list(_stretch(genome, range(rows), self.min_rows, of_rows))
+        # Every second or third step shortens the rows and the time axis in proportion: a failure that needs a time axis
+        # twice as long as a row is lost where either goes down alone.
+        stride = -(-time // max(1, self.min_time + genome.rare(of_steps)))
+        steps = _stretch(genome, range(0, time, max(1, stride)), self.min_time, of_steps)
+        return Shape(rows, time, kept, steps)
 
 
 def kept_rows(code: int, rows: int, min_rows: int) -> list[int]:
@@ -91,15 +110,13 @@ def kept_rows(code: int, rows: int, min_rows: int) -> list[int]:
     return sorted((start + row) % rows for row in range(count))
 
 
-def _steps(genome: Genome, time: int, least: int, width: int) -> range:
-    """Which of ``time`` steps are kept, ``least`` or more: every so many, and any stretch of these.
+def _stretch(genome: Genome, things: range, least: int, width: int) -> range:
+    """Any stretch of rows or steps, of ``least`` or more: first the end is cut off, then all but the last of the rest.
 
-    A smaller code always means fewer. Every second or third step shortens the rows and the time axis in proportion: a
-    failure that needs a time axis twice as long as a row is lost where either goes down alone.
+    A smaller code always means fewer, and each code does so for itself.
     """
-    stride = -(-time // max(1, least + genome.rare(width)))
-    steps = range(0, time, max(1, stride))[: least + genome.rare(width)]
-    return steps[max(0, len(steps) - least - genome.rare(width)) :]
+    things = things[: least + genome.rare(width)]
+    return things[max(0, len(things) - least - genome.rare(width)) :]
 
 
 def shape_menu(min_rows: int, max_rows: int, min_time: int, full_time: int, max_time: int) -> ShapeMenu:

@@ -123,6 +123,29 @@ def _takes_mask(layer: Any) -> bool:
         return False
 
 
+class _Unsaid:
+    """The input spec of a layer that has none."""
+
+    axes = shape = ndim = min_ndim = None
+
+
+def _built_shape(layer: Any) -> tuple[int | None, ...] | None:
+    """The shape of the one input that a layer was built for, as far as Keras tells."""
+    try:
+        config = layer.get_build_config()
+    except Exception:  # Keras before 2.12 has none, and some layers have nothing to tell
+        config = None
+    shape = config.get("input_shape") if isinstance(config, dict) else None
+    if shape is None:
+        try:
+            shape = layer.input_shape
+        except Exception:  # Keras 2 raises where there is none
+            return None
+    if not isinstance(shape, (list, tuple)) or not all(size is None or isinstance(size, int) for size in shape):
+        return None
+    return tuple(shape)
+
+
 @st.composite
 def from_layer(draw: st.DrawFn, layer: Any, *, max_batch: int = 3, max_length: int = 6) -> Batch | np.ndarray[Any, Any]:
     """Inputs for a Keras layer (or model), from its `input_spec` and dtype.
@@ -138,16 +161,24 @@ def from_layer(draw: st.DrawFn, layer: Any, *, max_batch: int = 3, max_length: i
         InvalidArgument: when first drawn from, for a layer without input spec, with several inputs, or of a rank that
             is neither 2 nor 3 where it takes a mask.
     """
+    if inspect.isclass(layer):
+        raise InvalidArgument(
+            f"from_layer takes a layer, not the class {layer.__name__}. Make one: {layer.__name__}(...)."
+        )
     given = getattr(layer, "input_spec", None)
     specs = given if isinstance(given, (list, tuple)) else [given]
-    if len(specs) != 1 or specs[0] is None:
+    built = _built_shape(layer)
+    if len(specs) > 1 or (specs[0] is None and built is None):
         raise InvalidArgument(
             f"{type(layer).__name__} has {'no input_spec' if given is None else f'{len(specs)} input specs'}, so its "
-            "input is not known. Build the layer first, or use batches(...), values(...) or from_signature(...)."
+            "input is not known. Say it: batches(...), values(...) or from_signature(...)."
         )
-    spec = specs[0]
+    spec = specs[0] if specs[0] is not None else _Unsaid()
     axes: dict[int, int] = {int(axis): int(length) for axis, length in (spec.axes or {}).items() if length is not None}
     shape = getattr(spec, "shape", None)
+    if shape is None and built is not None:
+        # The layer was built for so many features, whatever rows and steps it met then.
+        shape = (*[None] * (len(built) - 1), built[-1])
     rank = len(shape) if shape is not None else (spec.ndim or spec.min_ndim or 3)
     mask = _takes_mask(layer)
     if mask and spec.ndim is None and shape is None:

@@ -193,7 +193,7 @@ class Batch:
             if fill is None or not np.array_equal(
                 np.asarray(fill),
                 expected.astype(np.asarray(fill).dtype),
-                equal_nan=expected.dtype.kind in "fc",
+                equal_nan=expected.dtype.kind in "fc" or expected.dtype.name == "bfloat16",
             ):
                 raise InputError(
                     f"padding says fill={number_code(given.fill)}, but the padded cells hold "

@@ -37,6 +37,7 @@ def run_modes(
         InputError: the arguments cannot be checked.
     """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(subject.own_numpy_errors())
         before = subject.variables()
         stack.enter_context(preserved(before))
         baseline = observe(subject, args, options)
@@ -97,7 +98,8 @@ def evidence_by_mode(
             eager_outputs=baseline.outputs,
             options=baseline.options.tolerance,
         )
-        return evidence_of(scene)
+        with baseline.subject.own_numpy_errors():
+            return evidence_of(scene)
 
     notable = [mode for mode, result in results.items() if result.verdict is not Verdict.PASS]
     return Evidence({mode: functools.partial(measure, mode) for mode in notable})

@@ -1,10 +1,11 @@
-"""What to do next: for each verdict the cause that is most often behind it and a first step, in plain words."""
+"""What a verdict means and what to do next: the cause that is most often behind it and a first step, in plain words."""
 
 from __future__ import annotations
 
+from gradcheck.invariants.names import BY_DEFAULT, INVARIANTS
 from gradcheck.verdicts import Verdict
 
-__all__ = ["HINTS", "hint"]
+__all__ = ["HINTS", "hint", "meaning"]
 
 HINTS = {
     Verdict.MISMATCH: (
@@ -53,6 +54,25 @@ HINTS = {
 }
 
 
-def hint(verdict: Verdict, mode: str) -> str:
+_PROMISE = (
+    "Look for what mixes rows or takes account of their place: a sum, mean or maximum over the batch axis, a "
+    "normalisation over the batch, the length of the longest row, another way for a mask that is all true. "
+    "If that is what the subject is for, do not ask for this invariant."
+)
+
+
+def _promised(verdict: Verdict, rule: str) -> bool:
+    """Whether a leak is of an invariant that was asked for, and need have nothing to do with padding."""
+    return verdict is Verdict.PADDING_LEAK and rule in INVARIANTS and rule not in BY_DEFAULT
+
+
+def meaning(verdict: Verdict, rule: str) -> str:
+    """What a verdict means, where ``rule`` is the invariant that was violated, if one was."""
+    if _promised(verdict, rule):
+        return f"The subject does not keep the invariant {rule}, which was asked for: {INVARIANTS[rule]}."
+    return verdict.meaning
+
+
+def hint(verdict: Verdict, mode: str, rule: str) -> str:
     """The hint for a verdict, with the mode filled in where it names one."""
-    return HINTS[verdict].replace("MODE", mode)
+    return _PROMISE if _promised(verdict, rule) else HINTS[verdict].replace("MODE", mode)

@@ -10,7 +10,7 @@ from typing import Any
 from gradcheck import recording
 from gradcheck.rendering.alike import wording
 from gradcheck.rendering.heatmap import heat_map_lines
-from gradcheck.rendering.hints import hint
+from gradcheck.rendering.hints import hint, meaning
 from gradcheck.rendering.layout import broken, clipped, columns, paragraph, text_width
 from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
@@ -144,7 +144,7 @@ def _failure(group: Sequence[ModeResult], explain: bool, evidence: Mapping[str, 
     heading = f"{_and(one.mode for one in group)}: {result.verdict.value}"
     lines = ["", heading]
     if explain:
-        lines += paragraph(result.verdict.meaning)
+        lines += paragraph(meaning(result.verdict, result.rule))
     lines += _labelled("Cause", result.cause)
     if result.changed and result.changed not in result.cause:
         lines += _labelled("Changed", result.changed)
@@ -158,7 +158,7 @@ def _failure(group: Sequence[ModeResult], explain: bool, evidence: Mapping[str, 
             lines += heat_map_lines(evidence[result.mode], indent=4)
     lines += _notes(group)
     if explain and result.verdict.fails:
-        lines += _labelled("What to do", hint(result.verdict, result.mode))
+        lines += _labelled("What to do", hint(result.verdict, result.mode, result.rule))
     return lines
 
 

@@ -154,3 +154,20 @@ def test_updates_of_a_variable_do_not_write_into_the_point():
     problem.outputs = EagerExecution(problem).observe(x)[1]
     execution(problem, "xla").evaluate(2 * x[None])
     assert x.tolist() == problem.x.tolist()
+
+
+def test_the_subject_is_called_as_numpy_was_set():
+    seen = []
+
+    def subject(x):
+        seen.append(np.geterr())
+        return tf.math.xlogy(x, x)
+
+    with np.errstate(all="raise"):
+        wanted = np.geterr()
+        report = gradcheck.check(subject, np.array([0.0, 1.5]), modes=("eager", "graph"))
+        assert np.geterr() == wanted
+    assert seen
+    assert all(one == wanted for one in seen)
+    # At 0 a step to the left is outside the domain, for both engines.
+    assert not any("ENGINES DIFFER" in note for result in report.modes.values() for note in result.notes), str(report)

@@ -107,6 +107,14 @@ def test_poison_must_not_reach_what_is_valid(fill) -> None:
     assert gradcheck.check(subjects.selected_early, poisoned).ok
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("fill", [np.nan, np.inf, np.finfo(np.float64).max])
+@pytest.mark.parametrize("engine", [None, "projected"])
+def test_numpy_says_nothing_of_poison(engine, fill) -> None:
+    report = gradcheck.check(subjects.selected_early, BATCH.with_fill(fill), engine=engine)
+    assert report.ok, str(report)
+
+
 @pytest.mark.parametrize("engine", [None, "projected"])
 def test_poison_in_the_backward_pass_alone(engine) -> None:
     poisoned = BATCH.with_fill(np.nan)
@@ -133,6 +141,14 @@ def test_a_search_with_poison_finds_and_shrinks_it() -> None:
 
 
 # -- what stays the same while shrinking, and large Jacobians ------------------------------------------------------
+
+
+def test_an_invariant_of_rows_is_not_called_padding() -> None:
+    report = gradcheck.check(subjects.centred, BATCH, modes="dynamic", padding=False, invariants="rows_independent")
+    text = " ".join(str(report).split())
+    assert "does not keep the invariant rows_independent, which was asked for: no output of one row depends on" in text
+    assert "padding, or how much" not in text
+    assert "Mask the padded steps" not in text
 
 
 def test_shrinking_keeps_the_invariant() -> None:

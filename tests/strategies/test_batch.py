@@ -57,6 +57,13 @@ def test_bfloat16_survives_too() -> None:
     same(batch, eval(repr(batch), NAMES))
 
 
+def test_bfloat16_padding_of_nan_pastes() -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    batch = Batch(np.full((1, 2, 2), np.nan, ml_dtypes.bfloat16), np.array([0], np.int32))
+    pasted = eval(repr(batch), {"Batch": Batch, "Padding": Padding, "np": np})
+    assert repr(pasted) == repr(batch)
+
+
 @given(
     st.batches(poison=True) | st.batches(features=None, dtype=np.float16) | st.batches(dtype=np.complex64, min_time=0)
 )

@@ -224,6 +224,10 @@ SHRUNK = [
     ),
     ("equal rows", lambda b: b.size > 1 and b.lengths[0] == b.lengths[1] == 2, Batch(np.zeros((2, 2, 3)), [2, 2]), {}),
     ("twice as long", lambda b: b.longest > 0 and b.time == 2 * b.longest, Batch(np.zeros((1, 2, 3)), [1]), {}),
+    ("7 rows of 12", lambda b: b.size > 6, Batch(np.zeros((7, 1, 3)), [0] * 7), {"max_batch": 12}),
+    ("10 rows, none empty", lambda b: b.size > 9 and b.lengths.min() > 0, Batch(np.zeros((10, 1, 3)), [1] * 10), {
+        "max_batch": 20,
+    }),
     ("15 rows", lambda b: b.size > 14, Batch(np.zeros((15, 1, 3)), [0] * 15), {"max_batch": 20}),
     ("an empty row", lambda b: 0 in b.lengths, Batch(np.zeros((1, 1, 3)), [0]), {"max_batch": 20}),
     ("30 steps", lambda b: b.longest > 29, Batch(np.zeros((1, 30, 1)), [30]), {"max_length": 400, "features": 1}),

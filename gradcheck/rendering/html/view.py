@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from gradcheck.history import History, histories, runs
 from gradcheck.mode_names import mode_order
 from gradcheck.rendering.alike import group_key
-from gradcheck.rendering.hints import hint
+from gradcheck.rendering.hints import hint, meaning
 from gradcheck.rendering.html.batches import BatchPicture, batch_picture
 from gradcheck.rendering.html.heatmaps import HeatMaps, heat_maps
 from gradcheck.rendering.html.outputs import ComparedOutputs, compared_outputs
@@ -434,8 +434,8 @@ def _card(
         shown=shown,
         cause=_sentence(result.cause),
         rule=result.rule,
-        meaning=result.verdict.meaning,
-        advice=hint(result.verdict, shown.mode) if result.verdict is not Verdict.PASS else "",
+        meaning=meaning(result.verdict, result.rule),
+        advice=hint(result.verdict, shown.mode, result.rule) if result.verdict is not Verdict.PASS else "",
         expectation=expectation,
         reason=detail.reason,
         entry=() if entry is None else tuple(entry_rows(entry, result.verdict)),
