@@ -87,6 +87,8 @@ def replay(
 
 
 def _text(path: Path, case: Case, report: Report, found: str, quiet: bool) -> str:
+    from gradcheck.rendering.text import Access, render_report
+
     here, there = (versions.get("tensorflow", "?") for versions in (report.versions, case.versions))
     under = f"TensorFlow {here}" + (f", found under {there}" if there != here else "")
     heading = f"{path}: {case.name} in {case.mode}: {found} ({under})"
@@ -100,5 +102,6 @@ def _text(path: Path, case: Case, report: Report, found: str, quiet: bool) -> st
     lines += [f"  {result.mode}: {result.verdict}" + (f": {result.cause}" if result.cause else "") for result in others]
     lines += dict.fromkeys(f"  note: {note}" for result in report.modes.values() for note in result.notes)
     if not report.ok and not quiet:
-        lines += ["", str(report), ""]
+        at_hand = "--json FILE writes all of it, with a script of plain TensorFlow"
+        lines += ["", render_report(report, Access(detail="--json FILE has it", elsewhere=at_hand)), ""]
     return "\n".join(lines)

@@ -278,11 +278,11 @@ def render_report(report: Report, access: Access | None = None) -> str:
 def failing(report: Report, access: Access) -> list[str]:
     """The lines on what is not as it should be: a section for each failure, the batch, and where to read on."""
     lines: list[str] = []
-    explained: set[Verdict] = set()
+    explained: set[str] = set()
     for group in _groups(report.failures):
-        verdict = group[0].verdict
-        lines += _failure(group, verdict not in explained, report.evidence)
-        explained.add(verdict)
+        words = meaning(group[0].verdict, group[0].rule)
+        lines += _failure(group, words not in explained, report.evidence)
+        explained.add(words)
     if report.arguments:
         mode = report.failures[0].mode
         rest = "in the case" if access.elsewhere else f"print({access.arguments.replace('MODE', mode)})"
