@@ -94,8 +94,8 @@ def test_a_crash_that_several_rows_make_is_shrunk_to_the_end(search, seed):
 
 
 def test_a_slow_machine_shrinks_a_crash_too(search, monkeypatch):
-    """A process that takes two minutes to start."""
-    process = Process(long)
+    """A process that takes two minutes to start, and a crash that takes more deaths to shrink than it is given."""
+    process = Process(lambda batch, before: long(batch, before) and bool(batch.values[batch.mask].all()))
     clock = type("Clock", (), {"monotonic": staticmethod(lambda: 120.0 * process.number)})
     monkeypatch.setattr(checks_module, "time", clock)
     assert search(process)["eager"].verdict is Verdict.CRASH
