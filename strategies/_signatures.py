@@ -123,25 +123,19 @@ def _takes_mask(layer: Any) -> bool:
         return False
 
 
-class _Unsaid:
-    """The input spec of a layer that has none."""
-
-    axes = shape = ndim = min_ndim = None
+def _array_of(spec: Any, max_batch: int, max_length: int) -> st.SearchStrategy[np.ndarray[Any, Any]]:
+    """One spec gives one array; the wider type is from_signature's for several."""
+    strategy: st.SearchStrategy[Any] = from_signature(spec, max_batch=max_batch, max_length=max_length)
+    return strategy
 
 
 def _built_shape(layer: Any) -> tuple[int | None, ...] | None:
     """The shape of the one input that a layer was built for, as far as Keras tells."""
     try:
-        config = layer.get_build_config()
+        shape = layer.get_build_config()["input_shape"]
     except Exception:  # Keras before 2.12 has none, and some layers have nothing to tell
-        config = None
-    shape = config.get("input_shape") if isinstance(config, dict) else None
-    if shape is None:
-        try:
-            shape = layer.input_shape
-        except Exception:  # Keras 2 raises where there is none
-            return None
-    if not isinstance(shape, (list, tuple)) or not all(size is None or isinstance(size, int) for size in shape):
+        return None
+    if not isinstance(shape, (list, tuple)) or not shape or isinstance(shape[0], (list, tuple)):
         return None
     return tuple(shape)
 
@@ -151,7 +145,8 @@ def from_layer(draw: st.DrawFn, layer: Any, *, max_batch: int = 3, max_length: i
     """Inputs for a Keras layer (or model), from its `input_spec` and dtype.
 
     A layer whose `call` takes a mask gets a `Batch`, another one an array without padding. A layer that has not been
-    built yet and does not say how many features it wants gets 3.
+    built yet and does not say how many features it wants gets 3. A model without input spec, as `Sequential` is in
+    Keras 3, gets an array for its one input.
 
     Args:
         layer: the layer; TensorFlow is not imported, so any object with such an `input_spec` will do.
@@ -167,16 +162,18 @@ def from_layer(draw: st.DrawFn, layer: Any, *, max_batch: int = 3, max_length: i
         )
     given = getattr(layer, "input_spec", None)
     specs = given if isinstance(given, (list, tuple)) else [given]
-    built = _built_shape(layer)
-    if len(specs) > 1 or (specs[0] is None and built is None):
+    inputs: Sequence[Any] = getattr(layer, "inputs", None) or ()
+    if specs == [None] and len(inputs) == 1:  # a model: its input has shape and dtype
+        return draw(_array_of(inputs[0], max_batch, max_length))
+    if len(specs) != 1 or specs[0] is None:
         raise InvalidArgument(
             f"{type(layer).__name__} has {'no input_spec' if given is None else f'{len(specs)} input specs'}, so its "
             "input is not known. Say it: batches(...), values(...) or from_signature(...)."
         )
-    spec = specs[0] if specs[0] is not None else _Unsaid()
+    spec = specs[0]
     axes: dict[int, int] = {int(axis): int(length) for axis, length in (spec.axes or {}).items() if length is not None}
     shape = getattr(spec, "shape", None)
-    if shape is None and built is not None:
+    if shape is None and (built := _built_shape(layer)) is not None:
         # The layer was built for so many features, whatever rows and steps it met then.
         shape = (*[None] * (len(built) - 1), built[-1])
     rank = len(shape) if shape is not None else (spec.ndim or spec.min_ndim or 3)
@@ -198,9 +195,4 @@ def from_layer(draw: st.DrawFn, layer: Any, *, max_batch: int = 3, max_length: i
             )
         found = _Spec((*known,) if rank == 3 else (known[0], None), dtype)
         return draw(batches(**_limits(found, max_batch, max_length)))
-    # One spec gives one array; the wider type is from_signature's for several.
-    strategy: st.SearchStrategy[Any] = from_signature(
-        _Spec(tuple(known), dtype), max_batch=max_batch, max_length=max_length
-    )
-    array: np.ndarray[Any, Any] = draw(strategy)
-    return array
+    return draw(_array_of(_Spec(tuple(known), dtype), max_batch, max_length))

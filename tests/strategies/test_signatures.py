@@ -103,14 +103,14 @@ def test_a_layer_without_a_mask_gets_arrays() -> None:
     assert {array.ndim for array in arrays} == {2}
 
 
-@pytest.mark.parametrize("told", ["build config", "input_shape"])
+@pytest.mark.parametrize("told", ["build config", "inputs"])
 def test_a_built_layer_says_how_many_features_it_was_built_for(told: str) -> None:
     """Keras 3 leaves them out of the input spec of its recurrent layers; a Sequential model has no input spec."""
     layer = Masked(ndim=3) if told == "build config" else Layer()
     if told == "build config":
         layer.get_build_config = lambda: {"input_shape": (1, 2, 5)}  # type: ignore[attr-defined]
     else:
-        layer.input_spec, layer.input_shape = None, (None, None, 5)  # type: ignore[attr-defined]
+        layer.input_spec, layer.inputs = None, [spec((None, None, 5))]  # type: ignore[attr-defined]
     drawn = draw(st.from_layer(layer))
     assert {getattr(one, "values", one).shape[-1] for one in drawn} == {5}
     assert len({getattr(one, "values", one).shape[:2] for one in drawn}) > 1
@@ -127,6 +127,7 @@ def test_a_built_layer_says_how_many_features_it_was_built_for(told: str) -> Non
         (lambda: st.from_signature(spec(SimpleNamespace(rank=None))), "unknown rank"),
         (lambda: st.from_layer(SimpleNamespace(input_spec=None)), "no input_spec.*Say it: batches"),
         (lambda: st.from_layer(SimpleNamespace(input_spec=[1, 2])), "2 input specs"),
+        (lambda: st.from_layer(SimpleNamespace(input_spec=[])), "0 input specs"),
         (lambda: st.from_layer(Layer), "takes a layer, not the class Layer"),
         (lambda: st.from_layer(Masked(ndim=4)), "takes a mask and inputs of rank 4"),
     ],
