@@ -9,11 +9,27 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["combinations", "gradient_bound", "noise_ratio", "output_bound", "output_terms"]
+__all__ = ["combinations", "gradient_bound", "lost_below", "noise_ratio", "output_bound", "output_terms"]
 
 # Noise is a standard deviation; two executions are two draws, and the largest of many entries counts.
 _DEVIATIONS = 100.0
 _ROUNDINGS = 32.0
+
+
+def lost_below(terms: np.ndarray, eps: np.ndarray | float) -> np.ndarray:
+    """How much may be missing where results are too small for their type, shaped as ``terms``.
+
+    What is less than the smallest number of a type comes out as 0, in one execution or in all. In float16 that is 6e-8,
+    a size that gradients have: the tail of a softmax is lost there. The other types reach down to 1e-38 at least; their
+    subnormal numbers count as 0, since kernels flush them.
+
+    Args:
+        terms: sizes of what the results are made of; a factor above 1 magnifies what was lost before it.
+        eps: machine epsilon of the results; it tells the type.
+    """
+    smallest = np.where(np.asarray(eps) == 2.0**-10, 2.0**-24, 2.0**-126)
+    largest = np.where(np.isfinite(terms), terms, 0.0).max(axis=-1, keepdims=True, initial=0.0)
+    return np.asarray(_ROUNDINGS * smallest * np.maximum(1.0, np.broadcast_to(largest, terms.shape)))
 
 
 def combinations(eps: np.ndarray) -> int:
@@ -38,7 +54,8 @@ def output_bound(center: np.ndarray, noise: np.ndarray, eps: np.ndarray) -> np.n
         eps: machine epsilon of each output ``[y_size]``.
     """
     with np.errstate(invalid="ignore"):
-        return np.asarray(_DEVIATIONS * noise + _ROUNDINGS * eps * np.abs(center))
+        size = np.abs(center)
+        return np.asarray(_DEVIATIONS * noise + _ROUNDINGS * eps * size + lost_below(size, eps))
 
 
 def noise_ratio(center: np.ndarray, noise: np.ndarray, eps: np.ndarray) -> float:
@@ -73,4 +90,4 @@ def gradient_bound(terms: np.ndarray, ratio: float, eps: float) -> np.ndarray:
         eps: machine epsilon of the gradient.
     """
     largest = terms.max(axis=-1, keepdims=True) if terms.size else np.zeros((*terms.shape[:-1], 1))
-    return np.asarray(_ROUNDINGS * eps * ratio * (terms + largest))
+    return np.asarray(_ROUNDINGS * eps * ratio * (terms + largest) + lost_below(terms, eps))

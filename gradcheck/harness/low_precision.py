@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.agreement import gradient_bound, noise_ratio, output_terms
+from gradcheck.agreement import gradient_bound, lost_below, noise_ratio, output_terms
 from gradcheck.engines.jacobians import Examination, eps_of, examine, rounding, theoretical_jacobian
 from gradcheck.findings import Finding, judged
 from gradcheck.harness.baseline import Baseline
@@ -85,6 +85,7 @@ def _against_twin(
     gross = gradient_bound(size + from_output, ratio, 1.0) * eps[rows][:, None]
     allowed = np.minimum(gross, np.array([_systematic_part(level) for level in eps[rows]])[:, None] * ratio * terms)
     smooth = own.judgement.status.T == Status.PASS
+    allowed += lost_below(size + from_output, eps[rows][:, None])
     beyond = smooth & ~(np.abs(mine - theirs) <= allowed)
     if not beyond.any():
         return None

@@ -27,6 +27,7 @@ from gradcheck.numerics.noise import (
     rounding_eps,
     rounding_noise,
     standing,
+    swallowed,
     unrest,
 )
 from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps, screen_steps
@@ -148,6 +149,11 @@ def compare(
         found = replace(found, status=status)
     if not np.isin(found.status, (Status.MISMATCH, Status.UNRESOLVED)).any():
         return found  # what follows takes such statuses back, and most points have none
+    lost = _lost(values, point, center, samples, (found.status == Status.MISMATCH).any(axis=0), seed=seed)
+    if lost.any():
+        wrong = lost & (found.status == Status.MISMATCH)
+        bound = np.where(wrong, np.fmax(found.bound, np.abs(theory - found.numerical)), found.bound)
+        found = replace(found, bound=bound, status=np.where(wrong, Status.UNRESOLVED, found.status))
     apart = _apart(center, plus, minus, noise)
     drowned = _drowned(center, (plus, minus, samples[np.newaxis]), np.fmax(noise, unrest(samples)))
     if apart.any() or drowned.any():
@@ -179,6 +185,18 @@ def _short_types(values: Evaluate, point: Array, center: Array, samples: Array) 
         with contextlib.suppress(Exception):
             return eps_further_away(values, point, still)
     return np.zeros(center.size)
+
+
+def _lost(
+    values: Evaluate, point: Array, center: Array, samples: Array, suspected: NDArray[np.bool_], *, seed: int
+) -> NDArray[np.bool_]:
+    """Of the suspected outputs ``[y]`` those that stand still because a large constant swallows the inputs."""
+    still = suspected & standing(center, samples)
+    if still.any():
+        # As far away as no input was meant to be.
+        with contextlib.suppress(Exception), np.errstate(over="ignore", invalid="ignore"):
+            return swallowed(values, point, still, seed=seed)
+    return np.zeros(center.size, bool)
 
 
 # An output at the point is another one than nearby if it is off by this part of its size, at every step alike.

@@ -42,6 +42,7 @@ __all__ = [
     "rounding_eps",
     "rounding_noise",
     "standing",
+    "swallowed",
     "unrest",
 ]
 
@@ -281,6 +282,43 @@ def eps_further_away(values: Callable[[Array], Any], x: Any, outputs: NDArray[np
     for eps, bits in _SHORT:
         result = np.where(outputs & several & (spare == bits), eps, result)
     return result
+
+
+# Distances, in sizes of the largest coordinate, within which an output that computes with its inputs must move, and at
+# which one moves that has lost them beside a large constant: -1e9 has a neighbour in float32 64 away, -3e38 one 2e31.
+_WITHIN = (0.25, 0.5, 1.0, 2.0)
+_BEYOND = tuple(2.0**power for power in (6, 7, 9, 12, 16, 20, 30, 105, 110, 116))
+
+
+def swallowed(
+    values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool_], *, seed: int = 0
+) -> NDArray[np.bool_]:
+    """Outputs ``[y_size]`` in which the inputs drown beside a large constant, in float32 or less.
+
+    The softmax of a row whose scores all had 1e9 taken from them, as Keras hides steps, is one: in float32 nothing is
+    left of a score of ordinary size, and what would be measured is the rounding, a slope of 0. Such an output stands
+    still at up to twice the size of the inputs, moves for much larger ones, and takes numbers of a short type only. A
+    mask in the forward pass alone is no such thing (it stands still for ever), nor is a rounded or clipped number, or a
+    sign (they move nearer by).
+
+    Args:
+        values: the function, ``[k, x_size]`` to ``[k, y_size]``.
+        x: the point, ``[x_size]``.
+        outputs: those in question, from `standing`.
+        seed: of the direction.
+    """
+    point, random = np.asarray(x, np.float64), np.random.default_rng(seed)
+    size = max(1.0, float(np.abs(point[np.isfinite(point)]).max(initial=0.0)))
+    # Each coordinate goes at least half as far as is said, and no two as far as each other.
+    way = size * random.uniform(0.5, 1.5, point.shape) * np.where(random.random(point.shape) < 0.5, -1.0, 1.0)
+    distances = np.array((0.0, *_WITHIN, *_BEYOND))
+    offsets = np.concatenate([distances, -distances])[:, np.newaxis] * way
+    seen = np.asarray(values(point + offsets), np.float64).reshape(2, len(distances), -1)
+    near, far = seen[:, : 1 + len(_WITHIN)], seen[:, 1 + len(_WITHIN) :]
+    short = (np.where(np.isfinite(seen), _spare_bits(seen), 52) >= _SHORT[0][1]).all(axis=(0, 1))
+    center = near[0, 0]
+    still, moved = (near == center).all(axis=(0, 1)), (np.isfinite(far) & (far != center)).any(axis=(0, 1))
+    return np.asarray(outputs & short & still & moved)
 
 
 def _moves(sequences: Array) -> NDArray[np.bool_]:

@@ -119,6 +119,11 @@ _RULES = (
         "XLA has to know the shape of a slice when it compiles, but it is computed from the data",
         _XLA,
     ),
+    _rule(
+        r"Fail to proof the equality of two dimensions at compile time",
+        "XLA cannot prove, when it compiles, that two sizes are equal, because they are computed from the data",
+        _XLA,
+    ),
     # What a traced function cannot do.
     _rule(
         r"(?i)iterating over a?\s?(?:symbolic )?`?tf\.Tensor`? is not allowed",

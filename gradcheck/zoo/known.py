@@ -189,6 +189,17 @@ KNOWN: tuple[Known, ...] = (
         "`tf.reduce_prod` is right.",
     ),
     Known(
+        key="weighted_cross_entropy_at_zero",
+        title="tf.nn.weighted_cross_entropy_with_logits has a wrong gradient at a logit of exactly 0",
+        where=(Where(("losses/weighted_cross_entropy",), MODES, (_M, Verdict.DISCONNECTED)),),
+        owner="TensorFlow",
+        meaning="The loss is computed from `abs(-x)` and `relu(-x)`, whose corners at 0 cancel; their gradients there, "
+        "0 and 0, do not. At a logit of 0 the term of the positive class is left out: for labels of 1 the gradient is "
+        "0 instead of -weight / 2. A last layer that starts at zeros gives such logits for every step, and so does a "
+        "masked one. `tf.nn.sigmoid_cross_entropy_with_logits` takes care of this, and is right.",
+        instead="`(1 - labels) * tf.nn.softplus(x) + weight * labels * tf.nn.softplus(-x)`, the same loss.",
+    ),
+    Known(
         key="norm_of_zero",
         title="tf.norm has a gradient of NaN at a vector of zeros",
         where=(Where(("ordering/norm",), MODES, (_N,)),),
@@ -203,7 +214,7 @@ KNOWN: tuple[Known, ...] = (
         where=(
             Where(("normalization/standardize",), ("xla",), (_N,)),
             Where(("merging/dot_normalized",), ("xla",), (_N,), (2, 16), keras=(3,)),
-            Where(("normalization/unit_normalization",), ("xla",), (_N,), (2, 9)),
+            Where(("normalization/unit_normalization",), ("xla",), (_N,), (2, 16), keras=(3,)),
         ),
         owner="XLA",
         meaning="The gradient of `sqrt` at 0 is infinite. TensorFlow's own kernel gives 0 where nothing comes back to "
@@ -247,7 +258,6 @@ KNOWN: tuple[Known, ...] = (
                     "segments/ragged_prod",
                     "segments/ragged_variance",
                     "segments/ragged_softmax",
-                    "segments/ragged_argument",
                     "segments/ragged_concat",
                     "segments/sparse_embedding",
                     "loops/map_fn_ragged",
@@ -255,6 +265,7 @@ KNOWN: tuple[Known, ...] = (
                 ("xla",),
                 (_U,),
             ),
+            Where(("segments/ragged_argument",), ("xla",), (_U,), before=(2, 9)),
         ),
         owner="XLA",
         meaning="Their sizes are data.",

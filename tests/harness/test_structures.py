@@ -98,15 +98,39 @@ def test_dtypes(dtype):
     def right(values, lengths):
         return values * values * tf.cast(tf.sequence_mask(lengths, tf.shape(values)[1]), values.dtype)[..., None]
 
-    def broken(values, lengths):
-        @tf.custom_gradient
-        def double(x):
-            return 2 * x, lambda upstream: tf.cast(2 * 1.0001, tf.complex128 if dtype == "complex64" else tf.float64)
-
-        return right(values, lengths)
-
     report = gradcheck.check(right, batch)
     assert {r.verdict for r in report.modes.values()} <= {Verdict.PASS, Verdict.KINK}, str(report)
+
+
+def test_what_is_too_small_for_float16_is_no_mistake():
+    """The tail of a softmax: 2e-8 is 0 in float16, or the smallest number that it has, 6e-8."""
+    values = np.array([[[0.0, 17.8, 1.0]]], np.float16)
+    modes = ("eager", "graph")  # XLA of 2.8 ends the process on exp in float16
+    report = gradcheck.check(tf.nn.softmax, values, modes=modes)
+    assert {result.verdict for result in report.modes.values()} == {Verdict.PASS}, str(report)
+    assert not gradcheck.check(lambda x: wrong(tf.nn.softmax(x)), values, modes=modes).ok
+
+
+def test_a_row_that_is_hidden_as_a_whole_is_undecided_in_float32():
+    """1e9 is taken from all of its scores, and float32 has no digits left for them. A mask in the forward pass alone
+    stands still as well, and is wrong.
+    """
+
+    def hidden(values):
+        return tf.nn.softmax(tf.cast(values, tf.float32) - 1e9)
+
+    def masked(values):
+        @tf.custom_gradient
+        def forward_only(x):
+            return x * 0 + 0.5, lambda upstream: upstream
+
+        return forward_only(tf.cast(values, tf.float32))
+
+    values = np.array([[-0.6875, -0.1875]], np.float32)
+    report = gradcheck.check(hidden, values, modes=("eager", "graph"))
+    assert {result.verdict for result in report.modes.values()} == {Verdict.UNRESOLVED}, str(report)
+    report = gradcheck.check(masked, values, modes=("eager", "graph"))
+    assert {result.verdict for result in report.modes.values()} == {Verdict.MISMATCH}, str(report)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])

@@ -451,6 +451,28 @@ def test_what_stands_still_beside_a_large_constant_in_float32() -> None:
         assert found.resolution > 0.02 or np.isnan(found.resolution)
 
 
+@pytest.mark.parametrize("hidden", [-1e9, -3e38])
+@pytest.mark.parametrize("x", [[-0.6875, -0.1875], [0.0, 0.0], [5.0, -7.0]])
+def test_inputs_that_a_large_constant_swallows_convict_nobody(x: list[float], hidden: float) -> None:
+    """The softmax of a row that is hidden as a whole, in float32: uniform, whatever the scores."""
+
+    def softmax(points: np.ndarray) -> np.ndarray:
+        scores = points.astype(np.float32) + np.float32(hidden)
+        weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        return (weights / weights.sum(axis=-1, keepdims=True)).astype(np.float64)
+
+    right = np.array([[0.25, -0.25], [-0.25, 0.25]])
+    found = numerics.compare(softmax, np.array(x), right)
+    assert (found.status == Status.UNRESOLVED).all(), found
+    assert (found.bound >= 0.25).all()
+
+    def beside_a_mask(points: np.ndarray) -> np.ndarray:
+        # The inputs are cut off in the forward pass, and nothing ever moves.
+        return softmax(points * 0)
+
+    assert (numerics.compare(beside_a_mask, np.array(x), right).status == Status.MISMATCH).all()
+
+
 @pytest.mark.parametrize(
     ("function", "x"),
     [

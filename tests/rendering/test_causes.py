@@ -112,6 +112,18 @@ def test_both_versions_say_the_same(subject: str) -> None:
         assert len(causes) == 1, causes
 
 
+def test_sizes_that_xla_cannot_prove_equal_are_refused_not_raised() -> None:
+    """What tf.map_fn over cut rows, then tf.pad, gives on 2.9 to 2.15; on 2.8 and 2.21 it ends otherwise."""
+    raised = error(
+        "InvalidArgumentError",
+        "Fail to proof the equality of two dimensions at compile time: %add.225 = s32[] add(s32[] %add.224, s32[] "
+        '%reshape.220), metadata={op_type="Pad" op_name="Pad_1" …} vs %constant.3 = s32[] constant(1)',
+    )
+    assert is_unsupported(raised, "xla")
+    assert not is_unsupported(raised, "graph")
+    assert cause_of(raised, "xla").startswith("XLA cannot prove, when it compiles, that two sizes are equal")
+
+
 def test_words_of_the_users_own_keep_their_meaning() -> None:
     # In eager mode None is no unknown size, whatever the words.
     own = error("TypeError", "unsupported operand type(s) for +: 'int' and 'NoneType'")
