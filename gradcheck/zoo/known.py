@@ -194,9 +194,9 @@ KNOWN: tuple[Known, ...] = (
         where=(Where(("losses/weighted_cross_entropy",), MODES, (_M, Verdict.DISCONNECTED)),),
         owner="TensorFlow",
         meaning="The loss is computed from `abs(-x)` and `relu(-x)`, whose corners at 0 cancel; their gradients there, "
-        "0 and 0, do not. At a logit of 0 the term of the positive class is left out: for labels of 1 the gradient is "
-        "0 instead of -weight / 2. A last layer that starts at zeros gives such logits for every step, and so does a "
-        "masked one. `tf.nn.sigmoid_cross_entropy_with_logits` takes care of this, and is right.",
+        "0 and 0, do not. At a logit of 0 the gradient is 1 - label instead of (1 - label) / 2 - weight * label / 2: "
+        "for a label of 1 it is 0, for a label of 0 twice what it should be. A last layer that starts at zeros gives "
+        "such logits at every step. `tf.nn.sigmoid_cross_entropy_with_logits` takes care of this, and is right.",
         instead="`(1 - labels) * tf.nn.softplus(x) + weight * labels * tf.nn.softplus(-x)`, the same loss.",
     ),
     Known(

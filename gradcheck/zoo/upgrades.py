@@ -36,8 +36,8 @@ UPGRADES: tuple[Upgrade, ...] = (
             "[Cut rows in `tf.map_fn` under XLA](#map_fn_one_row_crash_xla) can end the process on 2.8 and no "
             "longer do; [their gradient](#cut_row_gradient_xla) is wrong on both. Look for `row[:length]` in "
             "compiled steps.",
-            "What stays (masked pooling of empty rows, norms of zeros, `tf.math.cumprod` at 0) has the same way "
-            "round on both, so it can be put in before the upgrade.",
+            "What stays (masked pooling of empty rows, norms of zeros, `tf.math.cumprod` and weighted cross entropy at "
+            "0) has the same way round on both, so it can be put in before the upgrade.",
         ),
     ),
     Upgrade(
