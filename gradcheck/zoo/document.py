@@ -21,7 +21,7 @@ from gradcheck.history import runs
 from gradcheck.mode_names import MODES
 from gradcheck.results import version_key
 from gradcheck.verdicts import Verdict
-from gradcheck.versions import find_release, minor_of
+from gradcheck.versions import RELEASES, find_release, minor_of
 from gradcheck.zoo.catalog import available, catalog
 from gradcheck.zoo.known import KNOWN, Known, known_for
 from gradcheck.zoo.upgrades import UPGRADES
@@ -196,6 +196,8 @@ def render_page(measurements: Sequence[Measurement], scripts: Path | None = None
 def _introduction(measurements: Sequence[Measurement], bugs: Sequence[Known]) -> str:
     searched = [measured for measured in measurements if measured.cells]
     ran = [measured.label for measured in measurements if measured.scripts]
+    every = {release.minor for release in RELEASES} <= set(ran)
+    where = "the newest patch of every minor release from 2.8 on" if every else _words(ran)
     lines = [
         "| TensorFlow | Keras | subjects | batches for each subject and mode | not measured |",
         "|---|---|---|---|---|",
@@ -216,8 +218,8 @@ masks, losses with weights, and TensorFlow's own operations on sequences; in eag
 and with unknown shapes, and under XLA, with respect to inputs and weights.
 
 What failed was looked at by hand. A failure stands here only where a script shows it with plain TensorFlow and NumPy,
-without gradcheck. Each script was run on {_words(ran)}; the versions below are those on which
-*the script* shows the failure. {len(bugs)} findings came of it. Searched were:
+without gradcheck. Each script was run on {where}; the versions below are those
+on which *the script* shows the failure. {len(bugs)} findings came of it. Searched were:
 
 {chr(10).join(lines)}
 """
