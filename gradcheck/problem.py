@@ -14,7 +14,7 @@ from gradcheck.layout import Block, Layout
 from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
 
-__all__ = ["Plan", "Problem", "named_leaves"]
+__all__ = ["Plan", "Problem", "call_once", "named_leaves"]
 
 WRT = ("inputs", "variables", "all")
 
@@ -195,6 +195,23 @@ class Problem:
         x = np.concatenate(parts) if parts else np.zeros(0)
         values = tuple(variable.numpy() for variable in state)
         return cls(plan, x, tuple(binder.constants), positional, keywords, batch, values)
+
+
+def call_once(subject: Subject, args: Sequence[Any]) -> None:
+    """Call a subject on a batch or arguments, so that a layer that creates its variables in its first call has them.
+
+    Args:
+        subject, args: as for `Problem.bind`; not all of the arguments need be differentiable.
+    """
+    keywords: dict[str, Any] = {}
+    if len(args) == 1 and isinstance(args[0], Batch):
+        args, keywords, _ = subject.arguments_for(args[0])
+    tf = tensorflow()
+
+    def tensors(value: Any) -> Any:
+        return tf.nest.map_structure(lambda leaf: tf.constant(leaf) if isinstance(leaf, np.ndarray) else leaf, value)
+
+    subject(*(tensors(value) for value in args), **{name: tensors(value) for name, value in keywords.items()})
 
 
 class _Binder:

@@ -16,7 +16,7 @@ from gradcheck.invariants import Chosen
 from gradcheck.layout import Layout
 from gradcheck.modes import EagerExecution
 from gradcheck.padding import steps_mask, valid_inputs, valid_outputs
-from gradcheck.problem import Problem
+from gradcheck.problem import Problem, call_once
 from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
 from gradcheck.time_axis import settle_time_axes
@@ -246,7 +246,12 @@ def _bind_first(subject: Subject, args: Sequence[Any], wrt: str) -> Problem:
     try:
         return Problem.bind(subject, args, wrt="inputs")
     except InputError:
-        variables = [v for v in subject.variables() if v.trainable] if wrt != "inputs" else []
+        if wrt == "inputs":
+            raise
+        if not getattr(subject.target, "built", True):
+            with contextlib.suppress(Exception):  # the call that follows says what is wrong
+                call_once(subject, args)
+        variables = [v for v in subject.variables() if v.trainable]
         if not variables:
             raise
         return Problem.bind(subject, args, wrt=wrt, variables=variables)

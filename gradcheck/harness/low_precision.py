@@ -136,7 +136,9 @@ def _systematic(baseline: Baseline, run: Execution, wide: Execution, row: int, c
             point[columns] = np.round(moved / unit) * unit
         low, high = run.pullback(point, cotangent)[0], wide.pullback(point, cotangent)[0]
         if number == 0:
-            size = max(float(np.abs(high[columns]).max(initial=0.0)), 1e-300)
+            size = float(np.abs(high[columns]).max(initial=0.0))
+            # A gradient of 0 made of terms that cancel is as wrong as these are rounded.
+            size = size if size > float(baseline.eps[row]) else 1.0
         parts.append((low[column] - high[column]) / size)
     error = np.array(parts)
     if not np.isfinite(error).all():

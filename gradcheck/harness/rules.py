@@ -59,7 +59,10 @@ def nonlinear(baseline: Baseline, found: Examination, theory: Theoretical) -> Fi
     expected = weights @ jacobian
     ratio = noise_ratio(found.center, found.noise, eps)
     terms = np.abs(weights) @ np.abs(jacobian) + output_terms(np.abs(weights), found.center[rows], baseline.x[columns])
-    allowed = gradient_bound(terms, ratio, float(eps.max(initial=2.0**-52)))
+    # Where the gradient and the outputs are 0 because their terms cancel, as those of a divergence of equal
+    # distributions, only rounding errors are left. A clip takes away as much as the gradient is, or more.
+    level = float(eps.max(initial=2.0**-52))
+    allowed = gradient_bound(terms, ratio, level) + gradient_bound(np.abs(weights).sum()[None], 1.0, level)
     beyond = np.abs(weighed - expected) > allowed
     if not beyond.any():
         return None

@@ -22,6 +22,7 @@ from gradcheck.numerics.judging import Judgement, Status, judge, passes_screen
 from gradcheck.numerics.ladder import Kind, Refined, refine
 from gradcheck.numerics.noise import (
     eps_further_away,
+    grain_noise,
     noise_level,
     noise_line,
     rounding_eps,
@@ -104,6 +105,7 @@ def compare(
     short = _short_types(values, point, center, samples)
     noise = np.fmax(noise, rounding_noise(short, center))
     plus, minus = rest.reshape(2, *steps.shape, center.size)  # at the steps of the screen
+    noise = np.fmax(noise, grain_noise(center, samples, rest))
     estimate = screen(center, plus, minus, steps, noise)
     # The (lower) median, so that one output with cancellation does not coarsen the check of all.
     levels = np.sort(np.fmax(rounding_eps(center, samples, noise, eps=eps), short))

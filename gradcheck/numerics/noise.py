@@ -34,6 +34,7 @@ from gradcheck.numerics.steps import FLOAT64_EPS
 
 __all__ = [
     "eps_further_away",
+    "grain_noise",
     "measured_eps",
     "noise_level",
     "noise_line",
@@ -238,6 +239,34 @@ def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_
     by_noise = measured_eps(size, noise, eps=eps)
     next_to_zero = np.where((fine > 1000 * eps) & (fine <= _COARSEST_NEXT_TO_ZERO), 2 * fine, eps)
     return np.asarray(np.maximum(np.maximum(_inner_eps(values, moves), by_noise), np.maximum(next_to_zero, eps)))
+
+
+# What an output is a whole number of times is a rounding inside only where it is this small a part of what it does.
+_GRAIN = 2.0**-36
+
+
+def grain_noise(center: Any, samples: Any, seen: Any) -> Array:
+    """Rounding error of outputs ``[y_size]`` that stand still in the samples and move further away; else 0.
+
+    ``log(x² + 0.01) - log(0.01)`` is exactly 0 around a small x: x² is rounded away beside 0.01, and no noise shows in
+    the samples. Further away every value is a whole number of the spacing of numbers at ``log(0.01)``, for a difference
+    of two such numbers is exact.
+
+    Args:
+        center, samples: as for `noise_level`.
+        seen: the outputs at the steps of the first look, ``[points, y_size]``.
+    """
+    middle, near = np.asarray(center, np.float64), np.asarray(samples, np.float64)
+    values = np.asarray(seen, np.float64)
+    still = np.isfinite(middle) & (near == middle).all(axis=0) & (np.isfinite(values) & (values != middle)).any(axis=0)
+    noise = np.zeros(middle.size)
+    if still.any():
+        some = np.concatenate([middle[np.newaxis, still], values[:, still]])
+        some = np.where(np.isfinite(some), some, 0.0)
+        _, exponent = np.frexp(some)
+        grain = np.where(some == 0, np.inf, np.ldexp(1.0, exponent - 53 + _spare_bits(some))).min(axis=0)
+        noise[still] = np.where(grain <= _GRAIN * np.abs(some - some[0]).max(axis=0), grain / 2, 0.0)
+    return noise
 
 
 # Distances at which bfloat16 moves, as parts of the coordinates.

@@ -111,6 +111,34 @@ def test_what_is_too_small_for_float16_is_no_mistake():
     assert not gradcheck.check(lambda x: wrong(tf.nn.softmax(x)), values, modes=modes).ok
 
 
+@pytest.mark.parametrize("value", [-17.0, -16.5])
+def test_an_output_that_is_the_smallest_number_of_float16(value):
+    report = gradcheck.check(tf.exp, np.array([value], np.float16), modes=("eager", "graph"))
+    assert {result.verdict for result in report.modes.values()} == {Verdict.PASS}, str(report)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_gradient_that_cancels_to_rounding_errors(dtype):
+    """The divergence of two equal distributions: value and gradient are 0, made of terms of size 0.1 to 1."""
+
+    def divergence(p, q):
+        log_p, log_q = tf.nn.log_softmax(p), tf.nn.log_softmax(q)
+        return tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), -1)
+
+    x = np.array([[0.0, 0.0, 0.0], [0.0, 1.0, -1.0]], dtype)
+    report = gradcheck.check(divergence, x, x)
+    assert {result.verdict for result in report.modes.values()} == {Verdict.PASS}, str(report)
+    assert not gradcheck.check(lambda p, q: divergence(wrong(p), q), x, -x).ok
+
+
+def test_a_layer_of_integers_need_not_be_built():
+    ids = np.array([[1, 2, 0]], np.int32)
+    report = gradcheck.check(tf.keras.layers.Embedding(5, 3), ids, modes="graph")
+    assert report["graph"].verdict is Verdict.PASS
+    with pytest.raises(gradcheck.InputError, match="nothing to differentiate"):
+        gradcheck.check(tf.keras.layers.Embedding(5, 3), ids, modes="graph", wrt="inputs")
+
+
 def test_a_row_that_is_hidden_as_a_whole_is_undecided_in_float32():
     """1e9 is taken from all of its scores, and float32 has no digits left for them. A mask in the forward pass alone
     stands still as well, and is wrong.

@@ -451,6 +451,21 @@ def test_what_stands_still_beside_a_large_constant_in_float32() -> None:
         assert found.resolution > 0.02 or np.isnan(found.resolution)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+def test_what_is_rounded_away_beside_a_constant_that_is_taken_away_again(scale: float) -> None:
+    """Around a tiny x the output is exactly 0, and its roundings show further away only."""
+    x = 9.09e-13
+    slope = scale * 2 * x / (x * x + 0.01)
+
+    def function(points: np.ndarray) -> np.ndarray:
+        return scale * (np.log(points**2 + 0.01) - np.log(0.01))
+
+    for right in (slope, 0.0):
+        assert numerics.compare(function, np.array([x]), np.array([[right]])).status != Status.MISMATCH
+    wrong = numerics.compare(function, np.array([0.3]), np.array([[scale * 0.6 / 0.1 * 1.001]]))
+    assert wrong.status == Status.MISMATCH
+
+
 @pytest.mark.parametrize("hidden", [-1e9, -3e38])
 @pytest.mark.parametrize("x", [[-0.6875, -0.1875], [0.0, 0.0], [5.0, -7.0]])
 def test_inputs_that_a_large_constant_swallows_convict_nobody(x: list[float], hidden: float) -> None:
