@@ -105,7 +105,7 @@ def compare(
     short = _short_types(values, point, center, samples)
     noise = np.fmax(noise, rounding_noise(short, center))
     plus, minus = rest.reshape(2, *steps.shape, center.size)  # at the steps of the screen
-    noise = np.fmax(noise, grain_noise(center, samples, rest))
+    noise = np.fmax(noise, grain_noise(values, point, center, samples, rest, seed=seed))
     estimate = screen(center, plus, minus, steps, noise)
     # The (lower) median, so that one output with cancellation does not coarsen the check of all.
     levels = np.sort(np.fmax(rounding_eps(center, samples, noise, eps=eps), short))

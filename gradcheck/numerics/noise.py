@@ -245,28 +245,45 @@ def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_
 _GRAIN = 2.0**-36
 
 
-def grain_noise(center: Any, samples: Any, seen: Any) -> Array:
+def grain_noise(
+    values: Callable[[Array], Any], x: Any, center: Any, samples: Any, seen: Any, *, seed: int = 0
+) -> Array:
     """Rounding error of outputs ``[y_size]`` that stand still in the samples and move further away; else 0.
 
     ``log(x² + 0.01) - log(0.01)`` is exactly 0 around a small x: x² is rounded away beside 0.01, and no noise shows in
     the samples. Further away every value is a whole number of the spacing of numbers at ``log(0.01)``, for a difference
-    of two such numbers is exact.
+    of two such numbers is exact. So is a relu of a short number at short steps; not so at irregular ones, which are
+    looked at where the others leave a doubt.
 
     Args:
+        values: the function, ``[k, x_size]`` to ``[k, y_size]``.
+        x: the point, ``[x_size]``.
         center, samples: as for `noise_level`.
         seen: the outputs at the steps of the first look, ``[points, y_size]``.
+        seed: of the irregular steps.
     """
     middle, near = np.asarray(center, np.float64), np.asarray(samples, np.float64)
-    values = np.asarray(seen, np.float64)
-    still = np.isfinite(middle) & (near == middle).all(axis=0) & (np.isfinite(values) & (values != middle)).any(axis=0)
-    noise = np.zeros(middle.size)
-    if still.any():
-        some = np.concatenate([middle[np.newaxis, still], values[:, still]])
-        some = np.where(np.isfinite(some), some, 0.0)
-        _, exponent = np.frexp(some)
-        grain = np.where(some == 0, np.inf, np.ldexp(1.0, exponent - 53 + _spare_bits(some))).min(axis=0)
-        noise[still] = np.where(grain <= _GRAIN * np.abs(some - some[0]).max(axis=0), grain / 2, 0.0)
-    return noise
+    still = np.isfinite(middle) & (near == middle).all(axis=0)
+    grain = np.where(still, _grain(middle, np.asarray(seen, np.float64)), 0.0)
+    if not grain.any():
+        return grain
+    point, random = np.asarray(x, np.float64), np.random.default_rng(seed)
+    steps = np.ldexp(random.uniform(0.5, 1.0, (8, 1)), -6) * random.uniform(0.5, 1.0, (8, *point.shape))
+    steps *= np.where(random.random(steps.shape) < 0.5, -1.0, 1.0)
+    again = _grain(middle, np.asarray(values(point + steps), np.float64))
+    return np.asarray(np.where((again > 0) & (again >= grain / 2) & (again <= grain * 2), grain / 2, 0.0))
+
+
+def _grain(middle: Array, seen: Array) -> Array:
+    """The largest power of two of which all values of an output are whole numbers, ``[y]``.
+
+    0 where it is no small part of what the output does, or the output does nothing.
+    """
+    some = np.concatenate([middle[np.newaxis], seen])
+    some = np.where(np.isfinite(some), some, 0.0)
+    _, exponent = np.frexp(some)
+    grain = np.where(some == 0, np.inf, np.ldexp(1.0, exponent - 53 + _spare_bits(some))).min(axis=0)
+    return np.asarray(np.where(grain <= _GRAIN * np.abs(some - some[0]).max(axis=0), grain, 0.0))
 
 
 # Distances at which bfloat16 moves, as parts of the coordinates.

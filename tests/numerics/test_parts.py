@@ -466,6 +466,15 @@ def test_what_is_rounded_away_beside_a_constant_that_is_taken_away_again(scale: 
     assert wrong.status == Status.MISMATCH
 
 
+@pytest.mark.parametrize("x", [-(2.0**-40), -6 * 2.0**-47, -3e-14])
+def test_a_corner_next_to_a_short_number_is_no_rounding(x: float) -> None:
+    """Short steps from a short number lead to whole numbers of its last bit, without any rounding."""
+    point = np.array([x, 1.0])
+    for slope, status in ((0.0, Status.PASS), (1.5, Status.MISMATCH)):
+        found = numerics.compare(relu, point, np.array([[slope, 0.0], [0.0, 1.0]]))
+        assert found.status[0, 0] == status, (slope, found)
+
+
 @pytest.mark.parametrize("hidden", [-1e9, -3e38])
 @pytest.mark.parametrize("x", [[-0.6875, -0.1875], [0.0, 0.0], [5.0, -7.0]])
 def test_inputs_that_a_large_constant_swallows_convict_nobody(x: list[float], hidden: float) -> None:
