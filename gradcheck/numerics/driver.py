@@ -102,7 +102,8 @@ def compare(
     out = values(first)
     center, samples, rest = out[0], out[1 : 1 + len(offsets)], out[1 + len(offsets) :]
     noise = noise_level(center, samples, eps=eps)
-    short = _short_types(values, point, center, samples)
+    still = standing(center, samples)
+    short = _far_away(eps_further_away, values, point, still)
     noise = np.fmax(noise, rounding_noise(short, center))
     plus, minus = rest.reshape(2, *steps.shape, center.size)  # at the steps of the screen
     noise = np.fmax(noise, grain_noise(values, point, center, samples, rest, seed=seed))
@@ -151,9 +152,9 @@ def compare(
         found = replace(found, status=status)
     if not np.isin(found.status, (Status.MISMATCH, Status.UNRESOLVED)).any():
         return found  # what follows takes such statuses back, and most points have none
-    lost = _lost(values, point, center, samples, (found.status == Status.MISMATCH).any(axis=0), seed=seed)
-    if lost.any():
-        wrong = lost & (found.status == Status.MISMATCH)
+    wrong = found.status == Status.MISMATCH
+    wrong &= _far_away(swallowed, values, point, still & wrong.any(axis=0)) > 0
+    if wrong.any():
         bound = np.where(wrong, np.fmax(found.bound, np.abs(theory - found.numerical)), found.bound)
         found = replace(found, bound=bound, status=np.where(wrong, Status.UNRESOLVED, found.status))
     apart = _apart(center, plus, minus, noise)
@@ -179,26 +180,15 @@ def compare(
     return found
 
 
-def _short_types(values: Evaluate, point: Array, center: Array, samples: Array) -> Array:
-    """Machine epsilon ``[y]`` of outputs in a type of so few bits that they stand still around the point; else 0."""
-    still = standing(center, samples)
-    if still.any():
-        # Further away than the function need be defined.
-        with contextlib.suppress(Exception):
-            return eps_further_away(values, point, still)
-    return np.zeros(center.size)
+def _far_away(question: Callable[..., Any], values: Evaluate, point: Array, outputs: NDArray[np.bool_]) -> Array:
+    """The answer ``[y]`` to a question about some outputs that is asked further away than the function need be defined.
 
-
-def _lost(
-    values: Evaluate, point: Array, center: Array, samples: Array, suspected: NDArray[np.bool_], *, seed: int
-) -> NDArray[np.bool_]:
-    """Of the suspected outputs ``[y]`` those that stand still because a large constant swallows the inputs."""
-    still = suspected & standing(center, samples)
-    if still.any():
-        # As far away as no input was meant to be.
+    0 where there are none, or where it is not.
+    """
+    if outputs.any():
         with contextlib.suppress(Exception), np.errstate(over="ignore", invalid="ignore"):
-            return swallowed(values, point, still, seed=seed)
-    return np.zeros(center.size, bool)
+            return np.asarray(question(values, point, outputs), np.float64)
+    return np.zeros(outputs.size)
 
 
 # An output at the point is another one than nearby if it is off by this part of its size, at every step alike.

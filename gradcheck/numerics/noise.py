@@ -263,15 +263,17 @@ def grain_noise(
         seed: of the irregular steps.
     """
     middle, near = np.asarray(center, np.float64), np.asarray(samples, np.float64)
-    still = np.isfinite(middle) & (near == middle).all(axis=0)
-    grain = np.where(still, _grain(middle, np.asarray(seen, np.float64)), 0.0)
-    if not grain.any():
-        return grain
-    point, random = np.asarray(x, np.float64), np.random.default_rng(seed)
-    steps = np.ldexp(random.uniform(0.5, 1.0, (8, 1)), -6) * random.uniform(0.5, 1.0, (8, *point.shape))
-    steps *= np.where(random.random(steps.shape) < 0.5, -1.0, 1.0)
-    again = _grain(middle, np.asarray(values(point + steps), np.float64))
-    return np.asarray(np.where((again > 0) & (again >= grain / 2) & (again <= grain * 2), grain / 2, 0.0))
+    noise = np.zeros(middle.size)
+    still = np.flatnonzero(np.isfinite(middle) & (near == middle).all(axis=0))
+    grain = _grain(middle[still], np.asarray(seen, np.float64)[:, still])
+    if grain.any():
+        point, random = np.asarray(x, np.float64), np.random.default_rng(seed)
+        # No further away than the first look.
+        steps = np.ldexp(random.uniform(0.5, 1.0, (8, 1)), -8) * random.uniform(0.5, 1.0, (8, *point.shape))
+        steps *= np.where(random.random(steps.shape) < 0.5, -1.0, 1.0)
+        again = _grain(middle[still], np.asarray(values(point + steps), np.float64)[:, still])
+        noise[still] = np.where((again > 0) & (again >= grain / 2) & (again <= grain * 2), grain / 2, 0.0)
+    return noise
 
 
 def _grain(middle: Array, seen: Array) -> Array:
@@ -336,9 +338,7 @@ _WITHIN = (0.25, 0.5, 1.0, 2.0)
 _BEYOND = tuple(2.0**power for power in (6, 7, 9, 12, 16, 20, 30, 105, 110, 116))
 
 
-def swallowed(
-    values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool_], *, seed: int = 0
-) -> NDArray[np.bool_]:
+def swallowed(values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Outputs ``[y_size]`` in which the inputs drown beside a large constant, in float32 or less.
 
     The softmax of a row whose scores all had 1e9 taken from them, as Keras hides steps, is one: in float32 nothing is
@@ -351,9 +351,8 @@ def swallowed(
         values: the function, ``[k, x_size]`` to ``[k, y_size]``.
         x: the point, ``[x_size]``.
         outputs: those in question, from `standing`.
-        seed: of the direction.
     """
-    point, random = np.asarray(x, np.float64), np.random.default_rng(seed)
+    point, random = np.asarray(x, np.float64), np.random.default_rng(0)
     size = max(1.0, float(np.abs(point[np.isfinite(point)]).max(initial=0.0)))
     # Each coordinate goes at least half as far as is said, and no two as far as each other.
     way = size * random.uniform(0.5, 1.5, point.shape) * np.where(random.random(point.shape) < 0.5, -1.0, 1.0)

@@ -113,7 +113,7 @@ def test_both_versions_say_the_same(subject: str) -> None:
 
 
 def test_sizes_that_xla_cannot_prove_equal_are_refused_not_raised() -> None:
-    """What tf.map_fn over cut rows, then tf.pad, gives on 2.9 to 2.15; on 2.8 and 2.21 it ends otherwise."""
+    """What tf.map_fn over cut rows, then tf.pad, gives on 2.15; 2.8 and 2.21 end otherwise."""
     raised = error(
         "InvalidArgumentError",
         "Fail to proof the equality of two dimensions at compile time: %add.225 = s32[] add(s32[] %add.224, s32[] "
