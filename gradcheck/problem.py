@@ -14,7 +14,7 @@ from gradcheck.layout import Block, Layout
 from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
 
-__all__ = ["Plan", "Problem", "call_once", "named_leaves"]
+__all__ = ["Plan", "Problem", "named_leaves"]
 
 WRT = ("inputs", "variables", "all")
 
@@ -143,6 +143,7 @@ class Problem:
         variables: Sequence[Any] = (),
         state: Sequence[Any] = (),
         order: int = 1,
+        probe: bool = False,
     ) -> Problem:
         """Bind a subject to a batch or to arguments.
 
@@ -154,6 +155,7 @@ class Problem:
             variables: trainable variables that the subject reads.
             state: variables that a call of the subject changes.
             order: of the derivative that is the function: see `Plan`.
+            probe: only to be called, for what a subject reads is known only then: nothing need be differentiated.
 
         Raises:
             InputError: where nothing can be differentiated, or an argument cannot be made a tensor.
@@ -170,7 +172,7 @@ class Problem:
             tree_args.append(binder.add(value, name))
         tree_kwargs = {key: binder.add(keywords[key], key) for key in sorted(keywords)}
         chosen = tuple(variables) if wrt != "inputs" else ()
-        if not binder.blocks and not chosen:
+        if not (binder.blocks or chosen or probe):
             raise InputError(_nothing_to_differentiate(subject, positional, keywords, wrt))
         blocks = list(binder.blocks)
         parts = list(binder.parts)
@@ -195,23 +197,6 @@ class Problem:
         x = np.concatenate(parts) if parts else np.zeros(0)
         values = tuple(variable.numpy() for variable in state)
         return cls(plan, x, tuple(binder.constants), positional, keywords, batch, values)
-
-
-def call_once(subject: Subject, args: Sequence[Any]) -> None:
-    """Call a subject on a batch or arguments, so that a layer that creates its variables in its first call has them.
-
-    Args:
-        subject, args: as for `Problem.bind`; not all of the arguments need be differentiable.
-    """
-    keywords: dict[str, Any] = {}
-    if len(args) == 1 and isinstance(args[0], Batch):
-        args, keywords, _ = subject.arguments_for(args[0])
-    tf = tensorflow()
-
-    def tensors(value: Any) -> Any:
-        return tf.nest.map_structure(lambda leaf: tf.constant(leaf) if isinstance(leaf, np.ndarray) else leaf, value)
-
-    subject(*(tensors(value) for value in args), **{name: tensors(value) for name, value in keywords.items()})
 
 
 class _Binder:

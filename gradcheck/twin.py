@@ -19,7 +19,7 @@ from gradcheck.agreement import lost_below
 from gradcheck.engines.jacobians import eps_of
 from gradcheck.layout import Layout
 from gradcheck.modes import EagerExecution
-from gradcheck.problem import Problem, call_once
+from gradcheck.problem import Problem
 from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
 
@@ -87,7 +87,8 @@ def _twin_subject(original: Subject, problem: Problem) -> tuple[Subject, list[tu
         twin.name = original.name
         # A call builds it.
         args = [_widened(argument) for argument in ([problem.batch] if problem.batch is not None else problem.args)]
-        call_once(twin, args)
+        probe = Problem.bind(twin, args, wrt="inputs", probe=True)
+        EagerExecution(probe).observe(probe.x)
         original.twin = twin
     mine, theirs = original.twin.variables(), original.variables()
     if len(mine) != len(theirs) or any(one.shape != two.shape for one, two in zip(mine, theirs, strict=False)):

@@ -16,7 +16,7 @@ from gradcheck.invariants import Chosen
 from gradcheck.layout import Layout
 from gradcheck.modes import EagerExecution
 from gradcheck.padding import steps_mask, valid_inputs, valid_outputs
-from gradcheck.problem import Problem, call_once
+from gradcheck.problem import Problem
 from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
 from gradcheck.time_axis import settle_time_axes
@@ -195,7 +195,8 @@ def observe(subject: Subject, args: Sequence[Any], options: Options) -> Baseline
 
 
 def _observe(subject: Subject, args: Sequence[Any], options: Options) -> Baseline:
-    problem = _bind_first(subject, args, options.wrt)
+    # What the subject reads is known only after a call.
+    problem = Problem.bind(subject, args, wrt="inputs", probe=True)
     eager = EagerExecution(problem)
     variables = [v for v in subject.variables() if v.trainable]
     before = [(v, v.numpy()) for v in subject.variables()]
@@ -205,6 +206,8 @@ def _observe(subject: Subject, args: Sequence[Any], options: Options) -> Baselin
         outputs, layout, read = eager.observe(problem.x)
         variables = _in_order(variables, read)
     except InputError:
+        # Where nothing can be differentiated, that says more than what is wrong with the outputs.
+        Problem.bind(subject, args, wrt=options.wrt, variables=variables)
         raise
     except Exception as error:
         if isinstance(error, TypeError):
@@ -235,26 +238,6 @@ def _observe(subject: Subject, args: Sequence[Any], options: Options) -> Baselin
         again = EagerExecution(problem).forward(problem.x)
         baseline.again = None if close(again, outputs, baseline.loose(outputs)) else again
     return baseline
-
-
-def _bind_first(subject: Subject, args: Sequence[Any], wrt: str) -> Problem:
-    # What the subject reads is known only after a call: a first problem differentiates nothing but inputs.
-    if wrt == "variables":
-        trainable = [v for v in subject.variables() if v.trainable]
-        with contextlib.suppress(InputError):
-            return Problem.bind(subject, args, wrt="variables", variables=trainable)
-    try:
-        return Problem.bind(subject, args, wrt="inputs")
-    except InputError:
-        if wrt == "inputs":
-            raise
-        if not getattr(subject.target, "built", True):
-            with contextlib.suppress(Exception):  # the call that follows says what is wrong
-                call_once(subject, args)
-        variables = [v for v in subject.variables() if v.trainable]
-        if not variables:
-            raise
-        return Problem.bind(subject, args, wrt=wrt, variables=variables)
 
 
 def _in_order(known: Sequence[Any], read: Sequence[Any]) -> list[Any]:
