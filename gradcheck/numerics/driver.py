@@ -127,7 +127,7 @@ def compare(
             parts.append(_refine_some(chosen, center, right, left, rungs, noise, wanted))
         refined = concatenate_refined(parts)
     found = judge(
-        theory, estimate, refined, todo, eps=real_eps, scale=_typical_slope(point, center),
+        theory, estimate, refined, todo, eps=real_eps, noise=noise / _reach(point), scale=_typical_slope(point, center),
         rtol=rtol, atol=atol, resolution_limit=resolution_limit,
     )  # fmt: skip
     found = replace(found, short=short)
@@ -285,7 +285,10 @@ def _refine_some(
 
 def _typical_slope(point: Array, center: Array) -> Array:
     """Output by input, for outputs whose gradient gives no scale; 1 where that is zero too."""
-    finite = np.abs(point[np.isfinite(point)])
-    reach = max(1.0, float(finite.max())) if finite.size else 1.0
     size = np.where(np.isfinite(center), np.abs(center), 0.0)
-    return np.asarray(np.where(size > 0, size / reach, 1.0))
+    return np.asarray(np.where(size > 0, size / _reach(point), 1.0))
+
+
+def _reach(point: Array) -> float:
+    """Size of the largest coordinate, 1 at least."""
+    return max(1.0, float(np.abs(point[np.isfinite(point)]).max(initial=0.0)))

@@ -86,7 +86,9 @@ def screen(center: Any, plus: Any, minus: Any, steps: Any, noise: Any) -> Estima
         slope = (plus - minus) / (2 * h)
         far, near = (slope[k + 1] + (slope[k + 1] - slope[k]) / ((h[k] / h[k + 1]) ** 2 - 1) for k in (0, 1))
         grain = NOISE_FACTOR * np.maximum(noise, 2.0**-54 * np.maximum(np.abs(plus), np.abs(minus)).max(axis=0)) / h[2]
-        error = np.abs(far - near) + grain
+        # What does not move at the longest step either has no slope that would have moved it there.
+        still = (plus == center).all(axis=0) & (minus == center).all(axis=0)
+        error = np.where(still, grain * (h[2] / h[0]), np.abs(far - near) + grain)
         bend = np.abs(plus + minus - 2 * center) / h
         corner = bend[2] > 4 * bend[1] * (h[2] / h[1]) + 4 * grain
         finite = np.isfinite(plus).all(axis=0) & np.isfinite(minus).all(axis=0) & np.isfinite(center)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gradcheck.errors import InputError
 from gradcheck.numerics.first_look import Estimate
 from gradcheck.numerics.ladder import Kind, Refined
+from gradcheck.numerics.noise import FINEST_INSIDE
 from gradcheck.numerics.steps import FLOAT64_EPS
 
 __all__ = ["SAFETY", "Judgement", "Status", "default_resolution_limit", "judge", "passes_screen"]
@@ -122,7 +123,7 @@ def _slopes(theoretical: Any, shape: tuple[int, ...]) -> Array:
     return values
 
 
-def _rounding(theoretical: Array, numerical: Array, scale: Any, eps: float) -> Array:
+def _rounding(theoretical: Array, numerical: Array, scale: Any, eps: float, noise: Any = None) -> Array:
     """Bound on rounding errors of the theoretical values; those of an output share their largest terms."""
     # A forward pass that loses more digits than float32 has is no reason to forgive the gradient as much.
     eps = min(eps, 2.0**-23)
@@ -130,11 +131,19 @@ def _rounding(theoretical: Array, numerical: Array, scale: Any, eps: float) -> A
     if not size.size:
         return np.zeros_like(size)
     row = size.max(axis=0)
-    ordinary = float(np.median(row[row > 0])) if (row > 0).any() else 0.0
-    if scale is not None:
-        ordinary = max(ordinary, min(float(np.max(scale, initial=0.0)), 1.0))
-    speck = max(_SPECK, _SPECK_ROUNDINGS * eps) * ordinary
+    ordinary = _ordinary(row, scale)
+    coarse = eps * ordinary
+    if noise is not None and eps < FINEST_INSIDE:
+        # What is small by cancellation has a large relative error, which is nothing beside larger outputs.
+        coarse = min(coarse, max(FLOAT64_EPS * ordinary, float(np.max(noise))))
+    speck = max(_SPECK * ordinary, _SPECK_ROUNDINGS * coarse)
     return np.asarray(np.broadcast_to(eps * _THEORY_ROUNDINGS * row + speck, size.shape))
+
+
+def _ordinary(row: Array, scale: Any) -> float:
+    """Size of an ordinary derivative, given the largest for each output and what `judge` knows as ``scale``."""
+    usual = float(np.median(row[row > 0])) if (row > 0).any() else 0.0
+    return usual if scale is None else max(usual, min(float(np.max(scale, initial=0.0)), 1.0))
 
 
 def passes_screen(theoretical: Any, estimate: Estimate, *, eps: float = FLOAT64_EPS) -> Mask:
@@ -170,6 +179,7 @@ def judge(
     refined_mask: Any = None,
     *,
     eps: float = FLOAT64_EPS,
+    noise: Any = None,
     scale: Any = None,
     rtol: float | None = None,
     atol: float | None = None,
@@ -184,6 +194,8 @@ def judge(
             order.
         refined_mask: bool ``[n_directions]``. None: all directions, where ``refined`` is given.
         eps: machine epsilon of the dtype in which value and gradient were computed.
+        noise: ``[y_size]``, standard deviation of the rounding errors of each output, by the size of the input, as
+            ``scale``. None: as ``eps`` has it.
         scale: ``[y_size]``, size that a derivative of each output would ordinarily have, such as output by
             input, for outputs whose gradient is zero or nearly so and gives no scale for the resolution.
             None: 1.
@@ -228,7 +240,7 @@ def judge(
             full[rows] = source
             np.copyto(target, full, where=on_ladder)
 
-    rounding = _rounding(theory, value, scale, eps)
+    rounding = _rounding(theory, value, scale, eps, noise)
     with np.errstate(invalid="ignore"):
         if refined is not None:
             # Noise that was measured too large lets far windows count that nearer rungs would have refuted. A
@@ -284,7 +296,7 @@ def _judge(
     wrong &= ~doubtful
 
     size = _row_scale(theory, value, bound, rounding, scale, eps)
-    sharpness = np.maximum(np.where(distance > bound, distance, 0.0), SAFETY * error) / size
+    sharpness = np.maximum(np.where(distance > bound, distance, 0.0), bound) / size
     coarse = smooth & ~wrong & (sharpness > limit) & ~screened
     if rtol is not None or atol is not None:
         tolerance = (atol or 0.0) + (rtol or 0.0) * np.abs(value)
@@ -329,7 +341,7 @@ def _row_scale(theory: Array, value: Array, bound: Array, rounding: Array, scale
         return np.ones((1, theory.shape[1]))
     row = size.max(axis=0)
     typical = np.broadcast_to(np.asarray(1.0 if scale is None else scale, np.float64), row.shape)
-    ordinary = np.maximum(np.median(row[row > 0]) if (row > 0).any() else 0.0, typical)
+    ordinary = np.maximum(_ordinary(row, scale), typical)
     independent = ((np.abs(theory) <= rounding) & (np.abs(value) <= bound)).all(axis=0)
     negligible = min(max(_NEGLIGIBLE, _NEGLIGIBLE_ROOTS * float(np.sqrt(eps))), 0.05)
     return np.asarray(np.where(independent, ordinary, np.maximum(row, negligible * ordinary)))[np.newaxis]

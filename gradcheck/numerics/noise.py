@@ -33,6 +33,7 @@ from gradcheck.errors import InputError
 from gradcheck.numerics.steps import FLOAT64_EPS
 
 __all__ = [
+    "FINEST_INSIDE",
     "eps_further_away",
     "grain_noise",
     "measured_eps",
@@ -63,6 +64,9 @@ _SAFETY = 2.0
 # float64 one shows it by noise relative to the samples themselves. More noise than this is no precision: x³ or √x
 # there, which no parabola follows, or what cancels.
 _COARSEST_NEXT_TO_ZERO = 2.0**-18
+
+# Relative noise of a sum of ten thousand terms in float32. Nothing below that is a lower precision inside.
+FINEST_INSIDE = 2.0**-32
 
 # So many times the noise of the finest samples is a staircase that they are too close together to see.
 _STAIRS = 128.0
@@ -171,7 +175,10 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     result = np.where(np.isfinite(middle), result, 0.0)
     size = np.fmax(np.abs(middle), np.fmax.reduce(np.abs(np.where(np.isfinite(values), values, 0.0))))
     # Where the function computes in a lower precision, outputs that happened to stand still do so too.
-    inner = np.maximum(_inner_eps(values, repeats[3].min(axis=0) < 0.7), measured_eps(size, result, eps=eps))
+    measured = measured_eps(size, result, eps=eps)
+    # Less than float32 has is no precision: there most outputs are small because larger numbers cancel in them.
+    measured = measured if measured > FINEST_INSIDE else eps
+    inner = np.maximum(_inner_eps(values, repeats[3].min(axis=0) < 0.7), measured)
     lower = np.isfinite(middle) & (inner > eps)
     result = np.where(lower, np.maximum(result, rounding_noise(inner, middle)), result)
     return np.asarray(result)
