@@ -12,6 +12,7 @@ from hypothesis.errors import InvalidArgument
 
 from gradcheck.report import Report
 from gradcheck.strategies import Batch, describe
+from gradcheck.verdicts import Verdict
 
 __all__ = ["named_statistics", "search_settings", "tell_hypothesis"]
 
@@ -38,7 +39,8 @@ def tell_hypothesis(report: Report, args: Sequence[Any]) -> None:
         rule = f" ({result.rule})" if result.rule else ""
         hypothesis.event(f"verdict: {result.verdict}{rule} in {mode}")
         excess = result.excess
-        if excess is not None and excess >= _WORTH_CLIMBING:
+        # What could not be decided says nothing of how far there is to go, and its neighbours are as undecided.
+        if excess is not None and excess >= _WORTH_CLIMBING and result.verdict is not Verdict.UNRESOLVED:
             # A second check of the same subject in one example is not climbed.
             with contextlib.suppress(InvalidArgument):
                 hypothesis.target(min(excess, _HIGHEST), label=f"{report.subject} in {mode}: discrepancy / allowed")

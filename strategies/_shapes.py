@@ -129,7 +129,8 @@ def shape_menu(min_rows: int, max_rows: int, min_time: int, full_time: int, max_
         max_time: that and the extra columns.
     """
     smallest = (min_rows, min_time)
-    small = (min(max(2, min_rows), max_rows), min(max(2, min_time + 1), max_time))
+    # An odd number of steps beside the even ones that people ask for: windows and strides of two leave one over.
+    small = (min(max(2, min_rows), max_rows), min(max(3, min_time + 2), max_time))
     wide = (min_rows, max_time)
     main = (max_rows, max(full_time, min_time))
     others = {smallest, small, wide} - {main}

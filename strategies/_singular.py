@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 #: What is laid over the generic numbers, with its share. The first, nothing, is what the shrinker prefers.
 SINGULAR = {
-    "none": 200,
+    "none": 226,
     "zero entry": 14,
     "zero row": 13,
     "zero step": 16,
@@ -24,7 +24,7 @@ SINGULAR = {
     "tie in time": 5,
     "tie in step": 5,
     "tie across rows": 4,
-    "equal rows": 13,
+    "equal rows": 24,
     "equal steps": 3,
     "constant row": 5,
     "constant rows": 4,

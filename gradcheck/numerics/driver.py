@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -152,8 +153,14 @@ def compare(
         found = replace(found, status=status)
     if not np.isin(found.status, (Status.MISMATCH, Status.UNRESOLVED)).any():
         return found  # what follows takes such statuses back, and most points have none
-    wrong = found.status == Status.MISMATCH
-    wrong &= _far_away(swallowed, values, point, still & wrong.any(axis=0)) > 0
+    mismatch = found.status == Status.MISMATCH
+    wrong = mismatch & (_far_away(swallowed, values, point, still & mismatch.any(axis=0)) > 0)
+    # What moves with some inputs may be lost to others, as scores of which 1e9 was taken are and values are not.
+    unmoved = mismatch & ~wrong & (found.numerical == 0)
+    if unmoved.any():
+        lines = unmoved.any(axis=1)
+        lost = partial(swallowed, ways=ways[lines])
+        wrong[lines] |= unmoved[lines] & (_far_away(lost, values, point, unmoved.any(axis=0)) > 0)
     if wrong.any():
         bound = np.where(wrong, np.fmax(found.bound, np.abs(theory - found.numerical)), found.bound)
         found = replace(found, bound=bound, status=np.where(wrong, Status.UNRESOLVED, found.status))
@@ -181,7 +188,7 @@ def compare(
 
 
 def _far_away(question: Callable[..., Any], values: Evaluate, point: Array, outputs: NDArray[np.bool_]) -> Array:
-    """The answer ``[y]`` to a question about some outputs that is asked further away than the function need be defined.
+    """The answer ``[y]`` or ``[n, y]`` to a question about some outputs, asked further away than they need be defined.
 
     0 where there are none, or where it is not.
     """

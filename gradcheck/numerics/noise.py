@@ -345,8 +345,10 @@ _WITHIN = (0.25, 0.5, 1.0, 2.0)
 _BEYOND = tuple(2.0**power for power in (6, 7, 9, 12, 16, 20, 30, 105, 110, 116))
 
 
-def swallowed(values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Outputs ``[y_size]`` in which the inputs drown beside a large constant, in float32 or less.
+def swallowed(
+    values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool_], ways: Any = None
+) -> NDArray[np.bool_]:
+    """Outputs ``[n_ways, y_size]`` in which what goes in drowns beside a large constant, in float32 or less.
 
     The softmax of a row whose scores all had 1e9 taken from them, as Keras hides steps, is one: in float32 nothing is
     left of a score of ordinary size, and what would be measured is the rounding, a slope of 0. Such an output stands
@@ -357,15 +359,18 @@ def swallowed(values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool_]
     Args:
         values: the function, ``[k, x_size]`` to ``[k, y_size]``.
         x: the point, ``[x_size]``.
-        outputs: those in question, from `standing`.
+        outputs: those in question: from `standing`, or what does not move along some of the ways.
+        ways: directions ``[n_ways, x_size]``, such as that of one coordinate. None: all of them at once.
     """
     point, random = np.asarray(x, np.float64), np.random.default_rng(0)
     size = max(1.0, float(np.abs(point[np.isfinite(point)]).max(initial=0.0)))
+    along = np.ones((1, point.size)) if ways is None else np.asarray(ways, np.float64)
     # Each coordinate goes at least half as far as is said, and no two as far as each other.
-    way = size * random.uniform(0.5, 1.5, point.shape) * np.where(random.random(point.shape) < 0.5, -1.0, 1.0)
+    along = along * size * random.uniform(0.5, 1.5, point.shape) * np.where(random.random(point.shape) < 0.5, -1.0, 1.0)
     distances = np.array((0.0, *_WITHIN, *_BEYOND))
-    offsets = np.concatenate([distances, -distances])[:, np.newaxis] * way
-    seen = np.asarray(values(point + offsets), np.float64).reshape(2, len(distances), -1)
+    offsets = np.concatenate([distances, -distances])[:, np.newaxis, np.newaxis] * along
+    seen = np.asarray(values(point + offsets.reshape(-1, point.size)), np.float64)
+    seen = seen.reshape(2, len(distances), len(along), -1)
     near, far = seen[:, : 1 + len(_WITHIN)], seen[:, 1 + len(_WITHIN) :]
     short = (np.where(np.isfinite(seen), _spare_bits(seen), 52) >= _SHORT[0][1]).all(axis=(0, 1))
     center = near[0, 0]

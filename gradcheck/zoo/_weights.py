@@ -6,9 +6,12 @@ then a failing case of one version would not be the same case under another.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 __all__ = ["with_weights"]
 
@@ -24,7 +27,8 @@ def with_weights(layer: Any, *example: Any, **keywords: Any) -> Any:
         *example: arguments of the call that builds it, of the shapes and dtypes that it will get.
         **keywords: keyword arguments of that call.
     """
-    layer(*example, **keywords)
+    with _float_type(layer.dtype):
+        layer(*example, **keywords)
     random = np.random.RandomState(7)
     fixed = []
     for weight in layer.weights:
@@ -34,3 +38,14 @@ def with_weights(layer: Any, *example: Any, **keywords: Any) -> Any:
         fixed.append(numbers.astype(np.float64))
     layer.set_weights(fixed)
     return layer
+
+
+@contextlib.contextmanager
+def _float_type(name: str) -> Iterator[None]:
+    """Keras's own float type for a while: up to 2.13 layers inside a ``MultiHeadAttention`` get that, not its dtype."""
+    before = tf.keras.backend.floatx()
+    tf.keras.backend.set_floatx(name)
+    try:
+        yield
+    finally:
+        tf.keras.backend.set_floatx(before)

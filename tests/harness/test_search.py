@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck import Batch, GradientError, Verdict, recording, strategies
@@ -64,6 +66,22 @@ def test_what_is_mostly_undecided_is_no_pass():
     found = gradcheck.search(through_integers, BATCHES, modes="graph", max_examples=10, seed=1)["graph"]
     assert found.verdict is Verdict.PASS
     assert any("is None (the path is cut by a cast to int32" in note for note in found.result.notes)
+
+
+def test_a_batch_that_is_drawn_again_counts_once():
+    """Fifteen of twenty draws are one batch that cannot be decided; the other five are not outvoted by it."""
+    undecided = Batch(np.full((1, 1, 2), 8.0), [1])
+    others = [Batch(np.full((1, 1, 2), value), [1]) for value in (0.5, 1.0, 1.5, 2.0, 3.0)]
+
+    def fast(values):
+        big = tf.cast(values > 5.0, values.dtype)
+        return values + big * tf.sin(1e12 * values)
+
+    strategy = st.sampled_from([*others, *[undecided] * 15])
+    found = gradcheck.search(fast, strategy, modes="graph", max_examples=40, seed=3)["graph"]
+    assert found.counts["UNRESOLVED"] > found.counts["PASS"]
+    assert found.verdict is Verdict.PASS
+    assert "1 of 6 different examples could not be decided: no pass" in found.result.notes
 
 
 def test_an_error_in_the_longest_rows_shrinks_to_two_rows():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gradcheck import InputError, numerics
-from gradcheck.numerics import Kind, Status, ladder
+from gradcheck.numerics import Kind, Status, judging, ladder
 
 from .functions import Composition, aliased, in_float32, relu, wholly_in_bfloat16, wholly_in_float16
 
@@ -495,6 +495,58 @@ def test_inputs_that_a_large_constant_swallows_convict_nobody(x: list[float], hi
         return softmax(points * 0)
 
     assert (numerics.compare(beside_a_mask, np.array(x), right).status == Status.MISMATCH).all()
+
+    def attended(points: np.ndarray) -> np.ndarray:
+        # The output moves with the values, as attention does; with the scores it does not.
+        return (softmax(points[:, :2]) * points[:, 2:]).astype(np.float32).sum(axis=1, keepdims=True).astype(np.float64)
+
+    point = np.array([*x, 1.0, -2.0])
+    slopes = np.array([[0.25 * 3, -0.25 * 3, 0.5, 0.5]])
+    status = numerics.compare(attended, point, slopes.T).status[:, 0]
+    assert status.tolist() == [Status.UNRESOLVED] * 2 + [Status.PASS] * 2
+    status = numerics.compare(attended, point, slopes.T * [[1], [1], [1], [2]]).status[:, 0]
+    assert status.tolist() == [Status.UNRESOLVED] * 2 + [Status.PASS, Status.MISMATCH]
+
+
+def test_an_error_in_tiny_entries_beside_ordinary_outputs_is_seen() -> None:
+    """log_softmax of scores 10 apart: outputs of 4.5e-5 are small by cancellation, their gradients smaller yet."""
+
+    def loss(x: np.ndarray) -> np.ndarray:
+        scores = np.stack([np.cos(x[:, 0] * 1e-3), np.sin(x[:, 1] * 1e-3) - 0.001], axis=1) * 10
+        scores = np.concatenate([scores, 0 * scores[:, :1] + 0.01], axis=1)
+        top = scores.max(axis=1, keepdims=True)
+        return np.log(np.exp(scores - top).sum(axis=1, keepdims=True)) - np.array([[0.0, 0.0, 1.0]]) * (scores - top)
+
+    point = np.array([0.7, 0.4])
+    h = 1e-3
+    right = np.stack([(loss(point[None] + d) - loss(point[None] - d))[0] / (2 * h) for d in h * np.eye(2)])
+    found = numerics.compare(loss, point, right)
+    assert (found.status == Status.PASS).all(), found
+    assert found.resolution < 1e-4
+    for place in ((0, 0), (1, 1)):
+        assert 1e-13 < abs(right[place]) < 1e-6, right
+        wrong = right.copy()
+        wrong[place] *= 1.5
+        assert numerics.compare(loss, point, wrong).status[place] == Status.MISMATCH, (place, right)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-6, 1e-9, 1e-12])
+@pytest.mark.parametrize("lost", [0.0, 1e3, 1e6])
+def test_whatever_passes_is_known_as_well_as_is_asked(size: float, lost: float) -> None:
+    """Small outputs beside large ones, with rounding errors of numbers that cancel: what is too coarse is no pass."""
+    scales, x = np.array([1.0, size, size]), np.array([0.3, -1.1, 0.7])
+
+    def function(points: np.ndarray) -> np.ndarray:
+        return np.asarray(scales * ((np.sin(points) + lost) - lost))
+
+    found = numerics.compare(function, x, np.diag(scales * np.cos(x)))
+    assert np.isin(found.status, (Status.PASS, Status.UNRESOLVED)).all()
+    # The limit grows with the relative rounding error that was measured.
+    limit = judging.default_resolution_limit(max(1.0, lost) * 2.0**-51)
+    if (found.status == Status.PASS).all():
+        assert found.resolution <= limit, found
+    else:
+        assert lost
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,22 @@ def test_most_values_are_generic() -> None:
     assert 0.5 < share < 0.85, share
 
 
+def test_a_time_axis_of_three_is_drawn() -> None:
+    """Windows and strides of two leave a step over there; one step alone is another matter."""
+    times = Counter(batch.values.shape[1] for batch in draw(st.batches(), 200))
+    assert times[3] >= 10, times
+
+
+def test_equal_rows_are_drawn() -> None:
+    """Two rows of the same steps that are not all zero: where a distance, a determinant or a maximum is singular."""
+    equal = 0
+    for batch in draw(st.batches(), 200):
+        rows = [batch.sequence(row) for row in range(len(batch.lengths))]
+        pairs = [(a, b) for n, a in enumerate(rows) for b in rows[:n]]
+        equal += any(a.size and a.any() and np.array_equal(a, b) for a, b in pairs)
+    assert equal >= 5, equal
+
+
 def test_generic_matrices_have_full_rank() -> None:
     """Regular patterns would be singular matrices, which no layer promises anything about."""
     deficient = 0
