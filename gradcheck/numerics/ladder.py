@@ -43,6 +43,10 @@ _TREAD = 2.0**-46
 _EDGE = 0.01
 
 
+# Both sides together are taken for the slope where their errors are this part of that of the central one.
+_SHARPER = 0.01
+
+
 class Kind(enum.IntEnum):
     """What the function looks like along one direction, as far as the ladder could see."""
 
@@ -167,6 +171,16 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     kind[:, ~np.isfinite(center)] = Kind.UNRESOLVED
 
     value, error = np.where(np.isfinite(central_error), central, 0.0), central_error
+    # What depends on |x| has odd powers in the error of a central difference, such as x / (|x| + 1e-6) at 0. Each side
+    # by itself is extrapolated in all powers.
+    sides_error = side_error + np.abs(right - left) / 2
+    sharper = (kind == Kind.SMOOTH) & np.isfinite(right) & np.isfinite(left) & (sides_error < _SHARPER * central_error)
+    value, error = np.where(sharper, (right + left) / 2, value), np.where(sharper, sides_error, error)
+    rung = np.where(sharper, np.maximum(right_rung, left_rung), rung)
+    level_place, still_error = _level_place(plus, minus, center, h, least)
+    level_place &= (kind == Kind.SMOOTH) | (kind == Kind.UNRESOLVED)
+    kind[level_place] = Kind.SMOOTH
+    value, error = np.where(level_place, 0.0, value), np.where(level_place, still_error, error)
     lone = kind == Kind.ONE_SIDED
     value = np.where(lone, np.where(only_right, right, left), value)
     error = np.where(lone, np.where(only_right, right_error, left_error), error)
@@ -246,6 +260,23 @@ def _unbounded(value: Array, error: Array, slopes: Array, h: Array, grain: Array
     grows = (growth > (h[-5:-1] / h[-4:]) ** 0.2).all(axis=0) & (np.abs(near) > SEPARATION * noise).all(axis=0)
     grows &= (np.sign(near) == np.sign(near[-1])).all(axis=0) & ~np.isfinite(error)
     return np.where(grows, np.sign(near[-1]) * np.inf, value), np.where(grows, 0.0, error)
+
+
+def _level_place(plus: Array, minus: Array, center: Array, h: Array, rounding: Array) -> tuple[Mask, Array]:
+    """Where the slope is 0 beside a corner, such as that of a number just beyond its clip bound; and its error.
+
+    One side never moves, the other one only further away, and then at every rung. The samples for the noise reach
+    across the corner, and what they see is none. (What is rounded inside stands still nearby as well, but moves on both
+    sides, and in steps.)
+    """
+    right, left = plus != center, minus != center
+    near = ~(right | left)
+    steps = (np.diff(plus, axis=0) != 0).sum(axis=0) + (np.diff(minus, axis=0) != 0).sum(axis=0)
+    one = ~right.any(axis=0) | ~left.any(axis=0)
+    moving = (right | left).sum(axis=0)
+    found = one & near[-5:].all(axis=0) & (moving >= 8) & (steps >= moving - 1)
+    error = np.where(near, NOISE_FACTOR * rounding / h, np.inf).min(axis=0)
+    return np.asarray(found & np.isfinite(plus).all(axis=0) & np.isfinite(minus).all(axis=0)), error
 
 
 def _piece(values: Array, h: Array, level: Array) -> tuple[Array, Array]:

@@ -508,6 +508,35 @@ def test_inputs_that_a_large_constant_swallows_convict_nobody(x: list[float], hi
     assert status.tolist() == [Status.UNRESOLVED] * 2 + [Status.PASS, Status.MISMATCH]
 
 
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-6, 1e-7])
+def test_a_guarded_division_at_zero_is_measured(epsilon: float) -> None:
+    """x / (|x| + epsilon): the error of a central difference has odd powers of the step there."""
+
+    def normalised(points: np.ndarray) -> np.ndarray:
+        size = np.sqrt((points**2).sum(axis=1, keepdims=True))
+        return np.asarray(points / (size + epsilon))
+
+    right = np.eye(2) / epsilon
+    found = numerics.compare(normalised, np.zeros(2), right)
+    assert (found.status == Status.PASS).all(), found
+    assert found.resolution < 1e-5
+    found = numerics.compare(normalised, np.zeros(2), right * [[1.0001, 1], [1, 1]])
+    assert found.status[0, 0] == Status.MISMATCH
+
+
+@pytest.mark.parametrize("beyond", [1e-6, 1e-5])
+def test_just_beyond_a_clip_bound_the_slope_is_zero(beyond: float) -> None:
+    """The samples for the noise reach back across the bound, and see a corner."""
+
+    def clipped(points: np.ndarray) -> np.ndarray:
+        return np.asarray(np.arcsin(np.clip(points, beyond - 1, 1 - beyond)))
+
+    x = np.array([1.0, -1.0])
+    assert (np.diag(numerics.compare(clipped, x, np.zeros((2, 2))).status) == Status.PASS).all()
+    leaking = np.diag([0.0, 1 / np.sqrt(2 * beyond)])
+    assert numerics.compare(clipped, x, leaking).status[1, 1] == Status.MISMATCH
+
+
 def test_an_error_in_tiny_entries_beside_ordinary_outputs_is_seen() -> None:
     """log_softmax of scores 10 apart: outputs of 4.5e-5 are small by cancellation, their gradients smaller yet."""
 
