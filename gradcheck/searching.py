@@ -449,7 +449,6 @@ class _OneMode:
         self.shapes = ShapeBudget(mode)
         self.first: tuple[Any, Report] | None = None
         self.counts: Counter[str] = Counter()
-        self.once: Counter[str] = Counter()  # the same, each batch counted once however often it was drawn
         self.calls = 0
         self.failing: tuple[Verdict, str] | None = None  # the verdict, and the invariant that does not hold
         self.smallest: Any = None
@@ -552,6 +551,8 @@ class _OneMode:
         report, new = self._checked(drawn, args)
         if report is None:
             return
+        if not new and self.failing is None:
+            hypothesis.reject()  # it says nothing new, and must not be counted twice
         tell_hypothesis(report, args)
         verdict, resolution = report[self.mode].verdict, report[self.mode].resolution
         if resolution is not None:
@@ -559,13 +560,12 @@ class _OneMode:
         phase = "search" if self.failing is None else "shrink"
         if phase == "search":
             self.counts[verdict.value] += 1
-            self.once[verdict.value] += new
         if self.on_example is not None:
             self.on_example(self.mode, sum(self.counts.values()), phase)
         if not verdict.fails:
             if self.failing is None:
                 self.report = report
-                self.notes.update(report[self.mode].notes if new else ())
+                self.notes.update(report[self.mode].notes)
                 if verdict is Verdict.UNRESOLVED:
                     self.undecided = (drawn, report)
             return
@@ -615,23 +615,22 @@ class _OneMode:
 
     def _passed(self) -> ModeResult:
         notes = []
-        total = sum(self.once.values())
-        all_of_them = f"{total} {'examples' if self.once == self.counts else 'different examples'}"
-        if self.once[Verdict.KINK.value]:
+        total = sum(self.counts.values())
+        if self.counts[Verdict.KINK.value]:
             notes.append(
-                f"{self.once[Verdict.KINK.value]} of {all_of_them} stood at a corner of the function, where the "
+                f"{self.counts[Verdict.KINK.value]} of {total} examples stood at a corner of the function, where the "
                 "gradient lay between the slopes of the two sides"
             )
-        if self.once[Verdict.UNRESOLVED.value]:
-            notes.append(f"{self.once[Verdict.UNRESOLVED.value]} of {all_of_them} could not be decided: no pass")
+        if self.counts[Verdict.UNRESOLVED.value]:
+            notes.append(f"{self.counts[Verdict.UNRESOLVED.value]} of {total} examples could not be decided: no pass")
         # What was remarked of most of them is true of the subject.
-        notes += [f"{note} (said of {n} of {all_of_them})" for note, n in self.notes.items() if 2 * n > total]
+        notes += [f"{note} (said of {n} of {total} examples)" for note, n in self.notes.items() if 2 * n > total]
         return ModeResult(self.mode, Verdict.PASS, resolution=self.resolution, notes=tuple(notes))
 
     def _undecided_verdict(self) -> Verdict:
         # An undecided example is no pass. Where they are the fewer, the counts tell.
-        passed = self.once[Verdict.PASS.value] + self.once[Verdict.KINK.value]
-        return Verdict.UNRESOLVED if self.once[Verdict.UNRESOLVED.value] > passed else Verdict.PASS
+        passed = self.counts[Verdict.PASS.value] + self.counts[Verdict.KINK.value]
+        return Verdict.UNRESOLVED if self.counts[Verdict.UNRESOLVED.value] > passed else Verdict.PASS
 
 
 def _identity(result: ModeResult) -> tuple[Verdict, str]:

@@ -58,10 +58,12 @@ def search_settings(max_examples: int) -> settings:
         max_examples=max_examples,
         deadline=None,  # the first example of each shape compiles
         phases=[phase for phase in _PHASES if phase in profile.phases],
+        # Checking is slow, drawing is not; and where there are few batches to draw, most are drawn again.
         suppress_health_check=[
             HealthCheck.too_slow,
+            HealthCheck.filter_too_much,
             *profile.suppress_health_check,
-        ],  # checking is slow, drawing is not
+        ],
         print_blob=False,
         report_multiple_bugs=False,
     )
