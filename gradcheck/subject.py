@@ -449,7 +449,7 @@ def _holders(target: Any, call: Any) -> Iterator[Any]:
 def _variables_of(holder: Any) -> Iterator[Any]:
     tf = tensorflow()
     if isinstance(holder, tf.Variable):
-        yield holder
+        yield _unwrapped(holder)
         return
     if isinstance(holder, (list, tuple)):
         candidates: Any = holder
@@ -467,4 +467,10 @@ def _variables_of(holder: Any) -> Iterator[Any]:
     for candidate in candidates:
         inner = candidate if isinstance(candidate, tf.Variable) else getattr(candidate, "value", None)
         if isinstance(inner, tf.Variable):  # a Keras 3 variable wraps the one that TensorFlow knows
-            yield inner
+            yield _unwrapped(inner)
+
+
+def _unwrapped(variable: Any) -> Any:
+    """The variable that tapes know, out of that with which Keras 2 casts to the compute dtype of mixed precision."""
+    inner = getattr(variable, "_variable", None)
+    return inner if isinstance(inner, tensorflow().Variable) else variable

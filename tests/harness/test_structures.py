@@ -197,6 +197,28 @@ def test_keras_layers_in_float32_are_measured_on_a_twin_made_from_their_config()
         assert not any("low precision" in note for note in result.notes)
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_a_layer_of_mixed_precision_is_checked_against_float64(policy):
+    """Keras 2 hands out wrapped variables there, and tapes know the wrapped ones."""
+    batch = Batch(np.array([[[0.25, -0.5], [1.0, 0.75]]], np.float32), [2])
+    layer = tf.keras.layers.Dense(2, activation="tanh", dtype=policy)
+    report = gradcheck.check(layer, batch, modes=("eager", "graph"))
+    for mode in ("eager", "graph"):
+        assert report[mode].verdict is Verdict.PASS, report
+        assert not any("low precision" in note for note in report[mode].notes), report
+
+    class Wrong(tf.keras.layers.Dense):
+        def call(self, inputs):
+            @tf.custom_gradient
+            def scaled(x):
+                return tf.identity(x), lambda upstream: upstream * 1.05
+
+            return scaled(super().call(inputs))
+
+    wrong = Wrong(2, activation="tanh", dtype=policy)
+    assert gradcheck.check(wrong, batch, modes="graph")["graph"].verdict is Verdict.MISMATCH
+
+
 def test_without_a_twin_the_resolution_is_honest():
     weight = tf.Variable([[0.5], [2.0]])
 
