@@ -68,8 +68,8 @@ def label_of(tensorflow: str, keras: str) -> str:
 def keep_measurement(path: Path, folder: Path) -> Path:
     """Store what the page needs of a file of ``gradcheck zoo`` or of the scripts; returns where.
 
-    Left out is what differs from run to run and machine to machine. A run of some subjects (``--only``) adds to what is
-    there of the same version.
+    Left out is what differs from run to run and machine to machine. A run of some subjects (``--only``), or of some
+    scripts, adds to what is there of the same version.
 
     Raises:
         InputError: where the file is damaged or was interrupted.
@@ -82,7 +82,9 @@ def keep_measurement(path: Path, folder: Path) -> Path:
     target = target.with_name(f"{data['kind']}-{target.name}")
     kept: dict[str, Any] = {"kind": data["kind"], "versions": versions}
     if data["kind"] == "scripts":
-        kept["scripts"] = {name: found["outcome"] for name, found in sorted(data["scripts"].items())}
+        before = _json(target)["scripts"] if target.is_file() else {}
+        outcomes = {name: found["outcome"] for name, found in data["scripts"].items()}
+        kept["scripts"] = dict(sorted({**before, **outcomes}.items()))
     else:
         before = _json(target) if target.is_file() else {"results": {}, "examples": data["max_examples"]}
         found = {
