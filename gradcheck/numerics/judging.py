@@ -251,6 +251,11 @@ def judge(
             met = on_ladder & missed & (np.abs(theory - calm) <= SAFETY * calm_error + rounding)
             # Only where the agreement with the one is much sharper than the disagreement with the other.
             met &= np.abs(theory - calm) + SAFETY * calm_error < 0.1 * np.abs(theory - value)
+            # An agreement to many digits is none by chance, however large the noise was measured: next to the edge of
+            # a domain it comes out too large.
+            agreed = on_ladder & (theory != 0) & (np.abs(theory - calm) <= SAFETY * calm_error + rounding)
+            agreed &= SAFETY * calm_error + rounding <= min(limit, 1e-4) * np.abs(theory)
+            met |= agreed & (SAFETY * error > limit * np.abs(theory))
             met &= (kind == Kind.SMOOTH) | (kind == Kind.UNRESOLVED)
             met &= np.isfinite(calm_error)
             value, error = np.where(met, calm, value), np.where(met, calm_error, error)
@@ -296,7 +301,9 @@ def _judge(
     wrong &= ~doubtful
 
     size = _row_scale(theory, value, bound, rounding, scale, eps)
-    sharpness = np.maximum(np.where(distance > bound, distance, 0.0), bound) / size
+    # In low precision rounding adds to the bound of a small entry whatever is done, and the resolution says how much.
+    known = bound if eps < FINEST_INSIDE else SAFETY * error
+    sharpness = np.maximum(np.where(distance > bound, distance, 0.0), known) / size
     coarse = smooth & ~wrong & (sharpness > limit) & ~screened
     if rtol is not None or atol is not None:
         tolerance = (atol or 0.0) + (rtol or 0.0) * np.abs(value)

@@ -52,6 +52,8 @@ UPGRADES: tuple[Upgrade, ...] = (
             "`tf.map_fn` over rows cut to their length, stacked and padded, is refused by XLA on 2.8 and "
             "compiles later, [with the wrong lengths](#map_fn_stacked_rows_xla); see also [variable-length "
             "layers](variable-length-layers.md).",
+            "Do not stop at 2.16: XLA gives [a small `GRUCell`](#gru_cell_two_by_two_xla) wrong gradients there, "
+            "silently; 2.17 does not.",
             '`SeparableConv1D(padding="causal")` raises on Keras 3.',
             "Losses and some layers of Keras 3 compute in float32 whatever they are given, unless told `dtype`.",
             "[Masked `GlobalAveragePooling1D`](#average_pooling_empty_row) still gives NaN for an empty row, but "
