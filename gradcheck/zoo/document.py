@@ -81,12 +81,11 @@ def keep_measurement(path: Path, folder: Path) -> Path:
     target = folder / f"{label_of(**versions).replace(' with Keras ', '-keras')}.json"
     target = target.with_name(f"{data['kind']}-{target.name}")
     kept: dict[str, Any] = {"kind": data["kind"], "versions": versions}
+    before = _json(target) if target.is_file() else {"scripts": {}, "results": {}, "examples": data.get("max_examples")}
     if data["kind"] == "scripts":
-        before = _json(target)["scripts"] if target.is_file() else {}
         outcomes = {name: found["outcome"] for name, found in data["scripts"].items()}
-        kept["scripts"] = dict(sorted({**before, **outcomes}.items()))
+        kept["scripts"] = dict(sorted({**before["scripts"], **outcomes}.items()))
     else:
-        before = _json(target) if target.is_file() else {"results": {}, "examples": data["max_examples"]}
         found = {
             result["name"]: {mode: _kept(cell) for mode, cell in result["modes"].items()} for result in data["results"]
         }
