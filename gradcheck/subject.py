@@ -57,6 +57,7 @@ class Subject:
         self.confirmed: set[Any] = set()  # modes in which both engines were compared once
         self.forward_seconds: float | None = None  # what forward mode took at first; infinite where it cannot run
         self.twin: Subject | None = None  # a Keras layer in float64: see gradcheck.twin
+        self.within: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext  # held at each call
         self._numpy_errors: Any = None  # how NumPy was set when a check began, while it lasts
         self.has_time: dict[int, bool] = {}  # which outputs have a time axis: see gradcheck.time_axis
         self.witnesses: dict[bytes, Any] = {}  # examples that a mode verified, for the other modes
@@ -153,7 +154,7 @@ class Subject:
 
     def invoke(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call ``target`` (the subject, or the subject as autograph converted it) with a batch's arguments."""
-        with np.errstate(**(self._numpy_errors or np.geterr())):
+        with np.errstate(**(self._numpy_errors or np.geterr())), self.within():
             return self._invoke(target, *args, **kwargs)
 
     def _invoke(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -9,7 +9,10 @@ there is no twin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import importlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,9 +44,25 @@ def float64_twin(problem: Problem, outputs: np.ndarray, *, wrt: str) -> tuple[Pr
         outputs: what eager mode gave for it ``[y_size]``: the twin must give the same up to low-precision rounding.
         wrt: as it was bound.
     """
+    twin, reason = _attempt(problem, outputs, wrt, contextlib.nullcontext)
+    backend = None if twin is not None else _keras_backend(problem.subject.target)
+    if backend is None:
+        return twin, reason
+    # Many layers cast to `floatx`, whatever their own dtype is.
+    problem.subject.twin = None
+    twin, _ = _attempt(problem, outputs, wrt, lambda: _wide_floatx(backend))
+    return twin, "" if twin is not None else reason
+
+
+def _attempt(
+    problem: Problem,
+    outputs: np.ndarray,
+    wrt: str,
+    within: Callable[[], contextlib.AbstractContextManager[Any]],
+) -> tuple[Problem | None, str]:
     original = problem.subject
     try:
-        subject, pairs = _twin_subject(original, problem)
+        subject, pairs = _twin_subject(original, problem, within)
         args = [_widened(argument) for argument in ([problem.batch] if problem.batch is not None else problem.args)]
         for wide, narrow in pairs:
             wide.assign(tensorflow().cast(narrow, wide.dtype))
@@ -75,15 +94,19 @@ def float64_twin(problem: Problem, outputs: np.ndarray, *, wrt: str) -> tuple[Pr
     return twin, ""
 
 
-def _twin_subject(original: Subject, problem: Problem) -> tuple[Subject, list[tuple[Any, Any]]]:
+def _twin_subject(
+    original: Subject, problem: Problem, within: Callable[[], contextlib.AbstractContextManager[Any]]
+) -> tuple[Subject, list[tuple[Any, Any]]]:
     """The subject in float64, and its variables beside the original's."""
     target = original.target
-    if not hasattr(target, "get_config") or not hasattr(type(target), "from_config"):
+    if not _has_config(target):
         return original, []
     if original.twin is None:
         config = {**target.get_config(), "dtype": "float64"}
-        layer = type(target).from_config(config)
+        with within():
+            layer = type(target).from_config(config)
         twin = Subject(layer, original.custom_call)
+        twin.within = within
         twin.name = original.name
         # A call builds it.
         args = [_widened(argument) for argument in ([problem.batch] if problem.batch is not None else problem.args)]
@@ -94,6 +117,36 @@ def _twin_subject(original: Subject, problem: Problem) -> tuple[Subject, list[tu
     if len(mine) != len(theirs) or any(one.shape != two.shape for one, two in zip(mine, theirs, strict=False)):
         raise ValueError("made anew from its config it has other weights")
     return original.twin, list(zip(mine, theirs, strict=False))
+
+
+def _has_config(target: Any) -> bool:
+    return hasattr(target, "get_config") and hasattr(type(target), "from_config")
+
+
+def _keras_backend(target: Any) -> Any:
+    """``backend`` of the Keras that a layer belongs to: ``keras`` or ``tf_keras``; None for what is no layer."""
+    bases = [base for base in type(target).__mro__ if base.__name__ == "Layer"]
+    if not bases or not _has_config(target):
+        return None
+    try:
+        return importlib.import_module(f"{bases[-1].__module__.partition('.')[0]}.backend")
+    except ImportError:
+        return None
+
+
+_FLOATX = threading.RLock()
+
+
+@contextlib.contextmanager
+def _wide_floatx(backend: Any) -> Iterator[None]:
+    """While this lasts Keras's ``floatx`` is float64. One thread at a time: each restores what it found."""
+    with _FLOATX:
+        kept = backend.floatx()
+        backend.set_floatx("float64")
+        try:
+            yield
+        finally:
+            backend.set_floatx(kept)
 
 
 def _widened(value: Any) -> Any:

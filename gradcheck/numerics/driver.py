@@ -22,6 +22,7 @@ from gradcheck.numerics.first_look import screen
 from gradcheck.numerics.judging import Judgement, Status, judge, passes_screen
 from gradcheck.numerics.ladder import Kind, Refined, refine
 from gradcheck.numerics.noise import (
+    FINEST_INSIDE,
     eps_further_away,
     grain_noise,
     noise_level,
@@ -32,6 +33,7 @@ from gradcheck.numerics.noise import (
     swallowed,
     unrest,
 )
+from gradcheck.numerics.stairs import stairs
 from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps, screen_steps
 
 __all__ = ["compare", "concatenate_refined"]
@@ -161,6 +163,10 @@ def compare(
         lines = unmoved.any(axis=1)
         lost = partial(swallowed, ways=ways[lines])
         wrong[lines] |= unmoved[lines] & (_far_away(lost, values, point, unmoved.any(axis=0)) > 0)
+    if real_eps > FINEST_INSIDE and (mismatch & ~wrong).any():
+        lines = (mismatch & ~wrong).any(axis=1)
+        climbed = partial(stairs, ways=ways[lines], noise=noise, eps=real_eps)
+        wrong[lines] |= mismatch[lines] & (_far_away(climbed, values, point, mismatch.any(axis=0)) > 0)
     if wrong.any():
         bound = np.where(wrong, np.fmax(found.bound, np.abs(theory - found.numerical)), found.bound)
         found = replace(found, bound=bound, status=np.where(wrong, Status.UNRESOLVED, found.status))

@@ -144,7 +144,7 @@ KNOWN: tuple[Known, ...] = (
         where=(
             Where(("loops/map_fn_cut_rows",), ("xla",), (_M, _L, _D)),
             # Where it no longer ends the process, a batch of one empty row is refused.
-            Where(("loops/map_fn_cut_rows",), ("xla",), (_U,), (2, 11), (2, 14)),
+            Where(("loops/map_fn_cut_rows",), ("xla",), (_U,), (2, 11), (2, 15)),
         ),
         owner="XLA",
         meaning="Each row is cut inside the mapped function (`row[:length]`) and reduced. The result is right; the "
@@ -338,8 +338,8 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         key="qr_of_unknown_size",
-        title="The gradient of tf.linalg.qr before 2.15 needs sizes that are known",
-        where=(Where(("linear_algebra/qr",), ("dynamic",), (Verdict.ERROR,), before=(2, 15)),),
+        title="The gradient of tf.linalg.qr before 2.14 needs sizes that are known",
+        where=(Where(("linear_algebra/qr",), ("dynamic",), (Verdict.ERROR,), before=(2, 14)),),
         owner="TensorFlow",
         meaning="It raises where the matrices' sizes are unknown while the function is traced.",
         instead="Fix them in the signature, or upgrade.",

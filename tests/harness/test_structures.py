@@ -197,6 +197,53 @@ def test_keras_layers_in_float32_are_measured_on_a_twin_made_from_their_config()
         assert not any("low precision" in note for note in result.notes)
 
 
+class CastsToFloatx(tf.keras.layers.Layer):
+    """Casts to Keras's floatx whatever its own dtype is, as many layers do that were written for Keras 1."""
+
+    factor = 1.0
+
+    def call(self, inputs, mask=None):
+        scores = inputs / tf.sqrt(tf.cast(tf.shape(inputs)[1], tf.keras.backend.floatx()))
+        if mask is not None:
+            scores -= 1e4 * (1.0 - tf.cast(mask, tf.keras.backend.floatx()))[..., None]
+
+        @tf.custom_gradient
+        def off(x):
+            return tf.identity(x), lambda upstream: upstream * self.factor
+
+        return off(tf.nn.softmax(scores, axis=1) * inputs)
+
+
+class OffByLittle(CastsToFloatx):
+    factor = 1.0001
+
+
+def test_a_layer_that_casts_to_floatx_is_measured_on_a_twin():
+    """A row without a valid step leaves three digits to its scores in float32."""
+    batch = Batch(np.array([[[0.3, -0.8], [0.6, 0.1]], [[0.2, 0.7], [-0.4, 0.9]]], np.float32), [1, 0])
+    kept = tf.keras.backend.floatx()
+    report = gradcheck.check(CastsToFloatx(), batch)
+    for result in report.modes.values():
+        assert result.verdict is Verdict.PASS, str(report)
+        assert not any("low precision" in note for note in result.notes)
+    assert not gradcheck.check(OffByLittle(), batch, modes="graph").ok
+    assert tf.keras.backend.floatx() == kept == "float32"
+
+
+class RaisesInFloat64(CastsToFloatx):
+    def call(self, inputs, mask=None):
+        if tf.keras.backend.floatx() == "float64":
+            raise RuntimeError("in float64")
+        return super().call(inputs, mask)
+
+
+def test_floatx_is_as_before_also_where_the_twin_raises():
+    batch = Batch(BATCH.values.astype(np.float32), BATCH.lengths)
+    report = gradcheck.check(RaisesInFloat64(), batch, modes="graph")
+    assert any("no float64 twin" in note or "low precision" in note for note in report["graph"].notes)
+    assert tf.keras.backend.floatx() == "float32"
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_a_layer_of_mixed_precision_is_checked_against_float64(policy):
     """Keras 2 hands out wrapped variables there, and tapes know the wrapped ones."""

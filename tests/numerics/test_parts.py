@@ -508,6 +508,78 @@ def test_inputs_that_a_large_constant_swallows_convict_nobody(x: list[float], hi
     assert status.tolist() == [Status.UNRESOLVED] * 2 + [Status.PASS, Status.MISMATCH]
 
 
+def self_attention(points: np.ndarray, hidden: float) -> tuple[np.ndarray, np.ndarray]:
+    """Self-attention in float32 with ``hidden`` taken from every score, ``[k, steps * 3]``, and its weights."""
+    steps = points.astype(np.float32).reshape(len(points), -1, 3)
+    scores = (steps @ steps.transpose(0, 2, 1)) / np.float32(np.sqrt(3)) - np.float32(hidden)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights = weights / weights.sum(axis=-1, keepdims=True)
+    return (weights @ steps).astype(np.float64).reshape(len(points), -1), weights
+
+
+def self_attention_jacobian(point: np.ndarray, hidden: float) -> np.ndarray:
+    """What its backward pass gives, ``[y_size, x_size]``: the slopes at the weights that the forward pass has."""
+    weights = self_attention(point[np.newaxis], hidden)[1][0].astype(np.float64)
+    steps = point.reshape(-1, 3)
+    rows = []
+    for number in range(point.size):
+        change = np.zeros(point.size)
+        change[number] = 1.0
+        change = change.reshape(-1, 3)
+        scores = (change @ steps.T + steps @ change.T) / np.sqrt(3)
+        shifted = weights * (scores - (weights * scores).sum(axis=-1, keepdims=True))
+        rows.append((shifted @ steps + weights @ change).ravel())
+    return np.transpose(rows)
+
+
+@pytest.mark.parametrize("eps", [EPS, EPS32])
+@pytest.mark.parametrize("hidden", [1e4, 1e5, 1e7, 1e9])
+def test_a_slope_within_one_tread_of_a_staircase_convicts_nobody(hidden: float, eps: float) -> None:
+    """Scores rounded beside a large constant, of an output that moves with its values all the same."""
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        point = random.normal(size=3 * random.integers(2, 4)).astype(np.float32).astype(np.float64)
+        right = self_attention_jacobian(point, hidden)
+        found = numerics.compare(lambda points: self_attention(points, hidden)[0], point, right.T, eps=eps)
+        assert not (found.status == Status.MISMATCH).any(), (seed, found)
+        assert (found.status == Status.UNRESOLVED).any()
+        clear = numerics.compare(lambda points: self_attention(points, 0.0)[0], point, 1.1 * right.T, eps=eps)
+        assert (clear.status == Status.MISMATCH).any()
+
+
+def test_stairs_excuse_what_climbs_them_and_nothing_else() -> None:
+    """A staircase in one coordinate, and a wrong gradient of another, or of another output."""
+
+    def climbing(points: np.ndarray) -> np.ndarray:
+        first, second = points.astype(np.float32).T
+        stepped = (first * first + np.float32(1e5)) - np.float32(1e5)
+        return np.stack([stepped + np.sin(second) + first, first * np.sin(second)], axis=1).astype(np.float64)
+
+    x, y = 0.7, 0.3
+    right = np.array([[2 * x + 1, np.sin(y)], [np.cos(y), x * np.cos(y)]])
+    status = numerics.compare(climbing, np.array([x, y]), right, eps=EPS32).status
+    assert status.tolist() == [[Status.UNRESOLVED, Status.PASS], [Status.PASS, Status.PASS]]
+    status = numerics.compare(climbing, np.array([x, y]), right * [[1, 1.3], [1.3, 1.3]], eps=EPS32).status
+    assert status.tolist() == [[Status.UNRESOLVED, Status.MISMATCH], [Status.MISMATCH, Status.MISMATCH]]
+
+
+@pytest.mark.parametrize("steep", [1.0, 30.0, 300.0])
+def test_a_steep_slope_or_many_corners_are_no_stairs(steep: float) -> None:
+    places = np.linspace(-3, 3, 40)
+
+    def smooth(points: np.ndarray) -> np.ndarray:
+        x = points.astype(np.float32)
+        return np.asarray(np.tanh(np.float32(steep) * (x - 1)) + np.sin(np.float32(steep) * x), np.float64)
+
+    def corners(points: np.ndarray) -> np.ndarray:
+        return np.abs(points.astype(np.float32) - places.astype(np.float32)).sum(axis=1, keepdims=True).astype(float)
+
+    found = numerics.compare(smooth, np.array([0.1]), np.array([[2 * steep]]), eps=EPS32)
+    assert found.status == Status.MISMATCH
+    found = numerics.compare(corners, np.array([0.1]), np.array([[steep + 5]]), eps=EPS32)
+    assert found.status == Status.MISMATCH
+
+
 @pytest.mark.parametrize("epsilon", [1e-3, 1e-6, 1e-7])
 def test_a_guarded_division_at_zero_is_measured(epsilon: float) -> None:
     """x / (|x| + epsilon): the error of a central difference has odd powers of the step there."""
