@@ -69,7 +69,7 @@ class Checks(Protocol):
         """The report of one example in one mode; ``again``: checked once more, for good."""
         ...
 
-    def together(self) -> AbstractContextManager[None]:
+    def together(self, modes: Sequence[str]) -> AbstractContextManager[None]:
         """A context in which the modes of one search are checked, one after the other, on the same examples."""
         ...
 
@@ -90,8 +90,8 @@ class LocalChecks:
         with observing_anew(self.subject) if again else nullcontext():
             return check(self.subject, *args, modes=(mode,), **options)
 
-    def together(self) -> AbstractContextManager[None]:
-        return observing_once(self.subject)
+    def together(self, modes: Sequence[str]) -> AbstractContextManager[None]:
+        return observing_once(self.subject, modes)
 
     def case(self, args: tuple[Any, ...], result: ModeResult, options: Mapping[str, Any]) -> Case:
         return case_of(self.subject, args, result, **options)
@@ -339,7 +339,7 @@ def search_with(
     results: dict[str, ModeSearch] = {}
     # The examples that one mode verifies serve the others as they meet them: see `gradcheck.harness`. Which modes the
     # test run is about is settled: shrinking looks at others too.
-    with recording.use_defaults(defaults), checks.together():
+    with recording.use_defaults(defaults), checks.together(chosen):
         for mode in sorted(chosen, key=ORDER.index):
             expected = expected_verdicts(expect, mode, checks.versions["tensorflow"])
             one = _OneMode(checks, mode, options, expected, on_example, database=database)

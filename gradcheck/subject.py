@@ -62,7 +62,8 @@ class Subject:
         self.has_time: dict[int, bool] = {}  # which outputs have a time axis: see gradcheck.time_axis
         self.witnesses: dict[bytes, Any] = {}  # examples that a mode verified, for the other modes
         self.random = False  # whether the same call was seen to give two results: see gradcheck.harness.asking_again
-        self.observations: dict[Any, Any] | None = None  # what eager mode showed, while a search over modes runs
+        self.observations: Any = None  # what eager mode showed, while a search over modes runs
+        self.layouts: dict[Any, Any] = {}  # outputs that eager mode gave for arguments of these shapes
 
     # -- calling ---------------------------------------------------------------------------------------------
 

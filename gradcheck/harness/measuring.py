@@ -96,7 +96,10 @@ def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rule
         state.finding = finding
         return state
     if not finding.verdict.fails:
-        finding = broken(baseline, state, found) or finding
+        leak = broken(baseline, state, found)
+        if leak is None:
+            baseline.held.add(run.mode)
+        finding = leak or finding
     state.finding = confirmed(run, x, finding)
     compare_engines(baseline, state, found)
     note_silent_zeros(baseline, state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -109,11 +110,21 @@ class Example:
         """
         problem = self.bind(args)
         run = self.execution_of(problem)
+        layouts, key = problem.subject.layouts, problem.plan.key(dynamic=False)
+        center = None
+        if outputs is None and run.mode != "eager" and key in layouts:
+            # Shapes that are met again mostly give the outputs that they gave; they can also depend on lengths.
+            problem.outputs = layouts[key]
+            with contextlib.suppress(Exception):
+                center = run.evaluate(problem.x[None])[0]
+                outputs = problem.outputs if center.size == problem.outputs.size else None
         if outputs is None:
             eager = run if isinstance(run, EagerExecution) else EagerExecution(problem)
             _, outputs, _ = eager.observe(problem.x)
+            layouts[key] = outputs
+            center = None
         problem.outputs = outputs
-        center = run.evaluate(problem.x[None])[0]
+        center = run.evaluate(problem.x[None])[0] if center is None else center
         same = outputs.signature() == self.problem.outputs.signature()
         eps = self.eps if same else np.full(center.size, self.level)
         # The same function at another point: its rounding errors are of the same kind, relative to its values.

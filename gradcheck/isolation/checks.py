@@ -155,7 +155,7 @@ class IsolatedChecks:
             self._crashes[key] = report
         return report
 
-    def together(self) -> AbstractContextManager[None]:
+    def together(self, modes: Sequence[str]) -> AbstractContextManager[None]:
         """Nothing is shared between the modes of a search: any of them may kill the process."""
         return nullcontext()
 

@@ -338,8 +338,8 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         key="qr_of_unknown_size",
-        title="The gradient of tf.linalg.qr before 2.14 needs sizes that are known",
-        where=(Where(("linear_algebra/qr",), ("dynamic",), (Verdict.ERROR,), before=(2, 14)),),
+        title="The gradient of tf.linalg.qr before 2.13 needs sizes that are known",
+        where=(Where(("linear_algebra/qr",), ("dynamic",), (Verdict.ERROR,), before=(2, 13)),),
         owner="TensorFlow",
         meaning="It raises where the matrices' sizes are unknown while the function is traced.",
         instead="Fix them in the signature, or upgrade.",

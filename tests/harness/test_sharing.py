@@ -1,0 +1,90 @@
+"""What the modes of one search share: eager mode runs little, and what it alone does wrong is found all the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradcheck
+from gradcheck import Verdict, strategies
+
+from .subjects import masked_mean
+
+BATCHES = strategies.batches(features=1)
+FAILING = {Verdict.PADDING_LEAK, Verdict.DISAGREEMENT, Verdict.MISMATCH}
+
+
+def test_eager_mode_is_called_about_three_times_for_each_batch():
+    """Two calls before any mode, one of which is pulled back; one in four batches has some more."""
+    calls = []
+
+    def subject(values, lengths):
+        if tf.executing_eagerly():
+            calls.append(1)
+        return tf.tanh(masked_mean(values, lengths))
+
+    result = gradcheck.search(subject, BATCHES, modes=("dynamic", "eager"), max_examples=40, seed=1)
+    assert result.ok
+    assert result["eager"].examples == 40
+    assert 2 * 40 <= len(calls) <= 4 * 40
+
+
+@tf.custom_gradient
+def _too_much(x):
+    return tf.identity(x), lambda upstream: 1.001 * upstream
+
+
+def _wrong_gradient(values, lengths):
+    return masked_mean(_too_much(values) if tf.executing_eagerly() else values, lengths)
+
+
+def _leak(values, lengths):
+    """Sees the padding where that is no zero, in eager mode."""
+    mean = masked_mean(values, lengths)
+    if not tf.executing_eagerly():
+        return mean
+    padding = 1.0 - tf.cast(tf.sequence_mask(lengths, tf.shape(values)[1]), values.dtype)
+    return mean + 1e-3 * tf.reduce_sum(values * padding[..., None], axis=1)
+
+
+def _leak_of_the_amount(values, lengths):
+    """Sees how much padding there is, in eager mode; padding that the search did not draw."""
+    mean = masked_mean(values, lengths)
+    behind = tf.shape(values)[1] - tf.reduce_max(lengths)
+    return mean * (1.001 if tf.executing_eagerly() and int(behind) >= 2 else 1.0)
+
+
+@pytest.mark.parametrize("wrong", [_wrong_gradient, _leak, _leak_of_the_amount])
+def test_what_eager_mode_alone_does_wrong_is_found(wrong):
+    result = gradcheck.search(wrong, BATCHES, modes=("dynamic", "eager"), max_examples=60, seed=1)
+    assert not result.ok
+    failing = {mode: found.verdict for mode, found in result.modes.items() if not found.ok}
+    assert set(failing.values()) <= FAILING
+    assert result.counterexample.size == 1
+
+
+def test_outputs_whose_size_follows_the_lengths_are_no_leak():
+    """Arguments of the same shapes give outputs of other shapes: what was laid out once does not hold for all."""
+
+    def cut(values, lengths):
+        longest = tf.reduce_max(lengths)
+        kept = values[:, :longest] * tf.cast(tf.sequence_mask(lengths, longest), values.dtype)[..., None]
+        return tf.sin(kept)
+
+    result = gradcheck.search(cut, BATCHES, modes=("dynamic", "eager"), max_examples=60, seed=2)
+    assert result.ok, str(result)
+
+
+def test_a_check_of_one_batch_leaves_nothing_out():
+    """Sharing is for searches: four modes on one batch are each checked in full."""
+    calls = []
+
+    def subject(values, lengths):
+        if tf.executing_eagerly():
+            calls.append(values.numpy().tobytes())
+        return tf.tanh(masked_mean(values, lengths))
+
+    batch = gradcheck.Batch(np.linspace(-1, 1, 12).reshape(2, 3, 2), [2, 1])
+    assert gradcheck.check(subject, batch).ok
+    assert len(set(calls)) >= 3  # the batch, nearby, other padding
