@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from gradcheck.invariants.names import BY_DEFAULT, INVARIANTS
+from gradcheck.rendering.causes import BACKWARD
 from gradcheck.verdicts import Verdict
 
 __all__ = ["HINTS", "hint", "meaning"]
@@ -60,6 +63,44 @@ _PROMISE = (
     "If that is what the subject is for, do not ask for this invariant."
 )
 
+_GRADIENT_SHAPE = (
+    "A backward function (that of a tf.custom_gradient) must return, for each of its inputs, a gradient of that "
+    "input's shape. Where the input was broadcast in the forward pass, sum over the axes along which it was "
+    "(tf.reduce_sum); where it was reshaped or reduced, shape the gradient back (tf.reshape, tf.broadcast_to)."
+)
+_GRADIENT_DTYPE = (
+    "A backward function (that of a tf.custom_gradient) must return, for each of its inputs, a gradient of that "
+    "input's dtype: tf.cast(gradient, x.dtype), and constants made with dtype=x.dtype."
+)
+_GRADIENT_COUNT = (
+    "A backward function (that of a tf.custom_gradient) must return one gradient for each argument of the function, "
+    "None for one that has none, and behind them a list with those of the variables that it reads."
+)
+_FLOAT_DTYPES = (
+    "TensorFlow does not convert dtypes by itself. If the subject computes in one dtype only, give it batches of that "
+    'one: dtype="float32" of the strategy, or arrays of it. If it is to take any, let its constants follow '
+    "the input: tf.cast(..., values.dtype), or dtype=values.dtype where they are made."
+)
+_OTHER_DTYPES = (
+    "TensorFlow does not convert dtypes by itself. Cast one of the two, such as numbers that were counted or compared: "
+    "tf.cast(..., values.dtype)."
+)
+
+_FLOATS = r"(?:b?float\d+)"
+
+# Where the cause says more than the verdict: the first that is found in it. The causes are those of
+# `gradcheck.rendering.causes`, `gradcheck.findings` and `gradcheck.harness`.
+_BY_CAUSE = {
+    Verdict.ERROR: (
+        (r"\bthe gradient has another shape than the input", _GRADIENT_SHAPE),
+        (rf"\b{BACKWARD}.* do not fit together", _GRADIENT_SHAPE),
+        (rf"\b{BACKWARD}.*\bdtypes?\b", _GRADIENT_DTYPE),
+        (r"custom_gradient function expected to return|returned too (?:few|many) gradients", _GRADIENT_COUNT),
+        (rf"of different dtypes, {_FLOATS} and {_FLOATS}|of dtype {_FLOATS} where {_FLOATS} is", _FLOAT_DTYPES),
+        (r"of different dtypes, |of dtype \w+ where \w+ is asked for", _OTHER_DTYPES),
+    ),
+}
+
 
 def _promised(verdict: Verdict, rule: str) -> bool:
     """Whether a leak is of an invariant that was asked for, and need have nothing to do with padding."""
@@ -73,6 +114,11 @@ def meaning(verdict: Verdict, rule: str) -> str:
     return verdict.meaning
 
 
-def hint(verdict: Verdict, mode: str, rule: str) -> str:
-    """The hint for a verdict, with the mode filled in where it names one."""
-    return _PROMISE if _promised(verdict, rule) else HINTS[verdict].replace("MODE", mode)
+def hint(verdict: Verdict, mode: str, rule: str, cause: str = "") -> str:
+    """The hint for a verdict, by its cause where that says more, with the mode filled in where it names one."""
+    if _promised(verdict, rule):
+        return _PROMISE
+    for pattern, words in _BY_CAUSE.get(verdict, ()):
+        if re.search(pattern, cause):
+            return words.replace("MODE", mode)
+    return HINTS[verdict].replace("MODE", mode)

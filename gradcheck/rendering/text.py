@@ -139,12 +139,14 @@ def _expectation(result: ModeResult) -> str:
     return f"{expected} was expected here and is gone; if it was fixed, remove the expectation (expect=...)."
 
 
-def _failure(group: Sequence[ModeResult], explain: bool, evidence: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _failure(group: Sequence[ModeResult], said: set[str], evidence: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One failure; of what it means and of the advice only what no failure above has ``said``, which is added there."""
     result = group[0]
     heading = f"{_and(one.mode for one in group)}: {result.verdict.value}"
     lines = ["", heading]
-    if explain:
-        lines += paragraph(meaning(result.verdict, result.rule))
+    words = meaning(result.verdict, result.rule)
+    if words not in said:
+        lines += paragraph(words)
     lines += _labelled("Cause", result.cause)
     if result.changed and result.changed not in result.cause:
         lines += _labelled("Changed", result.changed)
@@ -157,8 +159,10 @@ def _failure(group: Sequence[ModeResult], explain: bool, evidence: Mapping[str, 
         if result.mode in evidence:
             lines += heat_map_lines(evidence[result.mode], indent=4)
     lines += _notes(group)
-    if explain and result.verdict.fails:
-        lines += _labelled("What to do", hint(result.verdict, result.mode, result.rule))
+    advice = hint(result.verdict, result.mode, result.rule, result.cause) if result.verdict.fails else ""
+    if advice not in said:
+        lines += _labelled("What to do", advice)
+    said |= {words, advice}
     return lines
 
 
@@ -278,11 +282,9 @@ def render_report(report: Report, access: Access | None = None) -> str:
 def failing(report: Report, access: Access) -> list[str]:
     """The lines on what is not as it should be: a section for each failure, the batch, and where to read on."""
     lines: list[str] = []
-    explained: set[str] = set()
+    said: set[str] = set()
     for group in _groups(report.failures):
-        words = meaning(group[0].verdict, group[0].rule)
-        lines += _failure(group, words not in explained, report.evidence)
-        explained.add(words)
+        lines += _failure(group, said, report.evidence)
     if report.arguments:
         mode = report.failures[0].mode
         rest = "in the case" if access.elsewhere else f"print({access.arguments.replace('MODE', mode)})"

@@ -435,7 +435,9 @@ def _card(
         cause=_sentence(result.cause),
         rule=result.rule,
         meaning=meaning(result.verdict, result.rule),
-        advice=hint(result.verdict, shown.mode, result.rule) if result.verdict is not Verdict.PASS else "",
+        advice=hint(result.verdict, shown.mode, result.rule, result.cause)
+        if result.verdict is not Verdict.PASS
+        else "",
         expectation=expectation,
         reason=detail.reason,
         entry=() if entry is None else tuple(entry_rows(entry, result.verdict)),
