@@ -14,7 +14,7 @@ from gradcheck._tensorflow import tensorflow
 from gradcheck.modes import traced
 from gradcheck.problem import Problem
 
-__all__ = ["what_cuts"]
+__all__ = ["line_of", "upstream", "what_cuts"]
 
 # Words for operations without a gradient that people meet.
 _WORDS = {
@@ -58,7 +58,7 @@ def _found(problem: Problem, block: int, output: int | None) -> str:
     source = sources[block]
     goals = outputs if output is None else [outputs[output]]
     with graph.as_default():
-        behind = {id(op) for op in _upstream([goal.op for goal in goals])}
+        behind = {id(op) for op in upstream([goal.op for goal in goals])}
         carried, pending, cuts = {source.ref()}, [source], []
         while pending:
             tensor = pending.pop()
@@ -75,11 +75,12 @@ def _found(problem: Problem, block: int, output: int | None) -> str:
                         carried.add(result.ref())
                         pending.append(result)
     # Whatever carries the gradient is no cut; with several ways, all cut, the first few are named.
-    words = dict.fromkeys(f"{why}{_line(op)}" for op, why in cuts)
+    words = dict.fromkeys(f"{why}{line_of(op)}" for op, why in cuts)
     return " and ".join(list(words)[:2])
 
 
-def _upstream(ops: list[Any]) -> Iterator[Any]:
+def upstream(ops: list[Any]) -> Iterator[Any]:
+    """The operations that results are computed from, each once."""
     seen, pending = set(), list(ops)
     while pending:
         op = pending.pop()
@@ -112,13 +113,15 @@ def _cut_by(op: Any) -> str:
     return ""
 
 
-def _line(op: Any) -> str:
-    """The line of the user's code that made an operation."""
+def line_of(op: Any) -> str:
+    """The line of the user's code that made an operation, as `` (file.py:12)``; empty where that is not known."""
     here = os.path.dirname(__file__)
     for frame in reversed(list(op.traceback or ())):
         name = frame.filename if hasattr(frame, "filename") else frame[0]
         number = frame.lineno if hasattr(frame, "lineno") else frame[1]
-        if not name.startswith(here) and f"{os.sep}tensorflow{os.sep}" not in name and "autograph" not in name:
+        if name.startswith(here):  # what called the check is no part of the subject
+            return ""
+        if f"{os.sep}tensorflow{os.sep}" not in name and "autograph" not in name:
             inside = f"{os.sep}keras{os.sep}" in name or "site-packages" in name
             return "" if inside else f" ({os.path.basename(name)}:{number})"
     return ""

@@ -19,6 +19,7 @@ from gradcheck.invariants.comparing import Example
 from gradcheck.invariants.holding import broken_invariant
 from gradcheck.modes import Execution
 from gradcheck.numerics import Kind
+from gradcheck.randomness import why_it_varies
 from gradcheck.report import Entry
 from gradcheck.verdicts import Verdict
 
@@ -149,9 +150,10 @@ def broken(baseline: Baseline, state: ModeState, found: Examination) -> Finding 
     again = broken_invariant(replace(example, notes=[]), baseline.options.invariants)
     if again is None or again.rule != finding.rule:
         baseline.subject.random = True
+        why = why_it_varies(baseline.problem, forward=True)
         cause = (
-            f"the same call twice gives two different results: {finding.cause}; once more, and it did not. Fix the "
-            "seed, or switch dropout off"
+            f"the same call twice gives two different results: {finding.cause}; once more, and it did not"
+            f"{why and f'; {why}'}"
         )
         return Finding(Verdict.NONDETERMINISTIC, cause, scripted=False)
     return finding

@@ -34,8 +34,9 @@ HINTS = {
         "recurrences), and divide by the lengths, not by the size of the time axis."
     ),
     Verdict.NONDETERMINISTIC: (
-        "Fix the randomness (a stateless random operation with a seed, dropout with training=False), or look for "
-        "state that the call changes, such as a tf.Variable that it assigns to."
+        "The result depends on something besides the inputs. If that is random, fix it: a stateless random operation "
+        "with a seed (tf.random.stateless_uniform), dropout with training=False. Otherwise look for state that a call "
+        "changes and the next one reads: a counter, a list, a cache, a variable."
     ),
     Verdict.ERROR: (
         "If such a batch is real data, handle it: rows of length 0, a single row and a single step are the usual "
@@ -86,6 +87,15 @@ _OTHER_DTYPES = (
     "tf.cast(..., values.dtype)."
 )
 
+_DRAWN = (
+    "Fix the randomness: a stateless random operation with a seed (tf.random.stateless_uniform), dropout with "
+    "training=False. Or draw outside of the subject, and give it what was drawn as an argument."
+)
+_KEPT = (
+    "Look for state that a call changes and the next one reads (a counter, a list, a cache, an attribute, a variable), "
+    "and for numbers from random or numpy.random. Give them to the subject as arguments, or set them back in each call."
+)
+
 _FLOATS = r"(?:b?float\d+)"
 
 # Where the cause says more than the verdict: the first that is found in it. The causes are those of
@@ -98,6 +108,10 @@ _BY_CAUSE = {
         (r"custom_gradient function expected to return|returned too (?:few|many) gradients", _GRADIENT_COUNT),
         (rf"of different dtypes, {_FLOATS} and {_FLOATS}|of dtype {_FLOATS} where {_FLOATS} is", _FLOAT_DTYPES),
         (r"of different dtypes, |of dtype \w+ where \w+ is asked for", _OTHER_DTYPES),
+    ),
+    Verdict.NONDETERMINISTIC: (
+        (r"\bdraws random numbers\b", _DRAWN),
+        (r"\bdraws no random number\b", _KEPT),
     ),
 }
 

@@ -71,3 +71,56 @@ def test_a_gradient_of_another_dtype():
     text = text_of(lambda v: tf.sin(function(tf.tanh(v))), X)
     assert "Cause: in the backward pass, TanhGrad: arguments of different dtypes, float32 and float64" in text
     assert "a gradient of that input's dtype" in text
+
+
+def counted():
+    calls = []
+
+    def subject(v):
+        calls.append(0)
+        return v * float(len(calls))
+
+    return subject
+
+
+def in_a_loop(v):
+    return tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * tf.random.normal([], dtype=a.dtype)), [0, v])[1]
+
+
+RANDOM_GRADIENT = with_gradient(lambda x, upstream: upstream * tf.random.normal([], dtype=x.dtype))
+HIDDEN = (
+    lambda v: v * tf.numpy_function(np.random.rand, [], tf.float64),
+    lambda v: v * tf.py_function(np.random.rand, [], tf.float64),
+)
+
+
+def test_state_that_a_call_changes_is_told_from_random_numbers():
+    text = text_of(counted(), X)
+    assert "then 12; TensorFlow draws no random number in it, so something else differs from call to call" in text
+    assert "What to do: Look for state that a call changes and the next one reads (a counter" in text
+    assert "seed" not in text
+
+
+@pytest.mark.parametrize(
+    ("subject", "drawn"),
+    [
+        (lambda v: v * tf.random.uniform([], dtype=v.dtype), "RandomUniform (test_advice.py:"),
+        (in_a_loop, "RandomStandardNormal (test_advice.py:"),
+        # Inside of a function of TensorFlow's the line is not known; that of this test would be a wrong one.
+        (tf.function(lambda v: v * tf.random.normal([], dtype=v.dtype)), "RandomStandardNormal What to do"),
+    ],
+)
+def test_random_numbers_are_named(subject, drawn):
+    text = text_of(subject, X, modes="eager,graph")
+    assert "eager, graph: NONDETERMINISTIC" in text
+    assert f"; the subject draws random numbers: {drawn}" in text
+    assert "What to do: Fix the randomness: a stateless random operation with a seed" in text
+
+
+@pytest.mark.parametrize("subject", [RANDOM_GRADIENT, *HIDDEN])
+def test_state_and_random_numbers_are_both_named_where_the_graph_does_not_tell(subject):
+    text = text_of(subject, X, modes="graph")
+    assert "graph: NONDETERMINISTIC" in text
+    assert "random number" not in text
+    assert "If that is random, fix it" in text
+    assert "Otherwise look for state that a call changes" in text

@@ -235,6 +235,9 @@ ADVICE = [
         "InternalError: Recorded operation 'f' returned too few gradients. Expected 3 but received 2",
         "one gradient for each",
     ),
+    (Verdict.NONDETERMINISTIC, "two results in the outputs", "If that is random, fix it"),
+    (Verdict.NONDETERMINISTIC, "two results; the subject draws random numbers: RandomUniform", "Fix the randomness"),
+    (Verdict.NONDETERMINISTIC, "two results; TensorFlow draws no random number in it, so something", "Look for state"),
 ]  # fmt: skip
 
 
