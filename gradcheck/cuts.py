@@ -7,7 +7,7 @@ does it pass a gradient on? What does not is named, with the line that made it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gradcheck._tensorflow import tensorflow
@@ -58,7 +58,7 @@ def _found(problem: Problem, block: int, output: int | None) -> str:
     source = sources[block]
     goals = outputs if output is None else [outputs[output]]
     with graph.as_default():
-        behind = {id(op) for op in upstream([goal.op for goal in goals])}
+        behind = {id(op) for op in upstream([goal.op for goal in goals], _differentiated)}
         carried, pending, cuts = {source.ref()}, [source], []
         while pending:
             tensor = pending.pop()
@@ -79,8 +79,8 @@ def _found(problem: Problem, block: int, output: int | None) -> str:
     return " and ".join(list(words)[:2])
 
 
-def upstream(ops: list[Any]) -> Iterator[Any]:
-    """The operations that results are computed from, each once."""
+def upstream(ops: list[Any], read: Callable[[Any], Iterable[Any]] = lambda op: op.inputs) -> Iterator[Any]:
+    """The operations that results are computed from, each once; ``read`` gives the tensors to follow from one."""
     seen, pending = set(), list(ops)
     while pending:
         op = pending.pop()
@@ -88,7 +88,20 @@ def upstream(ops: list[Any]) -> Iterator[Any]:
             continue
         seen.add(id(op))
         yield op
-        pending += [tensor.op for tensor in op.inputs]
+        pending += [tensor.op for tensor in read(op)]
+
+
+def _differentiated(op: Any) -> list[Any]:
+    """The tensors to which an operation passes a gradient, where it passes one on at all.
+
+    A `tf.custom_gradient` stands in the graph as an operation that hands on its results, and beside them its arguments,
+    which nobody reads: the gradient goes to those. What computes the results is not differentiated and cuts nothing.
+    """
+    inputs = list(op.inputs)
+    if op.type != "IdentityN" or "_gradient_op_type" not in op.node_def.attr:
+        return inputs
+    arguments = [given for given, handed_on in zip(inputs, op.outputs, strict=True) if not handed_on.consumers()]
+    return arguments or inputs
 
 
 def _cut_by(op: Any) -> str:

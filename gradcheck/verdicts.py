@@ -55,7 +55,7 @@ _MEANINGS = {
         "than the measurement can be wrong."
     ),
     Verdict.DISCONNECTED: (
-        "TensorFlow says that the output does not depend on the input (the gradient is None or stopped), but "
+        "TensorFlow says that the output does not depend on the input (the gradient is None, or zero throughout), but "
         "moving the input moves the output."
     ),
     Verdict.NONFINITE: "NaN or Inf comes out although every input that counts is finite.",

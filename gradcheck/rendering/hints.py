@@ -10,11 +10,14 @@ from gradcheck.verdicts import Verdict
 
 __all__ = ["HINTS", "hint", "meaning"]
 
+_SOME_MODES = (
+    "If only some modes fail, the code is usually right and TensorFlow is not: replace the operation and check again."
+)
+
 HINTS = {
     Verdict.MISMATCH: (
         "Look at what computes this output from this input: a tf.custom_gradient whose formula is wrong, a mask that "
-        "is applied in the forward pass only, or an integer index that ought to depend on the input. If only some "
-        "modes fail, the code is usually right and TensorFlow is not: replace the operation and check again."
+        f"is applied in the forward pass only, or an integer index that ought to depend on the input. {_SOME_MODES}"
     ),
     Verdict.DISCONNECTED: (
         "Look for what cuts the path: tf.stop_gradient, a cast to an integer, tf.argmax or tf.round, .numpy(), "
@@ -87,6 +90,16 @@ _OTHER_DTYPES = (
     "tf.cast(..., values.dtype)."
 )
 
+_WRONG_ZEROS = (
+    "Look at the gradients on the way, first at those that somebody wrote (tf.custom_gradient). The usual reasons are "
+    "a formula that is wrong where the input is 0, a sum over repeated indices that was forgotten (tf.gather, a "
+    "scatter that overwrites), and a tf.where, relu or mask that acts in the backward pass only."
+)
+_ZERO_HERE = f"No cut was found in the code. {_WRONG_ZEROS} {_SOME_MODES}"
+_ZERO_ENTRIES = (
+    f"The path is there: other entries of the same input do get a gradient. {_WRONG_ZEROS} Or a part of the input is "
+    f"cut off (tf.stop_gradient, a cast to an integer). {_SOME_MODES}"
+)
 _DRAWN = (
     "Fix the randomness: a stateless random operation with a seed (tf.random.stateless_uniform), dropout with "
     "training=False. Or draw outside of the subject, and give it what was drawn as an argument."
@@ -109,6 +122,8 @@ _BY_CAUSE = {
         (rf"of different dtypes, {_FLOATS} and {_FLOATS}|of dtype {_FLOATS} where {_FLOATS} is", _FLOAT_DTYPES),
         (r"of different dtypes, |of dtype \w+ where \w+ is asked for", _OTHER_DTYPES),
     ),
+    Verdict.DISCONNECTED: ((r"\b(?:returns zeros here|zeros are passed back here)\b(?!.* is cut by )", _ZERO_HERE),),
+    Verdict.MISMATCH: ((r"\bthe gradient is zero where the slope is ", _ZERO_ENTRIES),),
     Verdict.NONDETERMINISTIC: (
         (r"\bdraws random numbers\b", _DRAWN),
         (r"\bdraws no random number\b", _KEPT),

@@ -124,3 +124,70 @@ def test_state_and_random_numbers_are_both_named_where_the_graph_does_not_tell(s
     assert "random number" not in text
     assert "If that is random, fix it" in text
     assert "Otherwise look for state that a call changes" in text
+
+
+def zero_at_zero(x, upstream):
+    return tf.where(tf.equal(x, 0.0), tf.zeros_like(x), 2.0 * upstream)
+
+
+def in_numpy(x):
+    return tf.ensure_shape(tf.numpy_function(lambda a: 2.0 * a, [x], x.dtype), x.shape)
+
+
+def overwriting(x, upstream):
+    """Of a gather that reads row 0 twice: what comes back to it last replaces what came first."""
+    return tf.tensor_scatter_nd_update(tf.zeros_like(x), [[0]], upstream[1:])
+
+
+ZERO = np.zeros((1, 1))
+HERE = "zeros are passed back here, and not where x is a little different (by less than 1 %, or 0.01)"
+
+
+@pytest.mark.parametrize("forward", [lambda x: 2.0 * x, in_numpy, lambda x: 2.0 * tf.stop_gradient(x)])
+def test_a_formula_that_is_zero_at_this_point_only_is_no_cut(forward):
+    # What the forward pass of a custom gradient is made of is not differentiated, and cuts nothing.
+    text = text_of(with_gradient(zero_at_zero, forward), ZERO, modes="eager,graph")
+    assert "eager, graph: DISCONNECTED" in text
+    assert f"{HERE}, so the path is there and a formula is wrong at these values (1 of 1 entries)" in text
+    assert "a formula that is wrong where the input is 0" in text
+    assert "cut by" not in text
+
+
+def test_a_formula_that_is_zero_everywhere():
+    text = text_of(with_gradient(lambda x, upstream: tf.zeros_like(x), in_numpy), ZERO, modes="graph")
+    assert "some operation's gradient returns zeros here (1 of 1 entries)" in text
+    assert "No cut was found in the code. Look at the gradients on the way" in text
+
+
+def test_a_gradient_function_that_returns_none_is_not_taken_for_what_it_replaces():
+    text = text_of(with_gradient(lambda x, upstream: None, in_numpy), ZERO, modes="graph")
+    assert "the path is cut, as by an operation without a gradient or a gradient that returns None" in text
+
+
+def test_a_cut_beside_a_way_that_is_there():
+    function = with_gradient(zero_at_zero)
+    text = text_of(lambda x: function(x) + tf.stop_gradient(x), ZERO, modes="graph")
+    assert f"{HERE}, so the path is there" in text
+    assert "; another way is cut by tf.stop_gradient (test_advice.py:" in text
+    assert "What to do: Look for what cuts the path" in text
+
+
+def test_a_cut_is_still_named_where_the_gradient_is_zero():
+    text = text_of(lambda x: 2.0 * tf.stop_gradient(x) + 0.0 * x, ZERO, modes="graph")
+    assert "the path is cut by tf.stop_gradient (test_advice.py:" in text
+    assert "What to do: Look for what cuts the path" in text
+
+
+@pytest.mark.parametrize(
+    ("function", "where"),
+    [
+        (with_gradient(zero_at_zero), [[0.0, 1.0], [2.0, 3.0]]),
+        (with_gradient(overwriting, lambda x: tf.gather(x, [0, 0])), [[1.0, 2.0]]),
+        (with_gradient(lambda x, upstream: tf.where(x > 1, 3.0 * upstream, 0.0 * x), lambda x: 3.0 * x), [[0.5, 2.0]]),
+    ],
+)
+def test_entries_that_are_zero_beside_others_that_are_not(function, where):
+    text = text_of(function, np.array(where), modes="graph")
+    assert "Cause: the gradient is zero where the slope is " in text
+    assert "The path is there: other entries of the same input do get a gradient" in text
+    assert "a sum over repeated indices that was forgotten" in text
