@@ -20,6 +20,7 @@ from gradcheck.invariants.holding import broken_invariant
 from gradcheck.modes import Execution
 from gradcheck.numerics import Kind
 from gradcheck.randomness import why_it_varies
+from gradcheck.rendering.hints import ALL_OUTPUTS, NOT_LINEAR
 from gradcheck.report import Entry
 from gradcheck.verdicts import Verdict
 
@@ -69,12 +70,13 @@ def nonlinear(baseline: Baseline, found: Examination, theory: Theoretical) -> Fi
         return None
     worst = int(np.argmax(np.where(beyond, np.abs(weighed - expected), -1.0)))
     place = baseline.problem.plan.inputs.describe(int(columns[worst]))
+    together, apart = float(weighed[worst]) + 0.0, float(expected[worst]) + 0.0  # no -0
     cause = (
-        f"the gradient depends on the size of what is passed back to it, as where it is clipped: passing back several "
-        f"outputs' gradients at once, of sizes 4 to 11, gives {weighed[worst]:.6g} for {place}; one at a time, weighed "
-        f"by the same numbers, they add up to {expected[worst]:.6g} (and each of them is right)"
+        f"{NOT_LINEAR}, as where the backward pass clips or normalises it: of several outputs at once, weighed by "
+        f"numbers from 4 to 11, it is {together:.6g} for {place}; their gradients one at a time, weighed by the same "
+        f"numbers, add up to {apart:.6g}"
     )
-    entry = Entry("all outputs, weighed", place, float(weighed[worst]), float(expected[worst]), float(allowed[worst]))
+    entry = Entry(ALL_OUTPUTS, place, together, apart, float(allowed[worst]))
     return Finding(Verdict.MISMATCH, cause, entry, scripted=False)
 
 

@@ -8,7 +8,13 @@ from gradcheck.invariants.names import BY_DEFAULT, INVARIANTS
 from gradcheck.rendering.causes import BACKWARD
 from gradcheck.verdicts import Verdict
 
-__all__ = ["HINTS", "hint", "meaning"]
+__all__ = ["ALL_OUTPUTS", "HINTS", "NOT_LINEAR", "hint", "meaning"]
+
+NOT_LINEAR = "the gradient is not linear in what is passed back to it"
+"""How the cause of a `MISMATCH` starts in which no entry is wrong."""
+
+ALL_OUTPUTS = "all outputs, weighed"
+"""The output of its worst entry."""
 
 _SOME_MODES = (
     "If only some modes fail, the code is usually right and TensorFlow is not: replace the operation and check again."
@@ -100,6 +106,15 @@ _ZERO_ENTRIES = (
     f"The path is there: other entries of the same input do get a gradient. {_WRONG_ZEROS} Or a part of the input is "
     f"cut off (tf.stop_gradient, a cast to an integer). {_SOME_MODES}"
 )
+_LINEAR = (
+    "The gradient of several outputs together has to be the sum of their own gradients, each times what is passed back "
+    "to it. Here it is another one, although every gradient by itself agrees with the slope."
+)
+_CHANGED_ON_ITS_WAY = (
+    "Look for what changes a gradient on its way back, in a tf.custom_gradient: tf.clip_by_value, tf.clip_by_norm, "
+    "tf.sign, a division by its norm, a threshold. It makes training depend on the scale of the loss. If that is what "
+    'it is for, expect it (expect={"MODE": "MISMATCH"}), or clip in the optimizer instead.'
+)
 _DRAWN = (
     "Fix the randomness: a stateless random operation with a seed (tf.random.stateless_uniform), dropout with "
     "training=False. Or draw outside of the subject, and give it what was drawn as an argument."
@@ -123,7 +138,10 @@ _BY_CAUSE = {
         (r"of different dtypes, |of dtype \w+ where \w+ is asked for", _OTHER_DTYPES),
     ),
     Verdict.DISCONNECTED: ((r"\b(?:returns zeros here|zeros are passed back here)\b(?!.* is cut by )", _ZERO_HERE),),
-    Verdict.MISMATCH: ((r"\bthe gradient is zero where the slope is ", _ZERO_ENTRIES),),
+    Verdict.MISMATCH: (
+        (rf"\b{NOT_LINEAR}\b", _CHANGED_ON_ITS_WAY),
+        (r"\bthe gradient is zero where the slope is ", _ZERO_ENTRIES),
+    ),
     Verdict.NONDETERMINISTIC: (
         (r"\bdraws random numbers\b", _DRAWN),
         (r"\bdraws no random number\b", _KEPT),
@@ -136,8 +154,10 @@ def _promised(verdict: Verdict, rule: str) -> bool:
     return verdict is Verdict.PADDING_LEAK and rule in INVARIANTS and rule not in BY_DEFAULT
 
 
-def meaning(verdict: Verdict, rule: str) -> str:
+def meaning(verdict: Verdict, rule: str, cause: str = "") -> str:
     """What a verdict means, where ``rule`` is the invariant that was violated, if one was."""
+    if verdict is Verdict.MISMATCH and cause.startswith(NOT_LINEAR):
+        return _LINEAR
     if _promised(verdict, rule):
         return f"The subject does not keep the invariant {rule}, which was asked for: {INVARIANTS[rule]}."
     return verdict.meaning

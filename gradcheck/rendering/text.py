@@ -10,7 +10,7 @@ from typing import Any
 from gradcheck import recording
 from gradcheck.rendering.alike import wording
 from gradcheck.rendering.heatmap import heat_map_lines
-from gradcheck.rendering.hints import hint, meaning
+from gradcheck.rendering.hints import ALL_OUTPUTS, hint, meaning
 from gradcheck.rendering.layout import broken, clipped, columns, paragraph, text_width
 from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
@@ -29,6 +29,7 @@ _FIRST_AND_SECOND = {
     Verdict.NONDETERMINISTIC: ("first call", "second call"),
 }
 _THEORETICAL_AND_NUMERICAL = ("theoretical (gradient)", "numerical (measured)")
+_TOGETHER_AND_APART = ("gradient, all at once", "one at a time, added up")
 
 
 def _and(names: Iterable[str]) -> str:
@@ -90,6 +91,8 @@ def entry_rows(entry: Entry, verdict: Verdict) -> list[tuple[str, str]]:
     labels = _THEORETICAL_AND_NUMERICAL
     if entry.theoretical is not None and entry.numerical is not None:
         labels = _FIRST_AND_SECOND.get(verdict, labels)
+    if entry.output == ALL_OUTPUTS:
+        labels = _TOGETHER_AND_APART
     first, second = pair(entry.theoretical, entry.numerical)
     rows = [(labels[0], "none: there is no gradient" if entry.theoretical is None else first)]
     if entry.numerical is not None:
@@ -144,7 +147,7 @@ def _failure(group: Sequence[ModeResult], said: set[str], evidence: Mapping[str,
     result = group[0]
     heading = f"{_and(one.mode for one in group)}: {result.verdict.value}"
     lines = ["", heading]
-    words = meaning(result.verdict, result.rule)
+    words = meaning(result.verdict, result.rule, result.cause)
     if words not in said:
         lines += paragraph(words)
     lines += _labelled("Cause", result.cause)

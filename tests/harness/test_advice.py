@@ -191,3 +191,20 @@ def test_entries_that_are_zero_beside_others_that_are_not(function, where):
     assert "Cause: the gradient is zero where the slope is " in text
     assert "The path is there: other entries of the same input do get a gradient" in text
     assert "a sum over repeated indices that was forgotten" in text
+
+
+@pytest.mark.parametrize(
+    "backward",
+    [
+        lambda x, upstream: tf.clip_by_value(upstream, -5.0, 5.0) * tf.cos(x),
+        lambda x, upstream: tf.clip_by_norm(upstream, 1.0) * tf.cos(x),
+    ],
+)
+def test_a_backward_pass_that_is_not_linear(backward):
+    text = text_of(with_gradient(backward, tf.sin), X / 3)
+    assert "eager, graph, dynamic, xla: MISMATCH The gradient of several outputs together has to be the sum" in text
+    assert "Cause: the gradient is not linear in what is passed back to it, as where the backward pass clips" in text
+    assert "gradient, all at once" in text
+    assert "numerical (measured)" not in text.partition("Jacobian")[0]
+    assert "What to do: Look for what changes a gradient on its way back" in text
+    assert "ENGINES DIFFER" not in text

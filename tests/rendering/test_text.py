@@ -241,6 +241,7 @@ ADVICE = [
     (Verdict.DISCONNECTED, "zeros are passed back here, and not where x is a little different", "No cut was found"),
     (Verdict.DISCONNECTED, "zeros are passed back here; another way is cut by tf.round", "cuts the path"),
     (Verdict.MISMATCH, "the gradient is zero where the slope is 2 (1 of 6 entries)", "other entries of the same input"),
+    (Verdict.MISMATCH, "the gradient is not linear in what is passed back to it, as", 'expect={"xla": "MISMATCH"}'),
     (Verdict.MISMATCH, "the gradient is of the wrong sign (1 of 36 entries)", "a mask that is applied in the forward"),
     (Verdict.NONDETERMINISTIC, "two results in the outputs", "If that is random, fix it"),
     (Verdict.NONDETERMINISTIC, "two results; the subject draws random numbers: RandomUniform", "Fix the randomness"),

@@ -434,7 +434,7 @@ def _card(
         shown=shown,
         cause=_sentence(result.cause),
         rule=result.rule,
-        meaning=meaning(result.verdict, result.rule),
+        meaning=meaning(result.verdict, result.rule, result.cause),
         advice=hint(result.verdict, shown.mode, result.rule, result.cause)
         if result.verdict is not Verdict.PASS
         else "",
