@@ -7,14 +7,14 @@ does it pass a gradient on? What does not is named, with the line that made it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gradcheck._tensorflow import tensorflow
 from gradcheck.modes import traced
 from gradcheck.problem import Problem
 
-__all__ = ["what_cuts"]
+__all__ = ["line_of", "upstream", "what_cuts"]
 
 # Words for operations without a gradient that people meet.
 _WORDS = {
@@ -58,7 +58,7 @@ def _found(problem: Problem, block: int, output: int | None) -> str:
     source = sources[block]
     goals = outputs if output is None else [outputs[output]]
     with graph.as_default():
-        behind = {id(op) for op in _upstream([goal.op for goal in goals])}
+        behind = {id(op) for op in upstream([goal.op for goal in goals], _differentiated)}
         carried, pending, cuts = {source.ref()}, [source], []
         while pending:
             tensor = pending.pop()
@@ -75,11 +75,12 @@ def _found(problem: Problem, block: int, output: int | None) -> str:
                         carried.add(result.ref())
                         pending.append(result)
     # Whatever carries the gradient is no cut; with several ways, all cut, the first few are named.
-    words = dict.fromkeys(f"{why}{_line(op)}" for op, why in cuts)
+    words = dict.fromkeys(f"{why}{line_of(op)}" for op, why in cuts)
     return " and ".join(list(words)[:2])
 
 
-def _upstream(ops: list[Any]) -> Iterator[Any]:
+def upstream(ops: list[Any], read: Callable[[Any], Iterable[Any]] = lambda op: op.inputs) -> Iterator[Any]:
+    """The operations that results are computed from, each once; ``read`` gives the tensors to follow from one."""
     seen, pending = set(), list(ops)
     while pending:
         op = pending.pop()
@@ -87,7 +88,20 @@ def _upstream(ops: list[Any]) -> Iterator[Any]:
             continue
         seen.add(id(op))
         yield op
-        pending += [tensor.op for tensor in op.inputs]
+        pending += [tensor.op for tensor in read(op)]
+
+
+def _differentiated(op: Any) -> list[Any]:
+    """The tensors to which an operation passes a gradient, where it passes one on at all.
+
+    A `tf.custom_gradient` stands in the graph as an operation that hands on its results, and beside them its arguments,
+    which nobody reads: the gradient goes to those. What computes the results is not differentiated and cuts nothing.
+    """
+    inputs = list(op.inputs)
+    if op.type != "IdentityN" or "_gradient_op_type" not in op.node_def.attr:
+        return inputs
+    arguments = [given for given, handed_on in zip(inputs, op.outputs, strict=True) if not handed_on.consumers()]
+    return arguments or inputs
 
 
 def _cut_by(op: Any) -> str:
@@ -112,13 +126,15 @@ def _cut_by(op: Any) -> str:
     return ""
 
 
-def _line(op: Any) -> str:
-    """The line of the user's code that made an operation."""
+def line_of(op: Any) -> str:
+    """The line of the user's code that made an operation, as `` (file.py:12)``; empty where that is not known."""
     here = os.path.dirname(__file__)
     for frame in reversed(list(op.traceback or ())):
         name = frame.filename if hasattr(frame, "filename") else frame[0]
         number = frame.lineno if hasattr(frame, "lineno") else frame[1]
-        if not name.startswith(here) and f"{os.sep}tensorflow{os.sep}" not in name and "autograph" not in name:
+        if name.startswith(here):  # what called the check is no part of the subject
+            return ""
+        if f"{os.sep}tensorflow{os.sep}" not in name and "autograph" not in name:
             inside = f"{os.sep}keras{os.sep}" in name or "site-packages" in name
             return "" if inside else f" ({os.path.basename(name)}:{number})"
     return ""

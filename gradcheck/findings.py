@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from gradcheck.cuts import what_cuts
 from gradcheck.engines.jacobians import Examination
-from gradcheck.layout import Layout
+from gradcheck.layout import Block, Layout
 from gradcheck.modes import Execution
 from gradcheck.numerics import Kind, Status
 from gradcheck.problem import Problem
@@ -191,6 +192,12 @@ def _wrong(
     if not part.any():
         cut = what_cuts(run.problem, inputs.block_of(column), outputs.block_of(row))
         by = f"the path is cut by {cut}" if cut else "some operation's gradient returns zeros here"
+        if _passes_next_to(run, row, block):
+            by = (
+                f"zeros are passed back here, and not where {block.name} is a little different (by less than 1 %, or "
+                "0.01), so the path is there and a formula is wrong at these values"
+            )
+            by += f"; another way is cut by {cut}" if cut else ""
         cause = (
             f"the gradient of {output.name} w.r.t. {block.name} is zero throughout, yet moving {entry.input} moves "
             f"{entry.output}: {by} ({of})"
@@ -198,6 +205,20 @@ def _wrong(
         return Finding(Verdict.DISCONNECTED, cause, entry, place=(row, column), resolution=resolution)
     cause = f"the gradient is {_relation(entry)} ({of})"
     return Finding(Verdict.MISMATCH, cause, entry, place=(row, column), resolution=resolution)
+
+
+def _passes_next_to(run: Execution, row: int, block: Block) -> bool:
+    """Whether an output has a gradient w.r.t. an input block at a point next to the one where it is zero throughout."""
+    x = run.problem.x.copy()
+    part = slice(block.start, block.stop)
+    # Away from 0, where formulas are wrong the most often, and every number by another part.
+    step = 2.0**-7 * np.maximum(1.0, np.abs(x[part])) * np.linspace(0.5, 1.0, block.size)
+    x[part] += np.where(x[part] < 0, -step, step)
+    unit = np.eye(1, run.problem.outputs.size, row)
+    with contextlib.suppress(Exception):  # a subject may refuse that point; then it is not known
+        gradient = run.pullback(x, unit)[0, part]
+        return bool(np.isfinite(gradient).all() and gradient.any())
+    return False
 
 
 def _relation(entry: Entry) -> str:

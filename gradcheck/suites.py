@@ -7,11 +7,12 @@ markers, ``-k``, ``--lf``, fixtures and pytest-xdist work as for any other. Only
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.errors import InputError
@@ -129,27 +130,12 @@ def suite(
 
 
 def _test_function(made: Suite, title: str, frame: FrameType, in_class: bool) -> Callable[..., None]:
-    if in_class:
-
-        def in_class_body(self: Any, gradcheck_mode: str) -> None:
-            __tracebackhide__ = True
-            made.run(gradcheck_mode)
-
-        test: Any = in_class_body
-    else:
-
-        def at_top_level(gradcheck_mode: str) -> None:
-            __tracebackhide__ = True
-            made.run(gradcheck_mode)
-
-        test = at_top_level
-    # pytest, editors and annotations point to where a test's code is: that is the line of the call.
-    test.__code__ = test.__code__.replace(
-        co_filename=frame.f_code.co_filename, co_firstlineno=frame.f_lineno, co_name=title
-    )
+    module = str(frame.f_globals.get("__name__", __name__))
+    test: Any = eval(_code_at_a_call(in_class, frame), {"run": made.run, "__name__": module})
+    test.__code__ = test.__code__.replace(co_name=title)
     test.__name__ = title
     test.__qualname__ = f"{frame.f_locals['__qualname__']}.{title}" if in_class else title
-    test.__module__ = str(frame.f_globals.get("__name__", __name__))
+    test.__module__ = module
     test.__doc__ = f"Gradients of {_identifier(subject=made.subject)}."
     test.__test__ = True  # a test whatever the variable is called
     setattr(test, ATTRIBUTE, made)
@@ -158,6 +144,20 @@ def _test_function(made: Suite, title: str, frame: FrameType, in_class: bool) ->
 
     decorated: Callable[..., None] = pytest.mark.parametrize("gradcheck_mode", made.modes)(test)
     return decorated
+
+
+def _code_at_a_call(in_class: bool, frame: FrameType) -> CodeType:
+    """The function that runs a suite, as if it stood in the line of the call.
+
+    pytest, editors and annotations point to where a test's code is, and tracebacks show that line. No column is told:
+    it would be underlined there.
+    """
+    tree = ast.parse(f"lambda {'self, ' if in_class else ''}gradcheck_mode: run(gradcheck_mode)", mode="eval")
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.expr, ast.arg)):
+            node.lineno = node.end_lineno = frame.f_lineno
+            node.col_offset = node.end_col_offset = 0
+    return compile(tree, frame.f_code.co_filename, "eval")
 
 
 def _identifier(subject: Any) -> str:

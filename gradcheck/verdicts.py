@@ -55,7 +55,7 @@ _MEANINGS = {
         "than the measurement can be wrong."
     ),
     Verdict.DISCONNECTED: (
-        "TensorFlow says that the output does not depend on the input (the gradient is None or stopped), but "
+        "TensorFlow says that the output does not depend on the input (the gradient is None, or zero throughout), but "
         "moving the input moves the output."
     ),
     Verdict.NONFINITE: "NaN or Inf comes out although every input that counts is finite.",
@@ -66,7 +66,7 @@ _MEANINGS = {
         "What stands in the padding, or how much of it there is, changes results that should not depend on it."
     ),
     Verdict.NONDETERMINISTIC: "The same call made twice gives two different results.",
-    Verdict.ERROR: "The subject raises an error on this batch in this mode.",
+    Verdict.ERROR: "The subject, or the computation of its gradient, raises an error on this batch in this mode.",
     Verdict.CRASH: "The process died or hung on this batch.",
     Verdict.UNSUPPORTED: "This mode cannot run the subject at all; that says nothing about the gradient.",
     Verdict.KINK: (

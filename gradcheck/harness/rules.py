@@ -19,6 +19,8 @@ from gradcheck.invariants.comparing import Example
 from gradcheck.invariants.holding import broken_invariant
 from gradcheck.modes import Execution
 from gradcheck.numerics import Kind
+from gradcheck.randomness import why_it_varies
+from gradcheck.rendering.hints import ALL_OUTPUTS, NOT_LINEAR
 from gradcheck.report import Entry
 from gradcheck.verdicts import Verdict
 
@@ -68,12 +70,13 @@ def nonlinear(baseline: Baseline, found: Examination, theory: Theoretical) -> Fi
         return None
     worst = int(np.argmax(np.where(beyond, np.abs(weighed - expected), -1.0)))
     place = baseline.problem.plan.inputs.describe(int(columns[worst]))
+    together, apart = float(weighed[worst]) + 0.0, float(expected[worst]) + 0.0  # no -0
     cause = (
-        f"the gradient depends on the size of what is passed back to it, as where it is clipped: passing back several "
-        f"outputs' gradients at once, of sizes 4 to 11, gives {weighed[worst]:.6g} for {place}; one at a time, weighed "
-        f"by the same numbers, they add up to {expected[worst]:.6g} (and each of them is right)"
+        f"{NOT_LINEAR}, as where the backward pass clips or normalises it: of several outputs at once, weighed by "
+        f"numbers from 4 to 11, it is {together:.6g} for {place}; their gradients one at a time, weighed by the same "
+        f"numbers, add up to {apart:.6g}"
     )
-    entry = Entry("all outputs, weighed", place, float(weighed[worst]), float(expected[worst]), float(allowed[worst]))
+    entry = Entry(ALL_OUTPUTS, place, together, apart, float(allowed[worst]))
     return Finding(Verdict.MISMATCH, cause, entry, scripted=False)
 
 
@@ -149,9 +152,10 @@ def broken(baseline: Baseline, state: ModeState, found: Examination) -> Finding 
     again = broken_invariant(replace(example, notes=[]), baseline.options.invariants)
     if again is None or again.rule != finding.rule:
         baseline.subject.random = True
+        why = why_it_varies(baseline.problem, forward=True)
         cause = (
-            f"the same call twice gives two different results: {finding.cause}; once more, and it did not. Fix the "
-            "seed, or switch dropout off"
+            f"the same call twice gives two different results: {finding.cause}; once more, and it did not"
+            f"{why and f'; {why}'}"
         )
         return Finding(Verdict.NONDETERMINISTIC, cause, scripted=False)
     return finding

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradcheck.plugin import settings, suites
+from gradcheck.plugin import settings, suites, tracebacks
 
 if TYPE_CHECKING:
     from gradcheck.plugin.checker import Checker
@@ -100,6 +100,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put what was recorded on the report."""
+    tracebacks.leave_out_gradcheck(item, call)
     # Here, not in the wrapper above: failures of unittest classes do not pass through it, pytest puts them
     # in `call`.
     report = yield

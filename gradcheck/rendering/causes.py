@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
 
-__all__ = ["cause_of", "is_unsupported"]
+__all__ = ["BACKWARD", "cause_of", "is_unsupported"]
+
+BACKWARD = "in the backward pass, "
+"""How the cause of an error starts that was met while a gradient was formed, where that says more than the error."""
 
 # A line that people read at a glance; the whole text is kept elsewhere.
 _LONGEST = 220
@@ -30,11 +33,16 @@ _NONE: frozenset[str] = frozenset()
 
 @dataclass(frozen=True)
 class _Rule:
-    """A known message: how to recognise it, how to say it, and the modes whose limits it speaks of."""
+    """A known message: how to recognise it, how to say it, and the modes whose limits it speaks of.
+
+    One ``of_arguments`` says that those of an operation do not go together. In a backward pass they are gradients,
+    which is what somebody who looks for them in the forward pass has to be told.
+    """
 
     pattern: re.Pattern[str]
     say: str | Callable[[re.Match[str]], str]
     limits_of: frozenset[str] = _NONE
+    of_arguments: bool = False
 
     def sentence(self, match: re.Match[str]) -> str:
         return match.expand(self.say) if isinstance(self.say, str) else self.say(match)
@@ -42,6 +50,10 @@ class _Rule:
 
 def _rule(pattern: str, say: str | Callable[[re.Match[str]], str], limits_of: frozenset[str] = _NONE) -> _Rule:
     return _Rule(re.compile(pattern, re.DOTALL), say, limits_of)
+
+
+def _arguments(pattern: str, say: str | Callable[[re.Match[str]], str]) -> _Rule:
+    return _Rule(re.compile(pattern, re.DOTALL), say, of_arguments=True)
 
 
 def _operations(match: re.Match[str]) -> str:
@@ -81,6 +93,8 @@ def _unequal(first: int, second: int) -> Callable[[re.Match[str]], str]:
 
 def _do_not_fit(match: re.Match[str]) -> str:
     shapes = " and ".join(_shape(shape) for shape in re.findall(r"\[[^\]]*\]", match["shapes"]))
+    if "operation" not in match.re.groupindex:
+        return f"shapes {shapes} do not fit together"
     operation = re.sub(r"^(Batch)?MatMul.*", "MatMul", match["operation"])
     return f"{operation}: shapes {shapes} do not fit together"
 
@@ -91,6 +105,17 @@ _DTYPES = {"double": "float64", "float": "float32", "half": "float16", "int": "i
 def _dtypes(match: re.Match[str]) -> str:
     one, other = sorted(_DTYPES.get(name, name) for name in (match["one"], match["other"]))
     return f"{match['operation']}: arguments of different dtypes, {one} and {other}"
+
+
+def _dtypes_in_list(match: re.Match[str]) -> str:
+    """What a traced function says of the list in which eager mode finds two dtypes."""
+    names = sorted({name.strip() for name in match["types"].split(",")})
+    return f"{match['operation']}: arguments of different dtypes, {' and '.join(names)}"
+
+
+def _gradient_shape(match: re.Match[str]) -> str:
+    one, other = _shape(match[1]), _shape(match[2])
+    return f"the gradient has another shape than the input that it belongs to: {one}, not {other}"
 
 
 _SYMBOLIC = "a tensor has no value yet while the function is traced, "
@@ -196,27 +221,41 @@ _RULES = (
         r"[Tt]ried to stack elements (?:with|from .*? with) different shapes: (\[[^\]]*\]) vs\.? (\[[^\]]*\])",
         _unequal(1, 2),
     ),
-    _rule(
+    _arguments(
         r"Dimensions must be equal, but are .*? for '[^']*? = (?P<operation>\w+)\[.*?' with input shapes: "
         r"(?P<shapes>\[.*\])",
         _do_not_fit,
     ),
-    _rule(r"Incompatible shapes: (?P<shapes>\[[^\]]*\] vs\. \[[^\]]*\])(?:.*?\[Op:(?P<operation>\w+)\])", _do_not_fit),
-    _rule(
+    _arguments(
+        r"Incompatible shapes: (?P<shapes>\[[^\]]*\] vs\. \[[^\]]*\])(?:.*?\[Op:(?P<operation>\w+)\])", _do_not_fit
+    ),
+    # Where it runs in a compiled function the operation is not named.
+    _arguments(r"\AIncompatible shapes: (?P<shapes>\[[^\]]*\] vs\. \[[^\]]*\])\s*\Z", _do_not_fit),
+    _arguments(
         r"Matrix size-incompatible: (?P<shapes>In\[0\]: \[[^\]]*\], In\[1\]: \[[^\]]*\])",
         lambda match: "MatMul: shapes {} and {} do not fit together".format(
             *(_shape(shape) for shape in re.findall(r": (\[[^\]]*\])", match["shapes"]))
         ),
     ),
-    _rule(
+    _arguments(
         r"cannot compute (?P<operation>\w+) as input #\d+\(zero-based\) was expected to be an? (?P<one>\w+) tensor "
         r"but is an? (?P<other>\w+) tensor",
         _dtypes,
     ),
-    _rule(
+    _arguments(
         r"Input '\w+' of '(?P<operation>\w+)' Op has type (?P<one>\w+) that does not match type (?P<other>\w+) of",
         _dtypes,
     ),
+    _arguments(
+        r"Tensors in list passed to '\w+' of '(?P<operation>\w+)' Op have types \[(?P<types>[^\]]*)\] "
+        "that don't all match",
+        _dtypes_in_list,
+    ),
+    _arguments(
+        r"Tensor conversion requested dtype (\w+) for Tensor with dtype (\w+)",
+        r"a tensor of dtype \2 where \1 is asked for",
+    ),
+    _rule(r"the gradient has shape (\([^)]*\)) where the input has shape (\([^)]*\))", _gradient_shape),
     _rule(
         r"<tf\.Tensor .*?> is out of scope",
         "a tensor that was made inside a function was kept and used outside of it",
@@ -248,6 +287,10 @@ _IN_LAYER = re.compile(
     r'Exception encountered when calling (?:layer "?[\w.]+"? \(type (\w+)\)|(\w+)\.(?:call|build)\(\))\.\s*'
 )
 _WRAPPERS = ("StagingError", "AutoGraphError")
+# Where TensorFlow goes back from an output to the inputs: tf.GradientTape and tf.gradients.
+_BACKPROP = frozenset({"backprop.py", "gradients_util.py"})
+_BACKPROP_NAMES = frozenset({"gradient", "_GradientsHelper"})
+_NODE = re.compile(r"(?:\{\{node |Node: '|at node '?)([^\s}']+)")
 
 
 def _plain(exception: BaseException) -> str:
@@ -351,6 +394,18 @@ def _where(exception: BaseException) -> str:
     return f"{PurePath(file).name}:{line}, in {name}"
 
 
+def _in_backward_pass(exception: BaseException) -> bool:
+    """Whether TensorFlow was forming a gradient: by the stack, or where it runs later by the name of the node."""
+    if any(
+        frame.name in _BACKPROP_NAMES and PurePath(frame.filename).name in _BACKPROP
+        for frame in traceback.extract_tb(exception.__traceback__)
+    ):
+        return True
+    # The first node is the one that failed; further ones only wait for it.
+    node = _NODE.search(_plain(exception))
+    return node is not None and bool(re.search(r"\A(?:.*/)?gradient(?:s|_tape)/", node[1]))
+
+
 def _matching(text: str, mode: str) -> tuple[_Rule, re.Match[str]] | None:
     for rule in _RULES:
         # In another mode the same words mean something else: None in eager mode is not an unknown size.
@@ -380,6 +435,8 @@ def cause_of(exception: BaseException, mode: str = "", *, where: bool = True) ->
     known = _matching(text, mode)
     if known:
         line = _line(known[0].sentence(known[1]))
+        if known[0].of_arguments and _in_backward_pass(exception):
+            line = BACKWARD + line
     else:
         line = _line(text)
         line = f"{name}: {line}" if line else name

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 from gradcheck.invariants.names import BY_DEFAULT, INVARIANTS
+from gradcheck.rendering.causes import BACKWARD
 from gradcheck.verdicts import Verdict
 
-__all__ = ["HINTS", "hint", "meaning"]
+__all__ = ["ALL_OUTPUTS", "HINTS", "NOT_LINEAR", "hint", "meaning"]
+
+NOT_LINEAR = "the gradient is not linear in what is passed back to it"
+"""How the cause of a `MISMATCH` starts in which no entry is wrong."""
+
+ALL_OUTPUTS = "all outputs, weighed"
+"""The output of its worst entry."""
+
+_SOME_MODES = (
+    "If only some modes fail, the code is usually right and TensorFlow is not: replace the operation and check again."
+)
 
 HINTS = {
     Verdict.MISMATCH: (
         "Look at what computes this output from this input: a tf.custom_gradient whose formula is wrong, a mask that "
-        "is applied in the forward pass only, or an integer index that ought to depend on the input. If only some "
-        "modes fail, the code is usually right and TensorFlow is not: replace the operation and check again."
+        f"is applied in the forward pass only, or an integer index that ought to depend on the input. {_SOME_MODES}"
     ),
     Verdict.DISCONNECTED: (
         "Look for what cuts the path: tf.stop_gradient, a cast to an integer, tf.argmax or tf.round, .numpy(), "
@@ -31,8 +43,9 @@ HINTS = {
         "recurrences), and divide by the lengths, not by the size of the time axis."
     ),
     Verdict.NONDETERMINISTIC: (
-        "Fix the randomness (a stateless random operation with a seed, dropout with training=False), or look for "
-        "state that the call changes, such as a tf.Variable that it assigns to."
+        "The result depends on something besides the inputs. If that is random, fix it: a stateless random operation "
+        "with a seed (tf.random.stateless_uniform), dropout with training=False. Otherwise look for state that a call "
+        "changes and the next one reads: a counter, a list, a cache, a variable."
     ),
     Verdict.ERROR: (
         "If such a batch is real data, handle it: rows of length 0, a single row and a single step are the usual "
@@ -60,19 +73,101 @@ _PROMISE = (
     "If that is what the subject is for, do not ask for this invariant."
 )
 
+_GRADIENT_SHAPE = (
+    "A backward function (that of a tf.custom_gradient) must return, for each of its inputs, a gradient of that "
+    "input's shape. Where the input was broadcast in the forward pass, sum over the axes along which it was "
+    "(tf.reduce_sum); where it was reshaped or reduced, shape the gradient back (tf.reshape, tf.broadcast_to)."
+)
+_GRADIENT_DTYPE = (
+    "A backward function (that of a tf.custom_gradient) must return, for each of its inputs, a gradient of that "
+    "input's dtype: tf.cast(gradient, x.dtype), and constants made with dtype=x.dtype."
+)
+_GRADIENT_COUNT = (
+    "A backward function (that of a tf.custom_gradient) must return one gradient for each argument of the function, "
+    "None for one that has none, and behind them a list with those of the variables that it reads."
+)
+_FLOAT_DTYPES = (
+    "TensorFlow does not convert dtypes by itself. If the subject computes in one dtype only, give it batches of that "
+    'one: dtype="float32" of the strategy, or arrays of it. If it is to take any, let its constants follow '
+    "the input: tf.cast(..., values.dtype), or dtype=values.dtype where they are made."
+)
+_OTHER_DTYPES = (
+    "TensorFlow does not convert dtypes by itself. Cast one of the two, such as numbers that were counted or compared: "
+    "tf.cast(..., values.dtype)."
+)
+
+_WRONG_ZEROS = (
+    "Look at the gradients on the way, first at those that somebody wrote (tf.custom_gradient). The usual reasons are "
+    "a formula that is wrong where the input is 0, a sum over repeated indices that was forgotten (tf.gather, a "
+    "scatter that overwrites), and a tf.where, relu or mask that acts in the backward pass only."
+)
+_ZERO_HERE = f"No cut was found in the code. {_WRONG_ZEROS} {_SOME_MODES}"
+_ZERO_ENTRIES = (
+    f"The path is there: other entries of the same input do get a gradient. {_WRONG_ZEROS} Or a part of the input is "
+    f"cut off (tf.stop_gradient, a cast to an integer). {_SOME_MODES}"
+)
+_LINEAR = (
+    "The gradient of several outputs together has to be the sum of their own gradients, each times what is passed back "
+    "to it. Here it is another one, although every gradient by itself agrees with the slope."
+)
+_CHANGED_ON_ITS_WAY = (
+    "Look for what changes a gradient on its way back, in a tf.custom_gradient: tf.clip_by_value, tf.clip_by_norm, "
+    "tf.sign, a division by its norm, a threshold. It makes training depend on the scale of the loss. If that is what "
+    'it is for, expect it (expect={"MODE": "MISMATCH"}), or clip in the optimizer instead.'
+)
+_DRAWN = (
+    "Fix the randomness: a stateless random operation with a seed (tf.random.stateless_uniform), dropout with "
+    "training=False. Or draw outside of the subject, and give it what was drawn as an argument."
+)
+_KEPT = (
+    "Look for state that a call changes and the next one reads (a counter, a list, a cache, an attribute, a variable), "
+    "and for numbers from random or numpy.random. Give them to the subject as arguments, or set them back in each call."
+)
+
+_FLOATS = r"(?:b?float\d+)"
+
+# Where the cause says more than the verdict: the first that is found in it. The causes are those of
+# `gradcheck.rendering.causes`, `gradcheck.findings` and `gradcheck.harness`.
+_BY_CAUSE = {
+    Verdict.ERROR: (
+        (r"\bthe gradient has another shape than the input", _GRADIENT_SHAPE),
+        (rf"\b{BACKWARD}.* do not fit together", _GRADIENT_SHAPE),
+        (rf"\b{BACKWARD}.*\bdtypes?\b", _GRADIENT_DTYPE),
+        (r"custom_gradient function expected to return|returned too (?:few|many) gradients", _GRADIENT_COUNT),
+        (rf"of different dtypes, {_FLOATS} and {_FLOATS}|of dtype {_FLOATS} where {_FLOATS} is", _FLOAT_DTYPES),
+        (r"of different dtypes, |of dtype \w+ where \w+ is asked for", _OTHER_DTYPES),
+    ),
+    Verdict.DISCONNECTED: ((r"\b(?:returns zeros here|zeros are passed back here)\b(?!.* is cut by )", _ZERO_HERE),),
+    Verdict.MISMATCH: (
+        (rf"\b{NOT_LINEAR}\b", _CHANGED_ON_ITS_WAY),
+        (r"\bthe gradient is zero where the slope is ", _ZERO_ENTRIES),
+    ),
+    Verdict.NONDETERMINISTIC: (
+        (r"\bdraws random numbers\b", _DRAWN),
+        (r"\bdraws no random number\b", _KEPT),
+    ),
+}
+
 
 def _promised(verdict: Verdict, rule: str) -> bool:
     """Whether a leak is of an invariant that was asked for, and need have nothing to do with padding."""
     return verdict is Verdict.PADDING_LEAK and rule in INVARIANTS and rule not in BY_DEFAULT
 
 
-def meaning(verdict: Verdict, rule: str) -> str:
+def meaning(verdict: Verdict, rule: str, cause: str = "") -> str:
     """What a verdict means, where ``rule`` is the invariant that was violated, if one was."""
+    if verdict is Verdict.MISMATCH and cause.startswith(NOT_LINEAR):
+        return _LINEAR
     if _promised(verdict, rule):
         return f"The subject does not keep the invariant {rule}, which was asked for: {INVARIANTS[rule]}."
     return verdict.meaning
 
 
-def hint(verdict: Verdict, mode: str, rule: str) -> str:
-    """The hint for a verdict, with the mode filled in where it names one."""
-    return _PROMISE if _promised(verdict, rule) else HINTS[verdict].replace("MODE", mode)
+def hint(verdict: Verdict, mode: str, rule: str, cause: str = "") -> str:
+    """The hint for a verdict, by its cause where that says more, with the mode filled in where it names one."""
+    if _promised(verdict, rule):
+        return _PROMISE
+    for pattern, words in _BY_CAUSE.get(verdict, ()):
+        if re.search(pattern, cause):
+            return words.replace("MODE", mode)
+    return HINTS[verdict].replace("MODE", mode)

@@ -10,7 +10,7 @@ from typing import Any
 from gradcheck import recording
 from gradcheck.rendering.alike import wording
 from gradcheck.rendering.heatmap import heat_map_lines
-from gradcheck.rendering.hints import hint, meaning
+from gradcheck.rendering.hints import ALL_OUTPUTS, hint, meaning
 from gradcheck.rendering.layout import broken, clipped, columns, paragraph, text_width
 from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
@@ -29,6 +29,7 @@ _FIRST_AND_SECOND = {
     Verdict.NONDETERMINISTIC: ("first call", "second call"),
 }
 _THEORETICAL_AND_NUMERICAL = ("theoretical (gradient)", "numerical (measured)")
+_TOGETHER_AND_APART = ("gradient, all at once", "one at a time, added up")
 
 
 def _and(names: Iterable[str]) -> str:
@@ -90,6 +91,8 @@ def entry_rows(entry: Entry, verdict: Verdict) -> list[tuple[str, str]]:
     labels = _THEORETICAL_AND_NUMERICAL
     if entry.theoretical is not None and entry.numerical is not None:
         labels = _FIRST_AND_SECOND.get(verdict, labels)
+    if entry.output == ALL_OUTPUTS:
+        labels = _TOGETHER_AND_APART
     first, second = pair(entry.theoretical, entry.numerical)
     rows = [(labels[0], "none: there is no gradient" if entry.theoretical is None else first)]
     if entry.numerical is not None:
@@ -139,12 +142,14 @@ def _expectation(result: ModeResult) -> str:
     return f"{expected} was expected here and is gone; if it was fixed, remove the expectation (expect=...)."
 
 
-def _failure(group: Sequence[ModeResult], explain: bool, evidence: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _failure(group: Sequence[ModeResult], said: set[str], evidence: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One failure; of what it means and of the advice only what no failure above has ``said``, which is added there."""
     result = group[0]
     heading = f"{_and(one.mode for one in group)}: {result.verdict.value}"
     lines = ["", heading]
-    if explain:
-        lines += paragraph(meaning(result.verdict, result.rule))
+    words = meaning(result.verdict, result.rule, result.cause)
+    if words not in said:
+        lines += paragraph(words)
     lines += _labelled("Cause", result.cause)
     if result.changed and result.changed not in result.cause:
         lines += _labelled("Changed", result.changed)
@@ -157,8 +162,10 @@ def _failure(group: Sequence[ModeResult], explain: bool, evidence: Mapping[str, 
         if result.mode in evidence:
             lines += heat_map_lines(evidence[result.mode], indent=4)
     lines += _notes(group)
-    if explain and result.verdict.fails:
-        lines += _labelled("What to do", hint(result.verdict, result.mode, result.rule))
+    advice = hint(result.verdict, result.mode, result.rule, result.cause) if result.verdict.fails else ""
+    if advice not in said:
+        lines += _labelled("What to do", advice)
+    said |= {words, advice}
     return lines
 
 
@@ -278,11 +285,9 @@ def render_report(report: Report, access: Access | None = None) -> str:
 def failing(report: Report, access: Access) -> list[str]:
     """The lines on what is not as it should be: a section for each failure, the batch, and where to read on."""
     lines: list[str] = []
-    explained: set[str] = set()
+    said: set[str] = set()
     for group in _groups(report.failures):
-        words = meaning(group[0].verdict, group[0].rule)
-        lines += _failure(group, words not in explained, report.evidence)
-        explained.add(words)
+        lines += _failure(group, said, report.evidence)
     if report.arguments:
         mode = report.failures[0].mode
         rest = "in the case" if access.elsewhere else f"print({access.arguments.replace('MODE', mode)})"

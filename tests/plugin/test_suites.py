@@ -158,3 +158,42 @@ def test_named_suites_are_tests_with_the_plugin_off_too(run) -> None:
     )
     result.assert_outcomes(passed=7, failed=1)
     result.stdout.fnmatch_lines(["FAILED test_it.py::test_wrong[[]xla]*"])
+
+
+REFUSING = """
+import gradcheck
+from gradcheck import InputError
+def refuse(subject, strategy, **arguments):
+    raise InputError("the subject returns integers")
+gradcheck.search = refuse
+def subject(values): ...
+test_mine = gradcheck.suite(
+    subject, modes="xla"
+)
+class TestMine:
+    gradients = gradcheck.suite(subject, modes="xla")
+def test_given(gradcheck):
+    gradcheck.search(subject, gradcheck)
+"""
+
+
+@pytest.mark.parametrize("style", ["auto", "short"])
+def test_of_an_argument_that_cannot_be_checked_message_and_line_are_shown(run, style: str) -> None:
+    result = run(REFUSING, f"--tb={style}")
+    result.assert_outcomes(failed=3)
+    shown = result.stdout.str().partition("short test summary")[0]
+    assert shown.count("InputError: the subject returns integers") == 3
+    for line in (
+        "test_mine = gradcheck.suite(",
+        "gradients = gradcheck.suite(",
+        "gradcheck.search(subject, gradcheck)",
+    ):
+        assert line in shown
+    for inside in ("suites.py", "checker.py", "result = gradcheck.search", "^^^"):
+        assert inside not in shown, shown
+
+
+def test_the_whole_traceback_is_there_for_whoever_asks(run) -> None:
+    result = run(REFUSING, "--full-trace", "test_it.py::test_mine")
+    result.assert_outcomes(failed=1)
+    assert "suites.py" in result.stdout.str()

@@ -133,6 +133,59 @@ def test_words_of_the_users_own_keep_their_meaning() -> None:
     assert not is_unsupported(error("ValueError", "lengths must be sorted"), "xla")
 
 
+@pytest.mark.parametrize(
+    ("kind", "message", "says"),
+    [
+        (
+            "ValueError",
+            "the gradient has shape (None,) where the input has shape (None, 3)",
+            "the gradient has another shape than the input that it belongs to: [None], not [None, 3]",
+        ),
+        (
+            "ValueError",
+            "the gradient has shape () where the input has shape (3,)",
+            "the gradient has another shape than the input that it belongs to: [], not [3]",
+        ),
+        (
+            "TypeError",
+            "Tensors in list passed to 'values' of 'ConcatV2' Op have types [float64, float32, float64] that don't "
+            "all match.",
+            "ConcatV2: arguments of different dtypes, float32 and float64",
+        ),
+        (
+            "ValueError",
+            "Tensor conversion requested dtype float32 for Tensor with dtype float64: <tf.Tensor 'Reshape:0' "
+            "shape=(None, 3) dtype=float64>",
+            "a tensor of dtype float64 where float32 is asked for",
+        ),
+        (
+            "InvalidArgumentError",
+            "Graph execution error:\n\nDetected at node gradient_tape/mul/Mul_1 defined at (most recent call last):\n"
+            '  File "/home/me/layer.py", line 14, in <module>\n\n  File "/home/me/layer.py", line 11, in g\n\n'
+            "Incompatible shapes: [4,3] vs. [2,3]\n\t [[{{node gradient_tape/mul/Mul_1}}]] [Op:__inference_g_47]",
+            "in the backward pass, shapes [4, 3] and [2, 3] do not fit together (layer.py:11, in g)",
+        ),
+        (
+            "InvalidArgumentError",
+            "Graph execution error:\n\nDetected at node 'gradient_tape/mul/Mul_1' defined at (most recent call last):\n"
+            '    File "/home/me/layer.py", line 11, in g\n      return t.gradient(y, v)\n'
+            "Node: 'gradient_tape/mul/Mul_1'\nIncompatible shapes: [4,3] vs. [2,3]\n"
+            "\t [[{{node gradient_tape/mul/Mul_1}}]] [Op:__inference_g_45]",
+            "in the backward pass, shapes [4, 3] and [2, 3] do not fit together (layer.py:11, in g)",
+        ),
+        (
+            # The second node only waits for the first.
+            "InvalidArgumentError",
+            "Incompatible shapes: [4,3] vs. [2,3]\n\t [[{{node mul}}]]\n\t [[gradient_tape/Sum/_4]] "
+            "[Op:__inference_g_91]",
+            "shapes [4, 3] and [2, 3] do not fit together",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_named(kind: str, message: str, says: str) -> None:
+    assert {cause_of(error(kind, message), mode) for mode in ("eager", *COMPILED)} == {says}
+
+
 def test_an_error_without_a_message_is_named() -> None:
     assert cause_of(error("ValueError", "")) == "ValueError"
     assert cause_of(AssertionError()).startswith("AssertionError")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from gradcheck.rendering import render_matrix, render_report, render_search
-from gradcheck.rendering.hints import HINTS
+from gradcheck.rendering.hints import HINTS, hint
 from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
 from gradcheck.verdicts import Verdict
@@ -211,6 +211,59 @@ def test_a_long_batch_is_cut_and_says_where_the_rest_is() -> None:
 def test_every_verdict_has_a_hint_and_a_meaning() -> None:
     assert set(HINTS) == set(Verdict)
     assert all(verdict.meaning for verdict in Verdict)
+
+
+# What a cause adds to the verdict's own advice: words of the advice, by cause.
+ADVICE = [
+    (Verdict.ERROR, "ValueError: lengths must be sorted (layer.py:9, in f)", "rows of length 0"),
+    (Verdict.ERROR, "Mul: shapes [2] and [3] do not fit together (layer.py:9, in f)", "rows of length 0"),
+    (Verdict.ERROR, "the gradient has another shape than the input that it belongs to: [], not [2]", "input's shape"),
+    (Verdict.ERROR, "in the backward pass, Mul: shapes [2] and [2, 3] do not fit together", "input's shape"),
+    (Verdict.ERROR, "in layer Mine: Mul: arguments of different dtypes, float32 and float64", 'dtype="float32" of the'),
+    (Verdict.ERROR, "AddV2: arguments of different dtypes, bfloat16 and float64 (a.py:1)", 'dtype="float32" of the'),
+    (Verdict.ERROR, "Mul: arguments of different dtypes, float64 and int32 (a.py:1, in f)", "Cast one of the two"),
+    (Verdict.ERROR, "a tensor of dtype float64 where float32 is asked for", 'dtype="float32" of the'),
+    (Verdict.ERROR, "a tensor of dtype int32 where float32 is asked for", "Cast one of the two"),
+    (Verdict.ERROR, "in the backward pass, Mul: arguments of different dtypes, float32 and float64", "input's dtype"),
+    (
+        Verdict.ERROR,
+        "ValueError: custom_gradient function expected to return 2 gradients, but returned 1 instead",
+        "one gradient for each",
+    ),
+    (
+        Verdict.ERROR,
+        "InternalError: Recorded operation 'f' returned too few gradients. Expected 3 but received 2",
+        "one gradient for each",
+    ),
+    (Verdict.DISCONNECTED, "the gradient w.r.t. x is None, yet moving it moves y: the path is cut", "cuts the path"),
+    (Verdict.DISCONNECTED, "zero throughout, yet x moves y: the path is cut by tf.round (1 of 4)", "cuts the path"),
+    (Verdict.DISCONNECTED, "zero throughout: some operation's gradient returns zeros here", "No cut was found"),
+    (Verdict.DISCONNECTED, "zeros are passed back here, and not where x is a little different", "No cut was found"),
+    (Verdict.DISCONNECTED, "zeros are passed back here; another way is cut by tf.round", "cuts the path"),
+    (Verdict.MISMATCH, "the gradient is zero where the slope is 2 (1 of 6 entries)", "other entries of the same input"),
+    (Verdict.MISMATCH, "the gradient is not linear in what is passed back to it, as", 'expect={"xla": "MISMATCH"}'),
+    (Verdict.MISMATCH, "the gradient is of the wrong sign (1 of 36 entries)", "a mask that is applied in the forward"),
+    (Verdict.NONDETERMINISTIC, "two results in the outputs", "If that is random, fix it"),
+    (Verdict.NONDETERMINISTIC, "two results; the subject draws random numbers: RandomUniform", "Fix the randomness"),
+    (Verdict.NONDETERMINISTIC, "two results; TensorFlow draws no random number in it, so something", "Look for state"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("verdict", "cause", "words"), ADVICE)
+def test_the_advice_fits_the_cause(verdict: Verdict, cause: str, words: str) -> None:
+    assert words in hint(verdict, "xla", "", cause)
+
+
+def test_each_failure_gets_the_advice_that_is_its_own() -> None:
+    causes = {
+        "eager": "ValueError: lengths must be sorted",
+        "graph": "ValueError: lengths are not sorted",
+        "xla": "Mul: arguments of different dtypes, float32 and float64",
+    }
+    modes = {mode: ModeResult(mode, Verdict.ERROR, cause) for mode, cause in causes.items()}
+    text = render_report(report(modes))
+    assert text.count("What to do") == 2
+    assert text.count(Verdict.ERROR.meaning.split(",")[0]) == 1
 
 
 def test_rendering_writes_no_script() -> None:

@@ -434,8 +434,10 @@ def _card(
         shown=shown,
         cause=_sentence(result.cause),
         rule=result.rule,
-        meaning=meaning(result.verdict, result.rule),
-        advice=hint(result.verdict, shown.mode, result.rule) if result.verdict is not Verdict.PASS else "",
+        meaning=meaning(result.verdict, result.rule, result.cause),
+        advice=hint(result.verdict, shown.mode, result.rule, result.cause)
+        if result.verdict is not Verdict.PASS
+        else "",
         expectation=expectation,
         reason=detail.reason,
         entry=() if entry is None else tuple(entry_rows(entry, result.verdict)),

@@ -1,0 +1,210 @@
+"""What a report says of faults that are often met: read in the text, as whoever has the fault reads it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradcheck
+
+X = np.arange(1.0, 7.0).reshape(2, 3)
+
+
+def text_of(subject, *arguments, **options):
+    """The report as one line, so that words can be looked for where lines are broken."""
+    return " ".join(str(gradcheck.check(subject, *arguments, **options)).split())
+
+
+def with_gradient(backward, forward=lambda x: 2.0 * x):
+    """``forward`` with a gradient of one's own."""
+
+    @tf.custom_gradient
+    def function(x):
+        return forward(x), lambda upstream: backward(x, upstream)
+
+    return function
+
+
+def row_sums(x, upstream):
+    return tf.reduce_sum(upstream, axis=1)
+
+
+def in_float32(x, upstream):
+    return tf.cast(2.0 * upstream, tf.float32)
+
+
+def test_a_gradient_of_another_shape():
+    text = text_of(with_gradient(row_sums), X)
+    assert "Cause: the gradient has another shape than the input that it belongs to: [2], not [2, 3]" in text
+    assert "a gradient of that input's shape" in text
+    assert "rows of length 0" not in text
+
+
+def test_a_gradient_of_another_shape_within_the_subject():
+    function = with_gradient(row_sums)
+    text = text_of(lambda v: tf.sin(function(v * tf.ones([2, 3], tf.float64))), X)
+    assert "eager, graph, dynamic, xla: ERROR" in text
+    assert "Cause: in the backward pass, Mul: shapes [2] and [2, 3] do not fit together" in text
+    assert "a gradient of that input's shape" in text
+
+
+@pytest.mark.parametrize(
+    ("subject", "cause"),
+    [
+        (lambda v: v * tf.ones(3), "Mul: arguments of different dtypes, float32 and float64"),
+        (lambda v: tf.concat([v, tf.ones([2, 3])], 0), "ConcatV2: arguments of different dtypes, float32 and float64"),
+        (lambda v: tf.convert_to_tensor(v, tf.float32), "a tensor of dtype float64 where float32 is asked for"),
+    ],
+)
+def test_a_subject_of_one_dtype_only(subject, cause):
+    text = text_of(subject, X)
+    assert "eager, graph, dynamic, xla: ERROR" in text
+    assert f"Cause: {cause} (test_advice.py:" in text
+    assert 'dtype="float32" of the strategy' in text
+    assert "tf.cast(..., values.dtype)" in text
+    assert gradcheck.check(subject, X.astype(np.float32)).ok
+
+
+def test_a_gradient_of_another_dtype():
+    function = with_gradient(in_float32)
+    text = text_of(lambda v: tf.sin(function(tf.tanh(v))), X)
+    assert "Cause: in the backward pass, TanhGrad: arguments of different dtypes, float32 and float64" in text
+    assert "a gradient of that input's dtype" in text
+
+
+def counted():
+    calls = []
+
+    def subject(v):
+        calls.append(0)
+        return v * float(len(calls))
+
+    return subject
+
+
+def in_a_loop(v):
+    return tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * tf.random.normal([], dtype=a.dtype)), [0, v])[1]
+
+
+RANDOM_GRADIENT = with_gradient(lambda x, upstream: upstream * tf.random.normal([], dtype=x.dtype))
+HIDDEN = (
+    lambda v: v * tf.numpy_function(np.random.rand, [], tf.float64),
+    lambda v: v * tf.py_function(np.random.rand, [], tf.float64),
+)
+
+
+def test_state_that_a_call_changes_is_told_from_random_numbers():
+    text = text_of(counted(), X)
+    assert "then 12; TensorFlow draws no random number in it, so something else differs from call to call" in text
+    assert "What to do: Look for state that a call changes and the next one reads (a counter" in text
+    assert "seed" not in text
+
+
+@pytest.mark.parametrize(
+    ("subject", "drawn"),
+    [
+        (lambda v: v * tf.random.uniform([], dtype=v.dtype), "RandomUniform (test_advice.py:"),
+        (in_a_loop, "RandomStandardNormal (test_advice.py:"),
+        # Inside of a function of TensorFlow's the line is not known; that of this test would be a wrong one.
+        (tf.function(lambda v: v * tf.random.normal([], dtype=v.dtype)), "RandomStandardNormal What to do"),
+    ],
+)
+def test_random_numbers_are_named(subject, drawn):
+    text = text_of(subject, X, modes="eager,graph")
+    assert "eager, graph: NONDETERMINISTIC" in text
+    assert f"; the subject draws random numbers: {drawn}" in text
+    assert "What to do: Fix the randomness: a stateless random operation with a seed" in text
+
+
+@pytest.mark.parametrize("subject", [RANDOM_GRADIENT, *HIDDEN])
+def test_state_and_random_numbers_are_both_named_where_the_graph_does_not_tell(subject):
+    text = text_of(subject, X, modes="graph")
+    assert "graph: NONDETERMINISTIC" in text
+    assert "random number" not in text
+    assert "If that is random, fix it" in text
+    assert "Otherwise look for state that a call changes" in text
+
+
+def zero_at_zero(x, upstream):
+    return tf.where(tf.equal(x, 0.0), tf.zeros_like(x), 2.0 * upstream)
+
+
+def in_numpy(x):
+    return tf.ensure_shape(tf.numpy_function(lambda a: 2.0 * a, [x], x.dtype), x.shape)
+
+
+def overwriting(x, upstream):
+    """Of a gather that reads row 0 twice: what comes back to it last replaces what came first."""
+    return tf.tensor_scatter_nd_update(tf.zeros_like(x), [[0]], upstream[1:])
+
+
+ZERO = np.zeros((1, 1))
+HERE = "zeros are passed back here, and not where x is a little different (by less than 1 %, or 0.01)"
+
+
+@pytest.mark.parametrize("forward", [lambda x: 2.0 * x, in_numpy, lambda x: 2.0 * tf.stop_gradient(x)])
+def test_a_formula_that_is_zero_at_this_point_only_is_no_cut(forward):
+    # What the forward pass of a custom gradient is made of is not differentiated, and cuts nothing.
+    text = text_of(with_gradient(zero_at_zero, forward), ZERO, modes="eager,graph")
+    assert "eager, graph: DISCONNECTED" in text
+    assert f"{HERE}, so the path is there and a formula is wrong at these values (1 of 1 entries)" in text
+    assert "a formula that is wrong where the input is 0" in text
+    assert "cut by" not in text
+
+
+def test_a_formula_that_is_zero_everywhere():
+    text = text_of(with_gradient(lambda x, upstream: tf.zeros_like(x), in_numpy), ZERO, modes="graph")
+    assert "some operation's gradient returns zeros here (1 of 1 entries)" in text
+    assert "No cut was found in the code. Look at the gradients on the way" in text
+
+
+def test_a_gradient_function_that_returns_none_is_not_taken_for_what_it_replaces():
+    text = text_of(with_gradient(lambda x, upstream: None, in_numpy), ZERO, modes="graph")
+    assert "the path is cut, as by an operation without a gradient or a gradient that returns None" in text
+
+
+def test_a_cut_beside_a_way_that_is_there():
+    function = with_gradient(zero_at_zero)
+    text = text_of(lambda x: function(x) + tf.stop_gradient(x), ZERO, modes="graph")
+    assert f"{HERE}, so the path is there" in text
+    assert "; another way is cut by tf.stop_gradient (test_advice.py:" in text
+    assert "What to do: Look for what cuts the path" in text
+
+
+def test_a_cut_is_still_named_where_the_gradient_is_zero():
+    text = text_of(lambda x: 2.0 * tf.stop_gradient(x) + 0.0 * x, ZERO, modes="graph")
+    assert "the path is cut by tf.stop_gradient (test_advice.py:" in text
+    assert "What to do: Look for what cuts the path" in text
+
+
+@pytest.mark.parametrize(
+    ("function", "where"),
+    [
+        (with_gradient(zero_at_zero), [[0.0, 1.0], [2.0, 3.0]]),
+        (with_gradient(overwriting, lambda x: tf.gather(x, [0, 0])), [[1.0, 2.0]]),
+        (with_gradient(lambda x, upstream: tf.where(x > 1, 3.0 * upstream, 0.0 * x), lambda x: 3.0 * x), [[0.5, 2.0]]),
+    ],
+)
+def test_entries_that_are_zero_beside_others_that_are_not(function, where):
+    text = text_of(function, np.array(where), modes="graph")
+    assert "Cause: the gradient is zero where the slope is " in text
+    assert "The path is there: other entries of the same input do get a gradient" in text
+    assert "a sum over repeated indices that was forgotten" in text
+
+
+@pytest.mark.parametrize(
+    "backward",
+    [
+        lambda x, upstream: tf.clip_by_value(upstream, -5.0, 5.0) * tf.cos(x),
+        lambda x, upstream: tf.clip_by_norm(upstream, 1.0) * tf.cos(x),
+    ],
+)
+def test_a_backward_pass_that_is_not_linear(backward):
+    text = text_of(with_gradient(backward, tf.sin), X / 3)
+    assert "eager, graph, dynamic, xla: MISMATCH The gradient of several outputs together has to be the sum" in text
+    assert "Cause: the gradient is not linear in what is passed back to it, as where the backward pass clips" in text
+    assert "gradient, all at once" in text
+    assert "numerical (measured)" not in text.partition("Jacobian")[0]
+    assert "What to do: Look for what changes a gradient on its way back" in text
+    assert "ENGINES DIFFER" not in text
