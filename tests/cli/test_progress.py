@@ -79,7 +79,7 @@ class Pretended:
         verdict = Verdict.MISMATCH if self.count > 2 else Verdict.PASS
         return Report("layer", {mode: ModeResult(mode, verdict)}, f"batch {self.count}", self.versions)
 
-    def together(self) -> contextlib.AbstractContextManager[None]:
+    def together(self, modes) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
     def case(self, args, result, options) -> None:
