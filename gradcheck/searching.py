@@ -312,6 +312,10 @@ def _require_strategy(strategy: Any) -> None:
         )
 
 
+# What a search hands on to each check.
+_OPTIONS = ("wrt", "engine", "call", "padding", "invariants", "order", "rtol", "atol", "resolution_limit")
+
+
 def search_with(
     checks: Checks,
     strategy: SearchStrategy[Any],
@@ -331,6 +335,11 @@ def search_with(
     """
     defaults = recording.defaults()
     _require_strategy(strategy)
+    unknown = [name for name in options if name not in _OPTIONS]
+    if unknown:
+        raise InputError(
+            f"unknown option {unknown[0]!r} of a search; it takes {', '.join(_OPTIONS)} of gradcheck.check"
+        )
     examples = max_examples if max_examples is not None else defaults.get("max_examples") or settings().max_examples
     if not isinstance(examples, int) or examples < 1:
         raise InputError(f"max_examples must be a whole number of at least 1; got {max_examples!r}")

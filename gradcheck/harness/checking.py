@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -93,10 +94,13 @@ def check(
         raise InputError(f"order must be 1, the gradient, or 2, the gradient of the gradient; got {order!r}")
     if not args:
         raise InputError("check needs a batch, or the arguments of the subject, behind the subject")
+    tolerance = {"rtol": rtol, "atol": atol, "resolution_limit": resolution_limit}
+    for name, number in tolerance.items():
+        if number is not None and not _is_tolerance(number):
+            raise InputError(f"{name} must be a finite number of at least 0; got {number!r}")
     tf = tensorflow()
     expected = {mode: expected_verdicts(expect, mode, tf.__version__) for mode in chosen_modes}
     adapter = subject_of(subject, call)
-    tolerance = {"rtol": rtol, "atol": atol, "resolution_limit": resolution_limit}
     batch = None
     if len(args) == 1 and isinstance(args[0], Batch):
         batch = adapter.told(args[0])
@@ -113,6 +117,10 @@ def check(
         scripts=Scripts(baseline, results, findings),
         evidence=evidence_by_mode(baseline, results, findings),
     )
+
+
+def _is_tolerance(number: Any) -> bool:
+    return isinstance(number, Real) and bool(0 <= float(number) < np.inf)
 
 
 def assert_gradients(subject: Any, *args: Any, **options: Any) -> Report:
