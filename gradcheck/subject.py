@@ -58,6 +58,7 @@ class Subject:
         self.confirmed: set[Any] = set()  # modes in which both engines were compared once
         self.forward_seconds: float | None = None  # what forward mode took at first; infinite where it cannot run
         self.twin: Subject | None = None  # a Keras layer in float64: see gradcheck.twin
+        self.floatx_tried = False  # whether such a layer was looked for that computes in Keras's floatx
         self.within: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext  # held at each call
         self._numpy_errors: Any = None  # how NumPy was set when a check began, while it lasts
         self.has_time: dict[int, bool] = {}  # which outputs have a time axis: see gradcheck.time_axis

@@ -44,13 +44,17 @@ def float64_twin(problem: Problem, outputs: np.ndarray, *, wrt: str) -> tuple[Pr
         outputs: what eager mode gave for it ``[y_size]``: the twin must give the same up to low-precision rounding.
         wrt: as it was bound.
     """
+    subject = problem.subject
     twin, reason = _attempt(problem, outputs, wrt, contextlib.nullcontext)
-    backend = None if twin is not None else _keras_backend(problem.subject.target)
+    backend = None if twin is not None or subject.floatx_tried else _keras_backend(subject.target)
     if backend is None:
         return twin, reason
-    # Many layers cast to `floatx`, whatever their own dtype is.
-    problem.subject.twin = None
+    # Many layers cast to `floatx`, whatever their own dtype is. Making one anew takes time, so this is tried once.
+    subject.floatx_tried = True
+    kept, subject.twin = subject.twin, None
     twin, _ = _attempt(problem, outputs, wrt, lambda: _wide_floatx(backend))
+    if twin is None:
+        subject.twin = kept
     return twin, "" if twin is not None else reason
 
 
