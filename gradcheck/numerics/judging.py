@@ -168,7 +168,7 @@ def passes_screen(theoretical: Any, estimate: Estimate, *, eps: float = FLOAT64_
         row = own.max(axis=0) if own.size else own.sum(axis=0)
         limit = np.maximum(_SCREEN_OWN * own, _SCREEN_ROW * row) + rounding
         # Nothing moves and nothing should: the bound has no slope to be compared with.
-        limit = np.maximum(limit, np.where((theory == 0) & (estimate.value == 0), 1e-9, 0.0))
+        limit = np.maximum(limit, np.where((theory == 0) & (estimate.value == 0), 1e-9 + rounding, 0.0))
         return np.asarray(~estimate.suspicious & (np.abs(theory - estimate.value) <= bound) & (bound <= limit))
 
 

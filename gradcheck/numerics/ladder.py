@@ -184,8 +184,10 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     lone = kind == Kind.ONE_SIDED
     value = np.where(lone, np.where(only_right, right, left), value)
     error = np.where(lone, np.where(only_right, right_error, left_error), error)
-    # Not three digits of the output come out the same twice: whatever that is, it convicts nobody.
+    # Not three digits of the output come out the same twice: whatever that is, it convicts nobody. One that is 0 and
+    # stays so at every step is no noise along this direction, though it may have some along others.
     illegible = noise > _ILLEGIBLE * np.fmax.reduce(np.fmax(np.abs(plus), np.abs(minus)))
+    illegible &= ((plus != center) | (minus != center)).any(axis=0)
     slopes = np.where(lone, np.where(only_right, right_slopes, left_slopes), slopes)
     rung = np.where(lone, np.where(only_right, right_rung, left_rung), rung)
     value = np.where(kind == Kind.UNRESOLVED, 0.0, value)

@@ -508,6 +508,29 @@ def test_inputs_that_a_large_constant_swallows_convict_nobody(x: list[float], hi
     assert status.tolist() == [Status.UNRESOLVED] * 2 + [Status.PASS, Status.MISMATCH]
 
 
+def test_what_rounds_next_to_zero_leaves_the_other_inputs_decided() -> None:
+    """exp(x) - 1 has few digits there. Outputs with a corner that do not move with an input are right about that."""
+
+    def selu(points: np.ndarray) -> np.ndarray:
+        return np.where(points > 0, points, 1.67 * (np.exp(np.minimum(points, 0.0)) - 1))
+
+    point = np.array([64.0, 0.0, 0.0, 64.0, 0.0])
+    found = numerics.compare(selu, point, np.diag([1.0, 1.0, 1.67, 1.0, 1.0]))
+    assert set(np.unique(found.status)) == {Status.PASS, Status.KINK}, found
+
+
+@pytest.mark.parametrize("function", [np.sin, np.tanh, np.log1p, lambda x: np.exp(x) - 1, lambda x: np.log(1 + x)])
+@pytest.mark.parametrize("wrong", [1e-4, 1.0])
+def test_an_output_that_is_zero_and_stays_so_convicts(function: Any, wrong: float) -> None:
+    """It rounds next to 0, along its own input. Along another one it is 0 at every step, and only 0 is right."""
+    point = np.array([0.3, 0.0])
+    right = np.diag([(function(0.3 + 1e-6) - function(0.3 - 1e-6)) / 2e-6, 1.0])
+    found = numerics.compare(function, point, right, atol=1e-6)
+    assert (found.status == Status.PASS).all(), found
+    found = numerics.compare(function, point, right + np.array([[0.0, wrong], [0.0, 0.0]]))
+    assert found.status[0, 1] == Status.MISMATCH, found
+
+
 def self_attention(points: np.ndarray, hidden: float) -> tuple[np.ndarray, np.ndarray]:
     """Self-attention in float32 with ``hidden`` taken from every score, ``[k, steps * 3]``, and its weights."""
     steps = points.astype(np.float32).reshape(len(points), -1, 3)
