@@ -65,6 +65,11 @@ def nonlinear(baseline: Baseline, found: Examination, theory: Theoretical) -> Fi
     # distributions, only rounding errors are left. A clip takes away as much as the gradient is, or more.
     level = float(eps.max(initial=2.0**-52))
     allowed = gradient_bound(terms, ratio, level) + gradient_bound(np.abs(weights).sum()[None], 1.0, level)
+    # Such terms are as large as an output is beside a small input, as in the cosine of a short vector with itself.
+    reach = np.abs(baseline.x[columns])
+    shortest = min(1.0, float(reach[reach > 0].min(initial=1.0)))
+    inner = float(np.abs(weights) @ np.abs(found.center[rows])) / shortest
+    allowed = allowed + gradient_bound(np.array([inner]), ratio, level)
     beyond = np.abs(weighed - expected) > allowed
     if not beyond.any():
         return None
