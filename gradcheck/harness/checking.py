@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from gradcheck.harness.running import Scripts, evidence_by_mode, run_modes
 from gradcheck.invariants import parse_invariants
 from gradcheck.invariants.holding import applicable
 from gradcheck.mode_names import parse_modes
+from gradcheck.numerics.judging import require_tolerances
 from gradcheck.problem import WRT
 from gradcheck.rendering import access_in_an_error, render_report
 from gradcheck.report import Report
@@ -95,9 +95,7 @@ def check(
     if not args:
         raise InputError("check needs a batch, or the arguments of the subject, behind the subject")
     tolerance = {"rtol": rtol, "atol": atol, "resolution_limit": resolution_limit}
-    for name, number in tolerance.items():
-        if number is not None and not _is_tolerance(number):
-            raise InputError(f"{name} must be a finite number of at least 0; got {number!r}")
+    require_tolerances(**tolerance)
     tf = tensorflow()
     expected = {mode: expected_verdicts(expect, mode, tf.__version__) for mode in chosen_modes}
     adapter = subject_of(subject, call)
@@ -117,10 +115,6 @@ def check(
         scripts=Scripts(baseline, results, findings),
         evidence=evidence_by_mode(baseline, results, findings),
     )
-
-
-def _is_tolerance(number: Any) -> bool:
-    return isinstance(number, Real) and bool(0 <= float(number) < np.inf)
 
 
 def assert_gradients(subject: Any, *args: Any, **options: Any) -> Report:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from gradcheck.numerics.ladder import Kind, Refined
 from gradcheck.numerics.noise import FINEST_INSIDE
 from gradcheck.numerics.steps import FLOAT64_EPS
 
-__all__ = ["SAFETY", "Judgement", "Status", "default_resolution_limit", "judge", "passes_screen"]
+__all__ = ["SAFETY", "Judgement", "Status", "default_resolution_limit", "judge", "passes_screen", "require_tolerances"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -111,6 +112,17 @@ def default_resolution_limit(eps: float) -> float:
     sign.
     """
     return min(max(1e-4, 80.0 * float(np.sqrt(eps))), 0.1)
+
+
+def require_tolerances(**numbers: Any) -> None:
+    """Tolerances by name: each a finite number of at least 0, or None.
+
+    Raises:
+        InputError: one is not.
+    """
+    for name, number in numbers.items():
+        if number is not None and not (isinstance(number, Real) and 0 <= float(number) < np.inf):
+            raise InputError(f"{name} must be a finite number of at least 0, got {number!r}")
 
 
 def _slopes(theoretical: Any, shape: tuple[int, ...]) -> Array:
@@ -209,9 +221,7 @@ def judge(
         InputError: shapes differ, or a tolerance is negative or not finite.
     """
     theory = _slopes(theoretical, estimate.value.shape)
-    for name, number in (("rtol", rtol), ("atol", atol), ("resolution_limit", resolution_limit)):
-        if number is not None and not (np.isfinite(number) and number >= 0):
-            raise InputError(f"{name} must be a finite number of at least 0, got {number}")
+    require_tolerances(rtol=rtol, atol=atol, resolution_limit=resolution_limit)
     limit = default_resolution_limit(eps) if resolution_limit is None else resolution_limit
     screened = passes_screen(theory, estimate, eps=eps)
 
