@@ -34,6 +34,8 @@ _STEP = 2.0**-27
 _LOW = 2.0**-40
 _LOW_DISTANCE = 2.0**-6
 _LOW_STEP = 2.0**-10
+_LOW_DISTANCES = (2.0**-8, 2.0**-10)
+_LOW_STRIDE = 2.0**-4
 
 # Steps as parts of the distance of the places they start from; few cross a corner.
 _STRIDE = _STEP / _DISTANCE
@@ -49,8 +51,9 @@ _SHARP = 0.1
 # Slopes this far apart, as part of the difference between the two sides, are different slopes.
 _DIFFERENT = 0.01
 
-# What a smooth function's slope may change by, relative to itself, over the distance of the places looked at.
-_CURVATURE = 2.0**-17
+# What a smooth function's slope may change by, relative to itself, over the distance of the places looked at, as so
+# many times that distance.
+_CURVATURE = 8.0
 
 
 def reconsider(
@@ -115,6 +118,8 @@ def between(
     measured: Array,
     noise: Array,
     differs: Mask,
+    *,
+    eps: float = 2.0**-52,
 ) -> tuple[Mask, Mask]:
     """Whether values that differ from a measured slope lie between the slopes of pieces that meet in the point.
 
@@ -123,7 +128,8 @@ def between(
     the function around the point has that gradient, and the 1 of automatic differentiation is as good as any. So
     slopes are measured close to the point, twice: those of different pieces stay apart at a 16 000th of the distance,
     where those of a smooth function, however curved, close in on each other, and a corner beside the point, be it
-    1e-9 away, is left outside.
+    1e-9 away, is left outside. A function that computes in float32 cannot be looked at that closely: at a quarter of
+    the distance, there.
 
     Args:
         values: the function, ``[k, x_size]`` to ``[k, y_size]``.
@@ -132,33 +138,35 @@ def between(
         theory, measured: theoretical value and slope at the point, ``[n, y_size]``.
         noise: standard deviation of the rounding errors, ``[y_size]``.
         differs: the entries that matter, ``[n, y_size]``: those where the two are not the same.
+        eps: relative rounding error at which the function computes.
 
     Returns:
         Two masks, ``[n, y_size]``: where they do; and where there are more than two different slopes about the point,
         as of leaky units behind leaky units, so that lying between none of them proves nothing.
     """
     random = np.random.default_rng(0)
+    distances, stride = (_DISTANCES, _STRIDE) if eps < _LOW else (_LOW_DISTANCES, _LOW_STRIDE)
     shifts = random.uniform(0.5, 1.5, (_PIECES, point.size)) * random.choice((-1, 1), (_PIECES, point.size))
     # Operations break ties by position: the pieces they choose are those where the inputs rise, or fall, with it.
     rising = np.linspace(-1.0, 1.0, point.size)[np.newaxis]
     shifts = np.concatenate([rising, -rising, shifts])
     # Most points are no crossroads. Where a few places all have the slope of the point, the others have it too.
-    slopes, _, _ = _slopes_about(values, point, ways, shifts[:_GLANCE], _DISTANCES[0])
+    slopes, _, _ = _slopes_about(values, point, ways, shifts[:_GLANCE], distances[0], stride)
     with np.errstate(invalid="ignore", over="ignore"):
         away, apart = np.abs(slopes - measured).max(axis=0), np.abs(theory - measured)
         # So does a smooth function's, less what it bends; and what hardly differs explains no wrong value.
-        bend = np.fmin(_CURVATURE * np.abs(slopes).max(axis=0), _SHARP * apart)
+        bend = np.fmin(_CURVATURE * distances[0] * np.abs(slopes).max(axis=0), _SHARP * apart)
         met = (differs & ~(away < np.fmax(_DIFFERENT * apart, bend))).any(axis=1)
     result, several = (np.repeat(met[:, np.newaxis], theory.shape[1], axis=1) for _ in range(2))
     if not met.any():
         return result, several
     theory, measured = theory[met], measured[met]
     spread = np.zeros(theory.shape)
-    for distance in _DISTANCES:
-        slopes, whole, step = _slopes_about(values, point, ways[met], shifts, distance)
+    for distance in distances:
+        slopes, whole, step = _slopes_about(values, point, ways[met], shifts, distance, stride)
         with np.errstate(invalid="ignore", over="ignore"):
             slopes = np.concatenate([slopes, measured[np.newaxis]])
-            slack = 8 * noise / step + _CURVATURE * np.abs(slopes).max(axis=0)
+            slack = 8 * noise / step + _CURVATURE * distances[0] * np.abs(slopes).max(axis=0)
             inside = (theory >= slopes.min(axis=0) - slack) & (theory <= slopes.max(axis=0) + slack)
             result[met] &= inside & (slack < _SHARP * np.abs(theory - measured))
             # A step across a corner measures no piece's slope.
@@ -173,9 +181,9 @@ def between(
 
 
 def _slopes_about(
-    values: Callable[[Array], Array], point: Array, ways: Array, shifts: Array, distance: float
+    values: Callable[[Array], Array], point: Array, ways: Array, shifts: Array, distance: float, stride: float
 ) -> tuple[Array, Array, Array]:
-    """Slopes at places about a point.
+    """Slopes at places about a point, with steps that are a ``stride`` of their distance.
 
     Returns:
         The slopes ``[places, n, y_size]``; half of what the slopes of the two sides differ by, of the same shape; and
@@ -185,7 +193,7 @@ def _slopes_about(
     # Neighbours in a long run of rising shifts are close to each other. Where the inputs are large so are the
     # outputs' roundings, as a rule, and so must be the steps.
     size = np.abs(ways) @ np.maximum(np.abs(point), 1.0) / np.maximum(np.abs(ways).sum(axis=1), 1.0)
-    step = distance * min(_STRIDE, 0.5 / max(point.size, 1)) * size[:, np.newaxis]
+    step = distance * min(stride, 0.5 / max(point.size, 1)) * size[:, np.newaxis]
     starts, offsets = np.repeat(places, len(ways), axis=0), np.tile(step * ways, (len(places), 1))
     outputs = values(np.concatenate([places, starts + offsets, starts - offsets]))
     here = outputs[: len(places), np.newaxis]

@@ -111,9 +111,12 @@ def compare(
     plus, minus = rest.reshape(2, *steps.shape, center.size)  # at the steps of the screen
     noise = np.fmax(noise, grain_noise(values, point, center, samples, rest, seed=seed))
     estimate = screen(center, plus, minus, steps, noise)
-    # The (lower) median, so that one output with cancellation does not coarsen the check of all.
-    levels = np.sort(np.fmax(rounding_eps(center, samples, noise, eps=eps), short))
-    real_eps = float(levels[(len(levels) - 1) // 2]) if len(levels) else eps
+    # The (lower) median, so that one output with cancellation does not coarsen the check of all. What never moves, such
+    # as an output that is masked, computes in no precision.
+    levels = np.fmax(rounding_eps(center, samples, noise, eps=eps), short)
+    moving = (samples != center).any(axis=0) | (rest != center).any(axis=0) | (short > 0)
+    voting = np.sort(levels[moving])
+    real_eps = float(voting[(len(voting) - 1) // 2]) if len(voting) else eps
 
     theory = np.asarray(theoretical, np.float64)
     doubtful = ~passes_screen(theory, estimate, eps=eps)
@@ -130,8 +133,8 @@ def compare(
             parts.append(_refine_some(chosen, center, right, left, rungs, noise, wanted))
         refined = concatenate_refined(parts)
     found = judge(
-        theory, estimate, refined, todo, eps=real_eps, noise=noise / _reach(point), scale=_typical_slope(point, center),
-        rtol=rtol, atol=atol, resolution_limit=resolution_limit,
+        theory, estimate, refined, todo, eps=real_eps, coarser=levels, noise=noise / _reach(point),
+        scale=_typical_slope(point, center), rtol=rtol, atol=atol, resolution_limit=resolution_limit,
     )  # fmt: skip
     found = replace(found, short=short)
     outside = (found.kind == Kind.KINK) & (found.status == Status.MISMATCH)
@@ -184,7 +187,7 @@ def compare(
     if tied.any():
         with np.errstate(over="ignore", invalid="ignore"):
             inside, several = between(
-                values, point, ways[tied], theory[tied], found.numerical[tied], noise, differs[tied]
+                values, point, ways[tied], theory[tied], found.numerical[tied], noise, differs[tied], eps=real_eps
             )
         status = found.status.copy()
         status[tied] = np.where(differs[tied] & several, Status.UNRESOLVED, status[tied])

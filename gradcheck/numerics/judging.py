@@ -135,7 +135,9 @@ def _slopes(theoretical: Any, shape: tuple[int, ...]) -> Array:
     return values
 
 
-def _rounding(theoretical: Array, numerical: Array, scale: Any, eps: float, noise: Any = None) -> Array:
+def _rounding(
+    theoretical: Array, numerical: Array, scale: Any, eps: float, noise: Any = None, coarser: Any = None
+) -> Array:
     """Bound on rounding errors of the theoretical values; those of an output share their largest terms."""
     # A forward pass that loses more digits than float32 has is no reason to forgive the gradient as much.
     eps = min(eps, 2.0**-23)
@@ -149,7 +151,8 @@ def _rounding(theoretical: Array, numerical: Array, scale: Any, eps: float, nois
         # What is small by cancellation has a large relative error, which is nothing beside larger outputs.
         coarse = min(coarse, max(FLOAT64_EPS * ordinary, float(np.max(noise))))
     speck = max(_SPECK * ordinary, _SPECK_ROUNDINGS * coarse)
-    return np.asarray(np.broadcast_to(eps * _THEORY_ROUNDINGS * row + speck, size.shape))
+    each = eps if coarser is None else np.clip(np.asarray(coarser, np.float64), eps, 2.0**-23)
+    return np.asarray(np.broadcast_to(each * _THEORY_ROUNDINGS * row + speck, size.shape))
 
 
 def _ordinary(row: Array, scale: Any) -> float:
@@ -191,6 +194,7 @@ def judge(
     refined_mask: Any = None,
     *,
     eps: float = FLOAT64_EPS,
+    coarser: Any = None,
     noise: Any = None,
     scale: Any = None,
     rtol: float | None = None,
@@ -206,6 +210,8 @@ def judge(
             order.
         refined_mask: bool ``[n_directions]``. None: all directions, where ``refined`` is given.
         eps: machine epsilon of the dtype in which value and gradient were computed.
+        coarser: ``[y_size]``, that of each output, where some are computed in a lower precision. None: all as ``eps``
+            has it.
         noise: ``[y_size]``, standard deviation of the rounding errors of each output, by the size of the input, as
             ``scale``. None: as ``eps`` has it.
         scale: ``[y_size]``, size that a derivative of each output would ordinarily have, such as output by
@@ -250,7 +256,7 @@ def judge(
             full[rows] = source
             np.copyto(target, full, where=on_ladder)
 
-    rounding = _rounding(theory, value, scale, eps, noise)
+    rounding = _rounding(theory, value, scale, eps, noise, coarser)
     with np.errstate(invalid="ignore"):
         if refined is not None:
             # Noise that was measured too large lets far windows count that nearer rungs would have refuted. A

@@ -415,6 +415,34 @@ def test_the_precision_inside_shows_at_zero_too(function: Any, least: float, mos
     assert (found <= most).all(), found
 
 
+@pytest.mark.parametrize("beside", [0, 1, 3])
+@pytest.mark.parametrize("of", ["float64", "masked"])
+def test_one_output_in_float32_beside_others(beside: int, of: str) -> None:
+    """At 0 a product rounds alike at every step that is a power of two, and its gradient rounds in another order."""
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        a, b, c, d = random.uniform(0.5, 1.5, 4).astype(np.float32)
+
+        def function(points: np.ndarray, a=a, b=b, c=c, d=d) -> np.ndarray:
+            low = (((points[:, 0].astype(np.float32) * a) * b) * c) * d
+            others = [np.sin(points[:, 0] * (k + 1.1)) if of == "float64" else 0 * points[:, 0] for k in range(beside)]
+            return np.stack([low.astype(np.float64), *others], axis=1)
+
+        right = np.array([[float(a * (b * (c * d))), *((k + 1.1) * (of == "float64") for k in range(beside))]])
+        assert (numerics.compare(function, np.zeros(1), right).status == Status.PASS).all()
+        wrong = right * np.array([1.1, *[1.0] * beside])
+        assert numerics.compare(function, np.zeros(1), wrong).status[0, 0] in (Status.MISMATCH, Status.UNRESOLVED)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 0.3, 100.0])
+@pytest.mark.parametrize("count", [3, 4, 8])
+def test_equal_numbers_sorted_in_float32(count: int, value: float) -> None:
+    """What comes second does not move along any axis, and is no nearer to 0 than to 1 in any piece."""
+    function = in_float32(lambda points: np.sort(points, axis=1))
+    assert Status.MISMATCH not in numerics.compare(function, np.full(count, value), np.eye(count)).status
+    assert Status.MISMATCH in numerics.compare(function, np.full(count, value), 2 * np.eye(count)).status
+
+
 @pytest.mark.parametrize("short", [wholly_in_bfloat16, wholly_in_float16])
 @pytest.mark.parametrize("x", [0.3, 1.0, 2.6, 3.0, -1.7, 40.0])
 def test_what_stands_still_for_want_of_bits_is_not_called_wrong(short: Any, x: float) -> None:
