@@ -214,13 +214,15 @@ def _gradients(
         gradients = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
     none = frozenset(number for number, gradient in enumerate(gradients) if gradient is None)
     dense = []
-    for source, gradient in zip(tensors, gradients, strict=False):
+    for block, source, gradient in zip(plan.inputs.blocks, tensors, gradients, strict=False):
         if gradient is None:
             dense.append(tf.zeros_like(source))
         else:
             # A wrong shape would shift every later place of the flat vector, so it is an error of its own.
             if not gradient.shape.is_compatible_with(source.shape):
-                raise ValueError(f"the gradient has shape {gradient.shape} where the input has shape {source.shape}")
+                raise ValueError(
+                    f"the gradient w.r.t. {block.name} has shape {gradient.shape} where the input has {source.shape}"
+                )
             dense.append(gradient)
     return _join(dense), none
 

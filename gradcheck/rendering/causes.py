@@ -114,8 +114,8 @@ def _dtypes_in_list(match: re.Match[str]) -> str:
 
 
 def _gradient_shape(match: re.Match[str]) -> str:
-    one, other = _shape(match[1]), _shape(match[2])
-    return f"the gradient has another shape than the input that it belongs to: {one}, not {other}"
+    one, other = _shape(match[2]), _shape(match[3])
+    return f"the gradient w.r.t. {match[1]} has another shape than {match[1]} itself: {one}, not {other}"
 
 
 _SYMBOLIC = "a tensor has no value yet while the function is traced, "
@@ -255,7 +255,7 @@ _RULES = (
         r"Tensor conversion requested dtype (\w+) for Tensor with dtype (\w+)",
         r"a tensor of dtype \2 where \1 is asked for",
     ),
-    _rule(r"the gradient has shape (\([^)]*\)) where the input has shape (\([^)]*\))", _gradient_shape),
+    _rule(r"the gradient w\.r\.t\. (.+?) has shape (\([^)]*\)) where the input has (\([^)]*\))", _gradient_shape),
     _rule(
         r"<tf\.Tensor .*?> is out of scope",
         "a tensor that was made inside a function was kept and used outside of it",

@@ -130,7 +130,7 @@ _FLOATS = r"(?:b?float\d+)"
 # `gradcheck.rendering.causes`, `gradcheck.findings` and `gradcheck.harness`.
 _BY_CAUSE = {
     Verdict.ERROR: (
-        (r"\bthe gradient has another shape than the input", _GRADIENT_SHAPE),
+        (r"\bthe gradient w\.r\.t\. .+ has another shape than ", _GRADIENT_SHAPE),
         (rf"\b{BACKWARD}.* do not fit together", _GRADIENT_SHAPE),
         (rf"\b{BACKWARD}.*\bdtypes?\b", _GRADIENT_DTYPE),
         (r"custom_gradient function expected to return|returned too (?:few|many) gradients", _GRADIENT_COUNT),

@@ -138,13 +138,13 @@ def test_words_of_the_users_own_keep_their_meaning() -> None:
     [
         (
             "ValueError",
-            "the gradient has shape (None,) where the input has shape (None, 3)",
-            "the gradient has another shape than the input that it belongs to: [None], not [None, 3]",
+            "the gradient w.r.t. values has shape (None,) where the input has (None, 3)",
+            "the gradient w.r.t. values has another shape than values itself: [None], not [None, 3]",
         ),
         (
             "ValueError",
-            "the gradient has shape () where the input has shape (3,)",
-            "the gradient has another shape than the input that it belongs to: [], not [3]",
+            "the gradient w.r.t. weight kernel:0 has shape () where the input has (3,)",
+            "the gradient w.r.t. weight kernel:0 has another shape than weight kernel:0 itself: [], not [3]",
         ),
         (
             "TypeError",

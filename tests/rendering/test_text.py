@@ -217,7 +217,7 @@ def test_every_verdict_has_a_hint_and_a_meaning() -> None:
 ADVICE = [
     (Verdict.ERROR, "ValueError: lengths must be sorted (layer.py:9, in f)", "rows of length 0"),
     (Verdict.ERROR, "Mul: shapes [2] and [3] do not fit together (layer.py:9, in f)", "rows of length 0"),
-    (Verdict.ERROR, "the gradient has another shape than the input that it belongs to: [], not [2]", "input's shape"),
+    (Verdict.ERROR, "the gradient w.r.t. x has another shape than x itself: [], not [2]", "input's shape"),
     (Verdict.ERROR, "in the backward pass, Mul: shapes [2] and [2, 3] do not fit together", "input's shape"),
     (Verdict.ERROR, "in layer Mine: Mul: arguments of different dtypes, float32 and float64", 'dtype="float32" of the'),
     (Verdict.ERROR, "AddV2: arguments of different dtypes, bfloat16 and float64 (a.py:1)", 'dtype="float32" of the'),
