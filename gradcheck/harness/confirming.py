@@ -1,4 +1,6 @@
-"""The word of `tf.test.compute_gradient`: on what would be reported, and once for each subject and mode on ours."""
+"""What other calls say: `tf.test.compute_gradient` on what would be reported, and once for each subject and mode on
+ours; and, on a gradient that is not finite under XLA, a compiled function of its own, as users run it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from gradcheck.modes import CompiledExecution, EagerExecution, Execution, OneByO
 from gradcheck.rendering.hints import NOT_LINEAR
 from gradcheck.verdicts import Verdict
 
-__all__ = ["compare_engines", "confirmed"]
+__all__ = ["alone_under_xla", "compare_engines", "confirmed"]
+
+# Most rows of a gradient that are asked for once more, in a call each.
+_MOST_ALONE = 32
 
 
 def confirmed(run: Execution, x: np.ndarray, finding: Finding) -> Finding:
@@ -31,6 +36,36 @@ def confirmed(run: Execution, x: np.ndarray, finding: Finding) -> Finding:
     pair = compute_gradient(inner, x, rows=np.array([row]), columns=np.array([column]))
     reference = (float(pair[0][0, 0]), float(pair[1][0, 0]))
     return replace(finding, entry=replace(finding.entry, reference=reference))
+
+
+def alone_under_xla(run: Execution, jacobian: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """A theoretical Jacobian with the rows that are not finite as XLA computes them in a function of their own.
+
+    What 0 times infinity comes to is left to XLA's optimizer: the same gradient can be NaN in a program that computes
+    several and 0 in one that computes it alone. The latter is what users run.
+
+    Args:
+        run: the problem in a mode; whatever is not XLA is left alone.
+        jacobian: ``[y_size, x_size]``.
+        rows, columns: what counts.
+
+    Returns:
+        The same array where nothing changed. The first row that is not finite either way ends the search.
+    """
+    if not isinstance(run, CompiledExecution) or run.mode != "xla":
+        return jacobian
+    doubtful = rows[~np.isfinite(jacobian[np.ix_(rows, columns)]).all(axis=1)]
+    result = jacobian
+    for row in doubtful[:_MOST_ALONE]:
+        try:
+            _, alone = run.unlooped(run.problem.x, np.eye(1, len(jacobian), row)[0])
+        except Exception:  # a function of its own may be more than XLA can compile
+            break
+        if not np.isfinite(alone[columns]).all():
+            break
+        result = result.copy() if result is jacobian else result
+        result[row] = alone
+    return result
 
 
 def compare_engines(baseline: Baseline, state: ModeState, found: Examination) -> None:

@@ -247,3 +247,25 @@ def test_batches_of_other_dtypes_of_lengths():
     for dtype in (np.int32, np.int64):
         batch = Batch(BATCH.values, np.array([3, 1], dtype))
         assert gradcheck.check(masked_mean, batch).ok
+
+
+def test_what_xla_makes_nan_in_our_loop_only_is_not_reported():
+    """0 times infinity is NaN or 0, as XLA's optimizer likes; what counts is the program that a user would run."""
+
+    def root(values, lengths):
+        mask = tf.sequence_mask(lengths, tf.shape(values)[1], values.dtype)[..., tf.newaxis]
+        return tf.sqrt(tf.reduce_sum(tf.square(values - 0.5) * mask))
+
+    @tf.function(jit_compile=True)
+    def alone(values, lengths, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            output = root(values, lengths)
+        return tape.gradient(output, values, output_gradients=upstream)
+
+    batch = gradcheck.Batch(np.zeros((1, 1, 3)), np.array([0], np.int32))
+    report = gradcheck.check(root, batch, modes=["eager", "xla"])
+    theirs = alone(tf.constant(batch.values), tf.constant(batch.lengths), tf.constant(1.0, tf.float64)).numpy()
+    assert report["eager"].verdict is Verdict.NONFINITE
+    assert (report["xla"].verdict is Verdict.NONFINITE) == (not np.isfinite(theirs).all())
+    assert not any("ENGINES DIFFER" in note for note in report["xla"].notes)
