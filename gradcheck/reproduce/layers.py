@@ -53,8 +53,9 @@ def _from_config(script: Script, layer: Any, kind: str) -> str | None:
     try:
         config = layer.get_config()
         # The layer must come back from it, and be the same: many a custom layer inherits a get_config that forgets
-        # its own arguments.
-        again = cls.from_config(config, custom_objects=_classes(layer)) if custom else cls.from_config(config)
+        # its own arguments. Some take what they need out of the dict that they are given.
+        taken = layer.get_config()
+        again = cls.from_config(taken, custom_objects=_classes(layer)) if custom else cls.from_config(taken)
         if not _same(layer, again):
             return None
         short = _shortened(layer, config)

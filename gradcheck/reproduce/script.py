@@ -33,7 +33,13 @@ _MODES = {
     "xla": "XLA (tf.function with jit_compile=True)",
 }
 
-_IMPORTS = ("import sys", "import numpy as np", "import tensorflow as tf")
+_IMPORTS = ("import os", "import sys", "import numpy as np", "import tensorflow as tf")
+
+# Python's own status for an error is 1, that of a failure that shows.
+_ELSEWHERE = (
+    "# An error that is not the failure itself, as where this TensorFlow lacks something: `git bisect run` skips 125.\n"
+    "sys.excepthook = lambda *error: (sys.__excepthook__(*error), sys.stdout.flush(), os._exit(125))"
+)
 # Names that the measuring part of a script uses itself.
 _OWN_NAMES = (
     "output", "output_and_gradient", "changed_output", "changed_output_and_gradient", "run", "run_changed", "run_at",
@@ -50,7 +56,8 @@ def build_script(failure: Failure) -> str:
     ``not reproduced`` and exits with status 0.
 
     Where the subject's source cannot be had (made by ``exec``, built of things that cannot be written as code), the
-    script has a marked place to paste it in, and exits with status 2 until that is done.
+    script has a marked place to paste it in, and exits with status 2 until that is done. Where an error ends the script
+    before it can tell, as on a TensorFlow that lacks something, the status is 125.
 
     Args:
         failure: what is to be shown.
@@ -181,6 +188,7 @@ class _Builder:
             self._head(),
             "from __future__ import annotations",
             self._imports(),
+            _ELSEWHERE,
             *(_spaced(definition) for definition in self.script.definitions),
             inputs,
             *body,

@@ -91,6 +91,13 @@ def _stock(sine: Any) -> Any:
     return subjects.stock_layer(layer, sine)
 
 
+def _wrapped(sine: Any) -> Any:
+    # Its from_config, as that of MultiHeadAttention, takes parts out of the dict that it is given.
+    layer = tf.keras.layers.TimeDistributed(tf.keras.layers.Dense(2, dtype="float64"), dtype="float64")
+    layer(VALUES)
+    return subjects.stock_layer(layer, sine)
+
+
 def _nested(right: bool) -> Any:
     offset = 0.25  # a test's own variable
     sine = tf.sin if right else subjects.wrong_sine
@@ -126,6 +133,7 @@ def _kinds() -> dict[str, tuple[Callable[[bool], Any], dict[str, Any]]]:
         "object": (lambda right: subjects.Scale(sine(right)), BATCH),
         "layer": (_layer, MASKED),
         "stock": (lambda right: _stock(sine(right)), MASKED),
+        "wrapped": (lambda right: _wrapped(sine(right)), MASKED),
         "mapping": (lambda right: subjects.mapping_output(sine(right)), BATCH | {"output_leaf": 2}),
     }
 
@@ -159,6 +167,18 @@ def test_a_script_runs_as_it_is(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert done.stdout.splitlines()[-1].startswith("FAILURE REPRODUCED: theoretical 0.96245678"), done.stdout
     assert "tf.test.compute_gradient: 0.9624567" in done.stdout
+
+
+def test_an_error_on_the_way_is_no_failure_that_shows(tmp_path: Path) -> None:
+    """On another TensorFlow something may be missing, and a bisection must not take that for the failure."""
+    failure = Failure(subject=subjects.plain_wrong, mode="graph", verdict=Verdict.MISMATCH, **BATCH, **ENTRY)
+    path = tmp_path / "elsewhere.py"
+    path.write_text(build_script(failure).replace("tf.sin(x)", "tf.there_is_no_such_thing(x)"), encoding="utf-8")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, path], capture_output=True, text=True, env=environment, cwd=tmp_path, check=False
+    )
+    assert (done.returncode, "there_is_no_such_thing" in done.stderr) == (125, True), done
 
 
 # -- the other verdicts: what fails, and a twin that does not -------------------------------------------------
@@ -428,11 +448,17 @@ def test_without_source_there_is_a_marked_place_for_it(tmp_path: Path) -> None:
 def test_names_with_line_breaks_and_quotes_do_not_break_the_script() -> None:
     text = build_script(
         Failure(
-            fine, mode="graph", verdict=Verdict.MISMATCH, name='"""\nimport os', cause="a\n'''\nb", **BATCH, **ENTRY
+            fine,
+            mode="graph",
+            verdict=Verdict.MISMATCH,
+            name='"""\nimport antigravity',
+            cause="a\n'''\nb",
+            **BATCH,
+            **ENTRY,
         )
     )
     compile(text, "<script>", "exec")
-    assert "\nimport os" not in text
+    assert "\nimport antigravity" not in text
 
 
 def test_two_things_of_one_name_stay_apart(tmp_path: Path) -> None:
