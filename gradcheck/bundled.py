@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from gradcheck.build import build
 from gradcheck.report import SCHEMA_VERSION, ModeResult
 
 __all__ = ["BundledResult", "Cell"]
@@ -68,6 +69,7 @@ class BundledResult(ABC, Generic[CellT]):
         return {
             "schema": SCHEMA_VERSION,
             "kind": self._kind,
+            "build": build(),
             "ok": self.ok,
             "versions": dict(self.versions),
             "max_examples": self.max_examples,
