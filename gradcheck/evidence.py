@@ -91,8 +91,8 @@ def evidence_of(scene: Scene) -> dict[str, Any]:
     """
     problem = scene.problem
     batch = problem.batch
-    style = problem.subject.style
-    mask = None if batch is None else steps_mask(batch, style)
+    # Of arguments that are no batch the subject need not say how it takes one.
+    mask = None if batch is None else steps_mask(batch, problem.subject.style)
     padded_inputs = np.zeros(0, int) if mask is None else np.flatnonzero(~valid_inputs(problem.plan, mask))
     padded_outputs = np.zeros(0, int)
     if mask is not None and batch is not None:

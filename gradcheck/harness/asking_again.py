@@ -86,6 +86,9 @@ def wavering(
     # What was seen first: a draw that differs from it is as good as two that differ from each other.
     seen = [None if found is None else found.center, None, None]
     seen[1] = seen[0]
+    if found is not None and baseline.twin is None and isinstance(run, CompiledExecution):
+        # Values have a program of their own. What was drawn in Python while it was traced is another draw there.
+        seen[2] = run.evaluate(near[None])[0]
     pulled = [None, None, None] if theory is None else [theory.jacobian[row], theory.weighed, None]
     often = _OFTEN if isinstance(run, CompiledExecution) else _OFTEN_EAGERLY
     best: tuple[int, Finding] | None = None

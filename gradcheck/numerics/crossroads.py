@@ -51,6 +51,9 @@ _SHARP = 0.1
 # Slopes this far apart, as part of the difference between the two sides, are different slopes.
 _DIFFERENT = 0.01
 
+# How much the slopes of the two sides of one step may differ within a piece, as part of how far all slopes lie apart.
+_BENT = 2.0**-6
+
 # What a smooth function's slope may change by, relative to itself, over the distance of the places looked at, as so
 # many times that distance.
 _CURVATURE = 8.0
@@ -169,11 +172,13 @@ def between(
             slack = 8 * noise / step + _CURVATURE * distances[0] * np.abs(slopes).max(axis=0)
             inside = (theory >= slopes.min(axis=0) - slack) & (theory <= slopes.max(axis=0) + slack)
             result[met] &= inside & (slack < _SHARP * np.abs(theory - measured))
-            # A step across a corner measures no piece's slope.
-            pure = np.concatenate([np.where(whole <= slack, slopes[:-1], measured), slopes[-1:]])
+            # A step across a corner measures no piece's slope. Pieces may bend as much as they are near, as eigenvalues
+            # do that meet in one matrix.
+            bent = slack + _BENT * (slopes.max(axis=0) - slopes.min(axis=0))
+            pure = np.concatenate([np.where(whole <= bent, slopes[:-1], measured), slopes[-1:]])
             ordered = np.sort(pure, axis=0)
             apart = ordered[-1] - ordered[0]
-            several[met] &= (np.diff(ordered, axis=0) > slack + _DIFFERENT * apart).sum(axis=0) > 1
+            several[met] &= (np.diff(ordered, axis=0) > 2 * bent + _DIFFERENT * apart).sum(axis=0) > 1
             # Those of pieces lie as far apart at any distance; and what hardly differs explains no wrong value.
             several[met] &= (apart > spread / 2) & (apart > _SHARP * np.abs(theory - measured))
             spread = apart

@@ -69,6 +69,9 @@ def build_script(failure: Failure) -> str:
         text = _Builder(failure).text()
     except UnwritableError as obstacle:
         text = _Builder(failure, obstacle=str(obstacle)).text()
+    except Exception as error:
+        # Writing asks objects of other people for their parts. What one of them raises must not cost the report.
+        text = _Builder(failure, obstacle=f"an error in it, {type(error).__name__}: {error}").text()
     try:
         compile(text, "<script>", "exec")
     except SyntaxError:

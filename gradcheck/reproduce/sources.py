@@ -389,7 +389,7 @@ class Script:
         code = self.expression(kind, kind.__name__)
         name = self.reserve(identifier(wish, "") or kind.__name__.lower(), thing)
         lines = [f"{name} = {code}.__new__({code})"]
-        if isinstance(thing, tf.Module):
+        if isinstance(thing, tf.Module) and hasattr(thing, "name"):  # not every author calls super().__init__()
             lines.append(f"tf.Module.__init__({name}, name={thing.name!r})")
         for attribute, value in state.items():
             if _TRACKING.match(attribute) or attribute in ("_name", "_scope_name"):

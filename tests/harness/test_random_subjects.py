@@ -96,3 +96,17 @@ def test_wrong_and_not_random(mode: str) -> None:
     for value in (0.0, 0.5):
         report = gradcheck.check(lambda values: doubled(values), one_entry(value), modes=mode)
         assert report[mode].verdict is Verdict.MISMATCH
+
+
+def test_what_is_drawn_while_tracing_is_no_wrong_gradient():
+    """Values and gradients have programs of their own, and each was traced with another number."""
+    draws = np.random.default_rng(0)
+
+    def drawn(values):
+        return values * float(draws.uniform(0.5, 1.5))
+
+    zeros = gradcheck.Batch(np.zeros((1, 1, 2)), np.array([1], np.int32))
+    report = gradcheck.check(drawn, zeros)
+    assert {mode: result.verdict for mode, result in report.modes.items()} == dict.fromkeys(
+        report.modes, gradcheck.Verdict.NONDETERMINISTIC
+    )

@@ -285,3 +285,17 @@ def test_empty_outputs():
     report = gradcheck.check(lambda x: x[:0], X)
     assert report.ok
     assert any("empty" in note for note in report["graph"].notes)
+
+
+def test_a_subject_that_could_not_take_a_batch_is_shown_with_its_arguments() -> None:
+    """What is needed for batches alone is not asked of arguments that are none."""
+
+    @tf.custom_gradient
+    def wrong(values, labels):
+        return values * labels, lambda upstream: (3.0 * upstream * labels, upstream * values)
+
+    def loss(values, labels):
+        return wrong(values, labels)
+
+    text = str(gradcheck.check(loss, np.ones((1, 2)), np.ones((1, 2)), modes="graph"))
+    assert "the gradient is 3 times the slope" in text

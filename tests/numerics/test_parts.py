@@ -745,3 +745,20 @@ def test_a_point_that_does_not_belong_to_its_surroundings() -> None:
     for other in (np.floor, np.abs, lambda x: np.sqrt(np.abs(x)), np.cos):
         beside = judged(lambda points, f=other: np.stack([f(points[:, 0]), 3 * points[:, 0]], axis=1), [0.0, -3.0])
         assert beside[0, 1] == Status.MISMATCH, other
+
+
+@pytest.mark.parametrize("at", [0.0, 1.0])
+def test_eigenvalues_that_meet_are_not_called_wrong(at: float) -> None:
+    """Which vectors belong to equal eigenvalues is a choice, and so is the gradient; the pieces around are curved."""
+
+    def eigenvalues(points: np.ndarray) -> np.ndarray:
+        matrices = points.reshape(-1, 3, 3)
+        return np.linalg.eigvalsh(matrices + matrices.transpose(0, 2, 1))
+
+    chosen = np.zeros((3, 9))
+    chosen[[0, 1, 2], [0, 4, 8]] = 2.0
+    found = numerics.compare(eigenvalues, at * np.eye(3).ravel(), chosen.T)
+    assert Status.MISMATCH not in found.status
+    apart = np.diag([1.0, 2.0, 3.0]).ravel()
+    assert (numerics.compare(eigenvalues, apart, chosen.T).status == Status.PASS).all()
+    assert Status.MISMATCH in numerics.compare(eigenvalues, apart, 1.001 * chosen.T).status

@@ -445,6 +445,29 @@ def test_without_source_there_is_a_marked_place_for_it(tmp_path: Path) -> None:
     assert results["pasted"]["status"] == 0
 
 
+class Unnamed(tf.Module):
+    """Without ``super().__init__()``, so without the name that TensorFlow reads."""
+
+    def __init__(self):
+        self.factor = 2.0
+
+    def __call__(self, values, lengths):
+        return values * self.factor
+
+
+class Hostile(Unnamed):
+    @property
+    def name(self):
+        raise RuntimeError("nobody may ask for my name")
+
+
+def test_objects_that_answer_with_an_error_do_not_cost_the_script() -> None:
+    """One that lacks a name is written all the same, and one that cannot be asked leaves a place to paste it in."""
+    for made, says in ((Unnamed(), "Unnamed.__new__(Unnamed)"), (Hostile(), "PASTE HERE")):
+        text = build_script(Failure(made, mode="graph", verdict=Verdict.MISMATCH, name="it", **BATCH, **ENTRY))
+        assert says in text, text
+
+
 def test_names_with_line_breaks_and_quotes_do_not_break_the_script() -> None:
     text = build_script(
         Failure(
