@@ -234,4 +234,6 @@ def _relation(entry: Entry) -> str:
     ratio = theory / slope
     if abs(ratio + 1) <= 1e-6:
         return "of the wrong sign"
+    if abs(ratio - 1) < 1e-4:
+        return f"off by {abs(ratio - 1):.2g} of the slope"
     return f"{ratio:.7g} times the slope" if 1e-3 < abs(ratio) < 1e3 else f"{theory:.6g} where the slope is {slope:.6g}"

@@ -65,6 +65,8 @@ class Subject:
         self.witnesses: dict[bytes, Any] = {}  # examples that a mode verified, for the other modes
         self.random = False  # whether the same call was seen to give two results: see gradcheck.harness.asking_again
         self.observations: Any = None  # what eager mode showed, while a search over modes runs
+        self.unseen: list[Any] = []  # variables that are read where no tape sees it
+        self.looked_for_unseen = 0  # on how many batches such variables were looked for
         self.layouts: dict[Any, Any] = {}  # outputs that eager mode gave for arguments of these shapes
 
     # -- calling ---------------------------------------------------------------------------------------------

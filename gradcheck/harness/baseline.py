@@ -262,6 +262,12 @@ def _observe(subject: Subject, args: Sequence[Any], options: Options, *, pull: b
     for variable, value in changed:
         variable.assign(value)
     state = [variable for variable, _ in changed]
+    if outputs is not None and options.wrt != "inputs":
+        own = {id(variable) for variable in state}
+        _look_for_unseen(subject, problem, [v for v, _ in before if v.trainable and id(v) not in own], variables)
+        variables = [*variables, *(v for v in subject.unseen if all(v is not known for known in variables))]
+        for variable, value in changed:
+            variable.assign(value)
     problem = Problem.bind(subject, args, wrt=options.wrt, variables=variables, state=state, order=options.order)
     if options.order > 1 and outputs is not None:
         try:
@@ -289,6 +295,48 @@ def _observe(subject: Subject, args: Sequence[Any], options: Options, *, pull: b
                 gradients = second.pullback(problem.x, cotangents)
                 baseline.pulled = Pulled(cotangents, gradients, second.none_gradients)
     return baseline
+
+
+# On how many batches of a subject variables are looked for that are read unseen: a batch of empty rows shows none.
+_MOST_LOOKED = 8
+
+
+def _look_for_unseen(subject: Subject, problem: Problem, trainable: Sequence[Any], seen: Sequence[Any]) -> None:
+    """Find trainable variables that no tape saw and that move the outputs all the same; ``subject.unseen`` keeps them.
+
+    `tf.stop_gradient` of a variable reads it where no tape looks, so the variable seems to play no part.
+
+    Args:
+        subject: the subject.
+        problem: bound to its inputs alone.
+        trainable: its trainable variables that a call does not change.
+        seen: the variables that a tape saw.
+    """
+    known = {id(variable) for variable in (*seen, *subject.unseen)}
+    candidates = [v for v in trainable if id(v) not in known and (v.dtype.is_floating or v.dtype.is_complex)]
+    if not candidates or subject.looked_for_unseen >= _MOST_LOOKED:
+        return
+    subject.looked_for_unseen += 1
+    eager = EagerExecution(problem)
+    # Away from zeros, times which no variable moves anything.
+    near = problem.x + np.linspace(0.25, 0.5, problem.x.size)
+
+    def outputs(moved: Sequence[Any] = ()) -> np.ndarray:
+        kept = [variable.numpy() for variable in moved]
+        try:
+            for variable, value in zip(moved, kept, strict=True):
+                variable.assign(value + (0.25 * np.abs(value) + 0.25).astype(value.dtype))
+            return eager.forward(near)
+        finally:
+            for variable, value in zip(moved, kept, strict=True):
+                variable.assign(value)
+
+    with contextlib.suppress(Exception):  # a subject may refuse that point, or such weights; then nothing is known
+        usual = outputs()
+        allowed = 1e-3 * np.abs(np.where(np.isfinite(usual), usual, 0.0)).max(initial=0.0)
+        # What differs from call to call is no variable's doing.
+        if not close(outputs(candidates), usual, allowed) and close(outputs(), usual, allowed):
+            subject.unseen += [v for v in candidates if not close(outputs([v]), usual, allowed)]
 
 
 def _in_order(known: Sequence[Any], read: Sequence[Any]) -> list[Any]:

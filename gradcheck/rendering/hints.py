@@ -96,6 +96,19 @@ _OTHER_DTYPES = (
     "tf.cast(..., values.dtype)."
 )
 
+_NO_GRADIENT = (
+    "No batch helps: TensorFlow knows no gradient of this operation. Use one that has a gradient, give it one "
+    "(tf.custom_gradient), or, if nothing is to be learned through it, say so with tf.stop_gradient."
+)
+_NO_KERNEL = (
+    "No batch helps: TensorFlow cannot do this on this device in this mode. Use other settings of the operation or "
+    'another operation, or expect it (expect={"MODE": "ERROR"}).'
+)
+_SINGULAR = (
+    "The matrix has no inverse on this batch. If such a batch is real data, make it regular (add a small multiple of "
+    "the identity); if it can never occur, restrict what is drawn (min_value, max_value, strategies.values)."
+)
+
 _WRONG_ZEROS = (
     "Look at the gradients on the way, first at those that somebody wrote (tf.custom_gradient). The usual reasons are "
     "a formula that is wrong where the input is 0, a sum over repeated indices that was forgotten (tf.gather, a "
@@ -134,6 +147,9 @@ _BY_CAUSE = {
         (rf"\b{BACKWARD}.* do not fit together", _GRADIENT_SHAPE),
         (rf"\b{BACKWARD}.*\bdtypes?\b", _GRADIENT_DTYPE),
         (r"custom_gradient function expected to return|returned too (?:few|many) gradients", _GRADIENT_COUNT),
+        (r"\bTensorFlow has no gradient for the operation ", _NO_GRADIENT),
+        (r"\bimplementations? (?:do|does) not (?:yet |currently )?support ", _NO_KERNEL),
+        (r"\b[Nn]ot invertible\b|\bis singular\b|\bCholesky decomposition was not successful\b", _SINGULAR),
         (rf"of different dtypes, {_FLOATS} and {_FLOATS}|of dtype {_FLOATS} where {_FLOATS} is", _FLOAT_DTYPES),
         (r"of different dtypes, |of dtype \w+ where \w+ is asked for", _OTHER_DTYPES),
     ),

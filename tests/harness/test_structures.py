@@ -299,3 +299,26 @@ def test_a_subject_that_could_not_take_a_batch_is_shown_with_its_arguments() -> 
 
     text = str(gradcheck.check(loss, np.ones((1, 2)), np.ones((1, 2)), modes="graph"))
     assert "the gradient is 3 times the slope" in text
+
+
+@pytest.mark.parametrize("wrt", ["all", "variables"])
+def test_a_variable_that_is_read_where_no_tape_looks(wrt: str) -> None:
+    """`tf.stop_gradient` of a variable leaves it off the tape, as if it played no part."""
+
+    class Stopped(tf.Module):
+        def __init__(self) -> None:
+            super().__init__(name="stopped")
+            self.scale = tf.Variable([2.0, 3.0], dtype=tf.float64, name="scale")
+            self.unused = tf.Variable([2.0, 3.0], dtype=tf.float64, name="unused")
+
+        def __call__(self, values):
+            return values * tf.stop_gradient(self.scale)
+
+    stopped = Stopped()
+    report = gradcheck.check(
+        stopped, Batch(np.ones((1, 1, 2)), np.array([1], np.int32)), modes=["eager", "xla"], wrt=wrt
+    )
+    for result in report.modes.values():
+        assert result.verdict is Verdict.DISCONNECTED
+        assert "variable scale" in result.cause
+    assert stopped.scale.numpy().tolist() == stopped.unused.numpy().tolist() == [2.0, 3.0]

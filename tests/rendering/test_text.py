@@ -218,6 +218,13 @@ ADVICE = [
     (Verdict.ERROR, "ValueError: lengths must be sorted (layer.py:9, in f)", "rows of length 0"),
     (Verdict.ERROR, "Mul: shapes [2] and [3] do not fit together (layer.py:9, in f)", "rows of length 0"),
     (Verdict.ERROR, "the gradient w.r.t. x has another shape than x itself: [], not [2]", "input's shape"),
+    (Verdict.ERROR, "TensorFlow has no gradient for the operation DenseBincount", "Use one that has a gradient"),
+    (
+        Verdict.ERROR,
+        "Conv2D: Current CPU implementations do not yet support dilation rates larger than 1.",
+        "cannot do this on this device",
+    ),
+    (Verdict.ERROR, "InvalidArgumentError: Input is not invertible. (a.py:9, in f)", "has no inverse on this batch"),
     (Verdict.ERROR, "in the backward pass, Mul: shapes [2] and [2, 3] do not fit together", "input's shape"),
     (Verdict.ERROR, "in layer Mine: Mul: arguments of different dtypes, float32 and float64", 'dtype="float32" of the'),
     (Verdict.ERROR, "AddV2: arguments of different dtypes, bfloat16 and float64 (a.py:1)", 'dtype="float32" of the'),
