@@ -17,7 +17,7 @@ from gradcheck.harness.baseline import Baseline, close
 from gradcheck.harness.state import ModeState
 from gradcheck.invariants.comparing import Example
 from gradcheck.invariants.holding import broken_invariant
-from gradcheck.modes import Execution
+from gradcheck.modes import EagerExecution, Execution
 from gradcheck.numerics import Kind
 from gradcheck.randomness import why_it_varies
 from gradcheck.rendering.hints import ALL_OUTPUTS, NOT_LINEAR
@@ -163,4 +163,34 @@ def broken(baseline: Baseline, state: ModeState, found: Examination) -> Finding 
             f"{why and f'; {why}'}"
         )
         return Finding(Verdict.NONDETERMINISTIC, cause, scripted=False)
-    return finding
+    return _another_function(baseline, state.run, found, finding) or finding
+
+
+def _another_function(baseline: Baseline, run: Execution, found: Examination, leak: Finding) -> Finding | None:
+    """DISAGREEMENT where a mode that leaks computes something else than eager mode next to the batch.
+
+    Outputs that are 0 are the same in every mode, whatever is computed: a size that was taken while the function was
+    traced, as in dynamic mode an unknown one, looks like a leak of the padding there.
+    """
+    if run.mode == "eager" or not baseline.deterministic or baseline.twin is not None:
+        return None
+    near = baseline.nearby()
+    mine = run.evaluate(near[None])[0]
+    try:
+        theirs = EagerExecution(baseline.problem).forward(near)
+    except Exception:  # it refuses that point; then nothing is known of it
+        return None
+    if mine.size != theirs.size:
+        return None
+    bound = np.fmax(output_bound(mine, found.noise, found.eps), LAST_DIGITS * np.abs(mine).max(initial=0.0))
+    with np.errstate(invalid="ignore"):
+        beyond = np.intersect1d(np.flatnonzero(np.abs(mine - theirs) > 100 * bound), baseline.rows)
+    if not beyond.size:
+        return None
+    row = int(beyond[np.argmax(np.abs(mine - theirs)[beyond])])
+    where = baseline.problem.outputs.describe(row)
+    cause = (
+        f"next to this batch (every number moved by less than 1 %, or 0.01) {where} is {mine[row]:.9g} here and "
+        f"{theirs[row]:.9g} in eager mode; on the batch itself {leak.cause}"
+    )
+    return Finding(Verdict.DISAGREEMENT, cause, scripted=False)

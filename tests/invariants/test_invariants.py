@@ -281,3 +281,19 @@ def test_a_row_that_is_masked_altogether_in_float32(fill) -> None:
     assert gradcheck.check(right, batch, modes=modes).ok
     report = gradcheck.check(averages_the_padding, batch, modes=modes)
     assert {report[mode].verdict for mode in modes} == {Verdict.PADDING_LEAK}, str(report)
+
+
+def test_a_mode_that_computes_something_else_does_not_leak():
+    """Outputs that are 0 hide that eager mode, which knows the number of steps, heeds the mask."""
+
+    def total(values, lengths):
+        steps = values.shape[1]
+        mask = (
+            tf.ones_like(values) if steps is None else tf.sequence_mask(lengths, steps, values.dtype)[..., tf.newaxis]
+        )
+        return tf.reduce_sum(values * mask, axis=1)
+
+    zeros = Batch(np.zeros((1, 2, 2)), np.array([1], np.int32))
+    found = gradcheck.check(total, zeros, modes="dynamic")["dynamic"]
+    assert found.verdict is Verdict.DISAGREEMENT
+    assert "in eager mode; on the batch itself" in found.cause
