@@ -19,7 +19,7 @@ import pytest
 from gradcheck import recording
 from gradcheck.naming import unnumbered
 from gradcheck.plugin import artifacts
-from gradcheck.plugin.settings import MARKER, Settings, mode_of, settings_of
+from gradcheck.plugin.settings import MARKER, Settings, settings_of, without_mode
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -62,14 +62,7 @@ def announce(item: pytest.Item, report: pytest.TestReport) -> None:
 def _test_of(item: pytest.Item) -> dict[str, Any]:
     """What tells which test a row is from: id, the id without the mode, and the place in the source."""
     path, line, _ = item.location
-    mode, test = mode_of(item), item.nodeid
-    if mode is not None:
-        head, _, parameters = test.partition("[")
-        others = parameters.rstrip("]").split("-")
-        if mode in others:
-            others.remove(mode)
-        test = f"{head}[{'-'.join(others)}]" if others else head
-    return {"nodeid": item.nodeid, "test": test, "file": str(path), "line": (line or 0) + 1}
+    return {"nodeid": item.nodeid, "test": without_mode(item), "file": str(path), "line": (line or 0) + 1}
 
 
 class Recorder:

@@ -16,10 +16,22 @@ from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
 from gradcheck.verdicts import Verdict
 
-__all__ = ["Access", "access_in_an_error", "entry_rows", "failing", "headline", "passing", "render_report"]
+__all__ = [
+    "MOST_ARGUMENT_LINES",
+    "Access",
+    "access_in_an_error",
+    "entry_rows",
+    "failing",
+    "headline",
+    "labelled",
+    "notes_of",
+    "passing",
+    "render_report",
+    "same_failure",
+]
 
 # Longer batches are cut here: a shrunk one is far below it, and the whole text stays at hand in the report.
-_MOST_ARGUMENT_LINES = 14
+MOST_ARGUMENT_LINES = 14
 # Two modes show the same failure when their numbers agree to this, relatively: rounding differs between modes.
 _SAME = 1e-6
 
@@ -58,7 +70,7 @@ def _close(first: float | None, second: float | None) -> bool:
     return abs(first - second) <= _SAME * max(abs(first), abs(second))
 
 
-def _same_failure(first: ModeResult, second: ModeResult) -> bool:
+def same_failure(first: ModeResult, second: ModeResult) -> bool:
     """Whether two modes can be told about in the same words; numbers may differ where an entry is compared anyway."""
     if (first.verdict, first.expected) != (second.verdict, second.expected):
         return False
@@ -78,7 +90,7 @@ def _groups(results: Sequence[ModeResult]) -> list[list[ModeResult]]:
     groups: list[list[ModeResult]] = []
     for result in sorted(results, key=lambda result: -result.verdict.severity):
         for group in groups:
-            if _same_failure(group[0], result):
+            if same_failure(group[0], result):
                 group.append(result)
                 break
         else:
@@ -117,7 +129,8 @@ def entry_rows(entry: Entry, verdict: Verdict) -> list[tuple[str, str]]:
     return rows
 
 
-def _notes(group: Sequence[ModeResult]) -> list[str]:
+def notes_of(group: Sequence[ModeResult]) -> list[str]:
+    """The notes of some results, each once, with the modes where not all have it."""
     notes: dict[str, list[str]] = {}
     for result in group:
         for note in result.notes:
@@ -125,11 +138,12 @@ def _notes(group: Sequence[ModeResult]) -> list[str]:
     return [
         line
         for note, modes in notes.items()
-        for line in _labelled("Note", note if len(modes) == len(group) else f"{note} ({_and(modes)})")
+        for line in labelled("Note", note if len(modes) == len(group) else f"{note} ({_and(modes)})")
     ]
 
 
-def _labelled(label: str, text: str) -> list[str]:
+def labelled(label: str, text: str) -> list[str]:
+    """A paragraph behind a label; nothing where there is no text."""
     return paragraph(f"{label}: {text}") if text else []
 
 
@@ -150,21 +164,21 @@ def _failure(group: Sequence[ModeResult], said: set[str], evidence: Mapping[str,
     words = meaning(result.verdict, result.rule, result.cause)
     if words not in said:
         lines += paragraph(words)
-    lines += _labelled("Cause", result.cause)
+    lines += labelled("Cause", result.cause)
     if result.changed and result.changed not in result.cause:
-        lines += _labelled("Changed", result.changed)
-    lines += _labelled("Expected", _expectation(result))
+        lines += labelled("Changed", result.changed)
+    lines += labelled("Expected", _expectation(result))
     if result.entry is not None:
         entry = result.entry
         where = f"{entry.output} w.r.t. {entry.input}" if entry.input and entry.output else entry.output or entry.input
-        lines += _labelled("Worst entry", where)
+        lines += labelled("Worst entry", where)
         lines += columns(entry_rows(entry, result.verdict), indent=4)
         if result.mode in evidence:
             lines += heat_map_lines(evidence[result.mode], indent=4)
-    lines += _notes(group)
+    lines += notes_of(group)
     advice = hint(result.verdict, result.mode, result.rule, result.cause) if result.verdict.fails else ""
     if advice not in said:
-        lines += _labelled("What to do", advice)
+        lines += labelled("What to do", advice)
     said |= {words, advice}
     return lines
 
@@ -197,7 +211,7 @@ def passing(report: Report) -> list[str]:
     if resolution:
         where = "" if len(passed) == len(report.modes) else f" ({_and(result.mode for result in passed)})"
         lines += paragraph(f"{resolution}{where}")
-    return lines + _notes(fine)
+    return lines + notes_of(fine)
 
 
 @dataclass(frozen=True)
@@ -291,5 +305,5 @@ def failing(report: Report, access: Access) -> list[str]:
     if report.arguments:
         mode = report.failures[0].mode
         rest = "in the case" if access.elsewhere else f"print({access.arguments.replace('MODE', mode)})"
-        lines += ["", "on this batch:", *clipped(broken(report.arguments), _MOST_ARGUMENT_LINES, 2, rest)]
+        lines += ["", "on this batch:", *clipped(broken(report.arguments), MOST_ARGUMENT_LINES, 2, rest)]
     return [*lines, "", *_footer(report, access)]

@@ -36,8 +36,9 @@ def checked(*args, **kwargs):
     if not report.ok:
         raise GradientError(report)
 
-def pretend_search(table={}, **verdicts):
-    # Have gradcheck.search find what the table says of a subject's name, the verdicts of all others.
+def pretend_search(table={}, batch=None, **verdicts):
+    # Have gradcheck.search find what the table says of a subject's name, the verdicts of all others; on a batch of
+    # each mode, where none is given.
     import gradcheck
     from gradcheck.searching import ModeSearch, SearchResult
 
@@ -47,7 +48,7 @@ def pretend_search(table={}, **verdicts):
         for mode in modes:
             verdict = Verdict[{**verdicts, **table.get(name, {})}.get(mode, "PASS")]
             expected = tuple(Verdict[n] for n in [(expect or {}).get(mode)] if n)
-            report = report_of(name, arguments=f"batch of {mode}", **{mode: verdict.name})
+            report = report_of(name, arguments=batch or f"batch of {mode}", **{mode: verdict.name})
             report = dataclasses.replace(
                 report, modes={mode: dataclasses.replace(report[mode], expected=expected)}
             )
