@@ -99,6 +99,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.hookimpl(specname="pytest_runtest_makereport")
 def pytest_gradcheck_shorten(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Leave out of a failure what helps nobody."""
+    tracebacks.leave_out_gradcheck(item, call)
     suites.tell_once(item, call)
 
 
@@ -108,7 +109,6 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put what was recorded on the report."""
-    tracebacks.leave_out_gradcheck(item, call)
     # Here, not in the wrapper above: failures of unittest classes do not pass through it, pytest puts them
     # in `call`.
     report = yield

@@ -251,3 +251,24 @@ def test_what_an_expected_failure_told_is_told_again(run, pytester: pytest.Pytes
     failures = told(run(FAILING_ALIKE))
     assert "What to do:" in failures["test_wrong[graph]"]
     assert "is as in graph: test_it.py::test_wrong[graph]" in failures["test_wrong[dynamic]"]
+
+
+UNITTEST = """
+import gradcheck, unittest
+class TestIt(unittest.TestCase):
+    def test_refused(self):
+        gradcheck.search(len, "no strategy")
+    def test_own_error(self):
+        self.assertEqual(1, 2)
+"""
+
+
+def test_the_inside_of_gradcheck_is_left_out_in_unittest_classes_too(run) -> None:
+    result = run(UNITTEST)
+    result.assert_outcomes(failed=2)
+    shown = result.stdout.str().partition("short test summary")[0]
+    assert shown.count("InputError: search needs a Hypothesis strategy") == 1
+    assert '>       gradcheck.search(len, "no strategy")' in shown
+    assert "AssertionError: 1 != 2" in shown
+    assert "searching.py" not in shown, shown
+    assert "searching.py" in run(UNITTEST, "--full-trace").stdout.str()
