@@ -162,7 +162,7 @@ class Recorder:
     def _left_behind(self, error: GradientError | None) -> dict[str, Any]:
         """The report as JSON, the paths of the files that were written, and what went wrong with them."""
         if error is None:
-            return {"scripts": {}, "cases": {}, "problem": "", "report": None}
+            return {"scripts": {}, "cases": {}, "obstacles": {}, "problem": "", "report": None}
         try:
             return {
                 "scripts": artifacts.write_scripts(self.item, error.report),
@@ -180,6 +180,7 @@ class Recorder:
 
 
 def _rank(result: ModeResult) -> tuple[bool, int]:
+                "obstacles": dict(error.obstacles),
     return (not result.ok, result.verdict.severity)
 
 
@@ -187,6 +188,7 @@ def _errors_in(error: BaseException | None, depth: int = 0) -> Iterator[Gradient
     """Every `GradientError` in ``error``: itself, or the parts of an exception group."""
     from gradcheck.errors import GradientError
 
+                "obstacles": {},
     if error is None or depth > 10:
         return
     if isinstance(error, GradientError):

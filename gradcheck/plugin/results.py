@@ -124,5 +124,6 @@ def _crashed(announced: dict[str, Any], said: str) -> dict[str, Any]:
         "cases": {},
         "problem": "",
         "report": None,
+        "obstacles": {},
         "outcome": "failed",
     }

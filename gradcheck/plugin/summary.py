@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gradcheck.rendering.layout import paragraph
+from gradcheck.rendering.layout import columns, paragraph
 from gradcheck.report import ModeResult
 from gradcheck.results import aligned, mode_result
 
@@ -106,3 +106,5 @@ def command_again(row: dict[str, Any], config: pytest.Config) -> str:
     if row["test"] == row["nodeid"] and failing:  # else the mode is in the id
         command.append(f"--gradcheck-modes={','.join(failing)}")
     return shlex.join(command)
+        for why in [row["obstacles"][mode] for mode in modes[:1] if mode in row["obstacles"]]:
+            lines += columns([("replay", f"none: {why}")], indent=4)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradcheck import recording
 from gradcheck.rendering.alike import wording
@@ -15,6 +15,9 @@ from gradcheck.rendering.layout import broken, clipped, columns, paragraph, text
 from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
 from gradcheck.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from gradcheck.errors import GradientError
 
 __all__ = [
     "MOST_ARGUMENT_LINES",
@@ -255,20 +258,31 @@ def _footer(report: Report, access: Access) -> list[str]:
     return columns(rows, indent=0)
 
 
-def access_in_an_error(*, case: bool) -> Access | None:
+def access_in_an_error(raised: Callable[[], GradientError]) -> Callable[[], Access | None]:
     """For the text of an exception: in a test what it was made from has no name, and the plugin writes it to files.
 
     Args:
-        case: whether that is a search's, whose failing example is written to a file, too.
+        raised: the exception, whose cases say whether the failing example is written to a file, too.
+
+    Returns:
+        What gives the access when the text is made: then nobody listens any more.
     """
-    if not recording.listened():
-        return None
-    replay = ["the command that replays this under any version"] if case else []
-    first = ", ".join(["a script of plain TensorFlow", *replay])
-    return Access(
-        detail='.parts[0]["MODE"].detail of this exception',
-        elsewhere=f"{first} and the command that runs the test again are in the section gradcheck at the end",
-    )
+    heard = recording.listened()
+
+    def access() -> Access | None:
+        if not heard:
+            return None
+        error = raised()
+        replay = (
+            [] if error.cases.keys() <= error.obstacles.keys() else ["the command that replays this under any version"]
+        )
+        first = ", ".join(["a script of plain TensorFlow", *replay])
+        return Access(
+            detail='.parts[0]["MODE"].detail of this exception',
+            elsewhere=f"{first} and the command that runs the test again are in the section gradcheck at the end",
+        )
+
+    return access
 
 
 def render_report(report: Report, access: Access | None = None) -> str:
