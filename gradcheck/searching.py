@@ -430,6 +430,7 @@ def _as_report(result: SearchResult) -> Report:
         wrt="all" if shown is None else shown.wrt,
         scripts=scripts,
         evidence=Evidence.joined(reports),
+        counts={mode: found.counts for mode, found in result.modes.items()},
     )
 
 

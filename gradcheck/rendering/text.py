@@ -30,6 +30,7 @@ __all__ = [
     "notes_of",
     "passing",
     "render_report",
+    "resolution_words",
     "same_failure",
 ]
 
@@ -190,10 +191,13 @@ def _resolution(results: Iterable[ModeResult]) -> str:
     resolutions = [result.resolution for result in results if result.resolution is not None]
     if not resolutions:
         return ""
-    worst = max(resolutions)
-    if not math.isfinite(worst):
-        return "smallest error that would have been seen: not known"
-    return f"smallest error that would have been seen: {number(worst, 2)} of the gradient's size"
+    return resolution_words(max(resolutions))
+
+
+def resolution_words(resolution: float) -> str:
+    """What the coarsest resolution says."""
+    size = f"{number(resolution, 2)} of the gradient's size" if math.isfinite(resolution) else "not known"
+    return f"smallest error that would have been seen: {size}"
 
 
 def passing(report: Report) -> list[str]:

@@ -22,11 +22,13 @@ import dataclasses
 from gradcheck import GradientError, Verdict, recording
 from gradcheck.report import Entry, ModeResult, Report
 
-def report_of(subject="layer", cause="off by 2", arguments="Batch(values=np.array([[1.0]]))", **verdicts):
+def report_of(
+    subject="layer", cause="off by 2", arguments="Batch(values=np.array([[1.0]]))", resolution=None, **verdicts
+):
     modes = {}
     for mode, name in verdicts.items():
         verdict = Verdict[name]
-        modes[mode] = ModeResult(mode, verdict, cause=cause if verdict.fails else "")
+        modes[mode] = ModeResult(mode, verdict, cause=cause if verdict.fails else "", resolution=resolution)
     scripts = {mode: "print('script')\\n" for mode, found in modes.items() if found.verdict.fails}
     return Report(subject, modes, arguments=arguments, versions={"tensorflow": "2.8.4"}, scripts=scripts)
 
