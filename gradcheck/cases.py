@@ -22,12 +22,28 @@ from gradcheck.strategies import Batch
 from gradcheck.strategies._literals import array_from_dict, array_to_dict
 from gradcheck.verdicts import Verdict
 
-__all__ = ["CASE_SCHEMA", "OUTCOMES", "Case", "case_of", "imported_subject", "load_case", "outcome", "replay"]
+__all__ = [
+    "CASE_SCHEMA",
+    "NOT_JSON",
+    "OUTCOMES",
+    "Case",
+    "case_of",
+    "imported_subject",
+    "load_case",
+    "outcome",
+    "replay",
+]
 
 CASE_SCHEMA = 1
 
 #: What a replay can come to: see `outcome`.
 OUTCOMES = ("still there", "changed", "undecided", "gone")
+
+#: Why there is no case of some arguments.
+NOT_JSON = "an argument is of a kind that a file cannot hold"
+
+_NO_SUBJECT = "was defined inside a function, or is held by no module, so it cannot be imported"
+_NO_CALL = "was checked with a call= that cannot be imported, such as a lambda"
 
 # Weights beyond this many numbers are not written: a case file is something to mail and to commit.
 _MOST_WEIGHTS = 1 << 16
@@ -73,6 +89,15 @@ class Case:
         """The batch, where that is what the subject was checked on."""
         one = self.arguments[0] if len(self.arguments) == 1 else None
         return one if isinstance(one, Batch) else None
+
+    @property
+    def obstacle(self) -> str:
+        """Why `replay` has to be told more than the case holds; empty where it has not."""
+        if self.subject is None and self.file is None:
+            return f"{self.name} {_NO_SUBJECT}"
+        if self.called and self.call is None:
+            return f"{self.name} {_NO_CALL}"
+        return ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only; ``schema`` is raised when a key changes its meaning or goes away."""
@@ -263,10 +288,7 @@ def replay(
     chosen = imported_subject(case) if subject is None else subject
     if call is None and case.called:
         if case.call is None:
-            raise InputError(
-                f"{case.name} was checked with a call= that cannot be imported, such as a lambda. Pass it: "
-                "gradcheck.cases.replay(case, call=...)"
-            )
+            raise InputError(f"{case.name} {_NO_CALL}. Pass it: gradcheck.cases.replay(case, call=...)")
         call = load_object(case.call, "call")
     # One of its own: the weights that are set here are no other check's.
     adapter = Subject(chosen, call)
@@ -300,8 +322,8 @@ def imported_subject(case: Case) -> Any:
     """
     if case.subject is None and case.file is None:
         raise InputError(
-            f"{case.name} was defined inside a function, or is held by no module, so it cannot be imported. Pass it: "
-            "gradcheck.cases.replay(case, subject=...), or gradcheck replay --subject pkg.module:name"
+            f"{case.name} {_NO_SUBJECT}. Pass it: gradcheck.cases.replay(case, subject=...), or "
+            "gradcheck replay --subject pkg.module:name"
         )
     if case.subject is None:
         return load_object(str(case.file), "subject")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,9 @@ class GradientError(AssertionError):
         report: what the message was made from.
         parts: the reports of the single batches that failed. A search has one for each failing mode, since each mode
             has a smallest batch of its own; a check of one batch has the report itself.
-        cases: by mode, the failing example as `gradcheck.cases` writes it to a file; of searches only.
+        cases: by mode, the failing example as `gradcheck.cases` writes it to a file. Made when it is looked up: under
+            `hypothesis.given` nobody looks at any but the last failure.
+        obstacles: by mode, why ``gradcheck replay`` cannot run a failing example; of modes that it can run nothing.
     """
 
     def __init__(
@@ -35,14 +38,31 @@ class GradientError(AssertionError):
         report: Report,
         *,
         parts: tuple[Report, ...] = (),
-        cases: Mapping[str, Case] | None = None,
+        cases: Callable[[], Mapping[str, Case | str]] = dict,
         text: Callable[[], str] | None = None,
     ) -> None:
         super().__init__(report)
         self.report = report
         self.parts = parts or (report,)
-        self.cases: Mapping[str, Case] = cases or {}
+        self._make_cases = cases  # a text is why there is none
         self._text = text
+
+    @functools.cached_property
+    def _cases(self) -> Mapping[str, Case | str]:
+        return self._make_cases()
+
+    @property
+    def cases(self) -> Mapping[str, Case]:
+        return {mode: case for mode, case in self._cases.items() if not isinstance(case, str)}
+
+    @property
+    def obstacles(self) -> Mapping[str, str]:
+        found = {mode: case if isinstance(case, str) else case.obstacle for mode, case in self._cases.items()}
+        return {mode: why for mode, why in found.items() if why}
+
+    def tell(self, text: str) -> None:
+        """Have the message say this instead, for whoever shows several failures that are told alike."""
+        self._text = lambda: text
 
     def __str__(self) -> str:
         return str(self.report) if self._text is None else self._text()

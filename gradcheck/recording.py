@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradcheck.report import Report
 
-__all__ = ["defaults", "listened", "publish", "restricted", "subscribe", "unsubscribe", "use_defaults"]
+__all__ = ["defaults", "filled", "listened", "publish", "restricted", "subscribe", "unsubscribe", "use_defaults"]
 
 Callback = Callable[["Report"], None]
 Restrict = Callable[[tuple[str, ...]], tuple[str, ...]]
@@ -58,6 +58,12 @@ def defaults() -> Mapping[str, Any]:
     ``invariants``, ``max_examples``. For those that it gives see `restricted`.
     """
     return _defaults.get()
+
+
+def filled(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a check, with the `defaults` of those that say how it compares: what a replay has to be told."""
+    said = {name: value for name, value in defaults().items() if name in ("wrt", "engine", "invariants")}
+    return {**said, **{name: value for name, value in options.items() if value is not None}}
 
 
 def restricted(modes: tuple[str, ...]) -> tuple[str, ...]:

@@ -202,6 +202,7 @@ class Report:
         scripts: for each failing mode a script that shows the failure with plain TensorFlow and NumPy.
         evidence: for each mode that did not simply pass what its pictures are made from (Jacobians, batch, the
             function along the worst entry), as plain data; measured when it is looked up. See `gradcheck.evidence`.
+        counts: where this is a whole search for whoever listens, by mode how often each verdict was met.
     """
 
     subject: str
@@ -211,6 +212,7 @@ class Report:
     wrt: str = "all"
     scripts: Mapping[str, str] = field(default_factory=dict, repr=False)
     evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, mode: str) -> ModeResult:
         try:

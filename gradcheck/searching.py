@@ -22,7 +22,7 @@ from hypothesis.strategies import SearchStrategy
 
 from gradcheck import recording
 from gradcheck._tensorflow import versions
-from gradcheck.cases import Case, case_of
+from gradcheck.cases import NOT_JSON, Case, case_of
 from gradcheck.encoding import encode
 from gradcheck.errors import GradientError, InputError
 from gradcheck.expectations import expected_verdicts
@@ -215,11 +215,14 @@ class SearchResult:
         if not failing:
             return None
         parts = tuple(found.report for found in failing if found.report is not None)
-        cases = {found.mode: found.case for found in failing if found.case is not None}
+        cases = {found.mode: found.case or NOT_JSON for found in failing if found.verdict.fails}
         from gradcheck.rendering import access_in_an_error, render_search
 
-        access = access_in_an_error(case=True)
-        return GradientError(_as_report(self), parts=parts, cases=cases, text=lambda: render_search(self, access))
+        access = access_in_an_error(lambda: error)
+        error = GradientError(
+            _as_report(self), parts=parts, cases=lambda: cases, text=lambda: render_search(self, access())
+        )
+        return error
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
@@ -340,6 +343,7 @@ def search_with(
         raise InputError(
             f"unknown option {unknown[0]!r} of a search; it takes {', '.join(_OPTIONS)} of gradcheck.check"
         )
+    options = recording.filled(options)
     examples = max_examples if max_examples is not None else defaults.get("max_examples") or settings().max_examples
     if not isinstance(examples, int) or examples < 1:
         raise InputError(f"max_examples must be a whole number of at least 1; got {max_examples!r}")
@@ -426,6 +430,7 @@ def _as_report(result: SearchResult) -> Report:
         wrt="all" if shown is None else shown.wrt,
         scripts=scripts,
         evidence=Evidence.joined(reports),
+        counts={mode: found.counts for mode, found in result.modes.items()},
     )
 
 

@@ -62,7 +62,11 @@ def _convert_dtypes(ctx: click.Context, param: click.Parameter, value: str | Non
 @wrt_option
 @click.option("--expect", multiple=True, metavar="MODE=VERDICT", help="A verdict that is right for a mode; repeatable.")
 @drawing_options("features", "max_batch", "max_length", "poison")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes on this machine.  [one a processor]")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes on this machine, shared out among the interpreters; each gets one at least.  [one a processor]",
+)
 @click.option(
     "--python",
     "pythons",
@@ -161,7 +165,10 @@ def _run(subjects: tuple[str, ...], options: dict[str, Any], store: Any, limits:
         def on_begin(sweep: str, done: int) -> None:
             if quiet:
                 return
-            on = f"on {sum(workers.values())} worker{'s' * (sum(workers.values()) != 1)}"
+            count = sum(workers.values())
+            on = f"on {count} worker{'s' * (count != 1)}"
+            if options["workers"] and count > options["workers"]:
+                on += ", one for each interpreter"
             before = f"; {done} are done from before, --fresh begins anew" if done else ""
             click.echo(f"{len(units)} searches under {', '.join(workers)} {on}{before}", err=True)
 

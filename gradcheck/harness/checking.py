@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from gradcheck import recording
 from gradcheck._tensorflow import tensorflow, versions
+from gradcheck.cases import NOT_JSON, Case, case_of
 from gradcheck.errors import GradientError, InputError
 from gradcheck.expectations import expected_verdicts
 from gradcheck.harness.baseline import Options
@@ -134,9 +135,26 @@ def assert_gradients(subject: Any, *args: Any, **options: Any) -> Report:
     recording.publish(report)
     tell_hypothesis(report, args)
     if not report.ok:
-        access = access_in_an_error(case=False)
-        raise GradientError(report, text=lambda: render_report(report, access))
+        raise _error(subject, args, options, report)
     return report
+
+
+def _error(subject: Any, args: tuple[Any, ...], options: Mapping[str, Any], report: Report) -> GradientError:
+    said = recording.filled(options)  # now: later another test runs
+
+    def cases() -> dict[str, Case | str]:
+        made: dict[str, Case | str] = {}
+        for result in report.failures:
+            if result.verdict.fails:
+                try:
+                    made[result.mode] = case_of(subject, args, result, **said)
+                except InputError:
+                    made[result.mode] = NOT_JSON
+        return made
+
+    access = access_in_an_error(lambda: error)
+    error = GradientError(report, cases=cases, text=lambda: render_report(report, access()))
+    return error
 
 
 def _as_code(args: Sequence[Any]) -> str:

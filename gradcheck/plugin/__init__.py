@@ -94,13 +94,21 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     return result
 
 
+# A second one, not around the others: pytest's own, which puts failures of unittest classes in `call`, runs before it,
+# and the one that makes the report behind it. Of any other name pytest would not see it.
+@pytest.hookimpl(specname="pytest_runtest_makereport")
+def pytest_gradcheck_shorten(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Leave out of a failure what helps nobody."""
+    tracebacks.leave_out_gradcheck(item, call)
+    suites.tell_once(item, call)
+
+
 # https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_runtest_makereport
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put what was recorded on the report."""
-    tracebacks.leave_out_gradcheck(item, call)
     # Here, not in the wrapper above: failures of unittest classes do not pass through it, pytest puts them
     # in `call`.
     report = yield

@@ -32,11 +32,11 @@ def write_scripts(item: pytest.Item, failing: Report) -> dict[str, str]:
 def write_cases(item: pytest.Item, error: GradientError) -> dict[str, str]:
     """Write the failing examples for `gradcheck replay`; their absolute paths by mode.
 
-    Only of subjects that can be imported again: a case of another one would have to be told its subject.
+    Only of those that it can run: a case of a subject that cannot be imported would have to be told it.
     """
     written = {}
     for mode, case in error.cases.items():
-        if case.subject is not None or case.file is not None:
+        if not case.obstacle:
             path = _folder(item.config) / f"{_stem(item, case.name)}-{mode}.json"
             written[str(mode)] = str(case.save(path))
     return written

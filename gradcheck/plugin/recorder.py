@@ -19,7 +19,8 @@ import pytest
 from gradcheck import recording
 from gradcheck.naming import unnumbered
 from gradcheck.plugin import artifacts
-from gradcheck.plugin.settings import MARKER, Settings, mode_of, settings_of
+from gradcheck.plugin.settings import MARKER, Settings, settings_of, without_mode
+from gradcheck.report import jsonable
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -62,14 +63,7 @@ def announce(item: pytest.Item, report: pytest.TestReport) -> None:
 def _test_of(item: pytest.Item) -> dict[str, Any]:
     """What tells which test a row is from: id, the id without the mode, and the place in the source."""
     path, line, _ = item.location
-    mode, test = mode_of(item), item.nodeid
-    if mode is not None:
-        head, _, parameters = test.partition("[")
-        others = parameters.rstrip("]").split("-")
-        if mode in others:
-            others.remove(mode)
-        test = f"{head}[{'-'.join(others)}]" if others else head
-    return {"nodeid": item.nodeid, "test": test, "file": str(path), "line": (line or 0) + 1}
+    return {"nodeid": item.nodeid, "test": without_mode(item), "file": str(path), "line": (line or 0) + 1}
 
 
 class Recorder:
@@ -78,14 +72,18 @@ class Recorder:
     def __init__(self, item: pytest.Item) -> None:
         self.item = item
         self.settings = Settings()
+        self._forget()
+
+    def _forget(self) -> None:
         self._counts: dict[str, dict[str, Counter[str]]] = {}
         self._worst: dict[str, dict[str, ModeResult]] = {}
+        self._coarsest: dict[str, dict[str, float]] = {}
         self._last: dict[str, Report] = {}
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
         """Record inside the block, with the test's settings as defaults of every check in it."""
-        self._counts, self._worst, self._last = {}, {}, {}  # pytest-rerunfailures runs an item again
+        self._forget()  # pytest-rerunfailures runs an item again
         self.settings = settings_of(self.item)
         token = _current.set(self.settings)
         recording.subscribe(self._take)
@@ -100,9 +98,12 @@ class Recorder:
         subject = unnumbered(report.subject)
         counts = self._counts.setdefault(subject, {})
         worst = self._worst.setdefault(subject, {})
+        coarsest = self._coarsest.setdefault(subject, {})
         self._last[subject] = report
         for mode, result in report.modes.items():
-            counts.setdefault(mode, Counter())[result.verdict.value] += 1
+            counts.setdefault(mode, Counter()).update(report.counts.get(mode) or [result.verdict.value])
+            if result.resolution is not None and result.verdict in (Verdict.PASS, Verdict.KINK):
+                coarsest[mode] = max(coarsest.get(mode, 0.0), result.resolution)
             seen = worst.get(mode)
             if seen is None or _rank(result) > _rank(seen):
                 worst[mode] = result
@@ -140,13 +141,14 @@ class Recorder:
         last = self._last.get(subject)
         results: dict[str, ModeResult] = dict(self._worst[subject] if error is None or last is None else last.modes)
         counts = self._counts[subject] if error is None else {}
+        coarsest = self._coarsest.get(subject, {})
         batches = {}
         if error is not None:
             results.update(error.report.modes)
             for part in error.parts:
                 results.update(part.modes)
                 batches.update(dict.fromkeys(part.modes, part.arguments))
-        cells = {}
+        cells: dict[str, dict[str, Any]] = {}
         for mode, result in results.items():
             cells[mode] = {
                 "verdict": result.verdict.value,
@@ -156,6 +158,8 @@ class Recorder:
                 "counts": dict(counts.get(mode, {})),
                 "arguments": batches.get(mode, "") if not result.ok else "",
             }
+            if error is None and mode in coarsest:
+                cells[mode]["resolution"] = jsonable(coarsest[mode])
         versions = last.versions if error is None and last is not None else error.report.versions if error else {}
         return {
             **_test_of(self.item),
@@ -169,11 +173,12 @@ class Recorder:
     def _left_behind(self, error: GradientError | None) -> dict[str, Any]:
         """The report as JSON, the paths of the files that were written, and what went wrong with them."""
         if error is None:
-            return {"scripts": {}, "cases": {}, "problem": "", "report": None}
+            return {"scripts": {}, "cases": {}, "obstacles": {}, "problem": "", "report": None}
         try:
             return {
                 "scripts": artifacts.write_scripts(self.item, error.report),
                 "cases": artifacts.write_cases(self.item, error),
+                "obstacles": dict(error.obstacles),
                 "problem": "",
                 "report": error.report.to_dict(),
             }
@@ -181,6 +186,7 @@ class Recorder:
             return {
                 "scripts": {},
                 "cases": {},
+                "obstacles": {},
                 "problem": f"no script: {type(failed).__name__}: {failed}",
                 "report": dataclasses.replace(error.report, scripts={}).to_dict(),
             }

@@ -76,7 +76,7 @@ class Results:
                 terminalreporter.write_line(line)
         if not self.rows:
             return
-        from gradcheck.plugin.summary import failure_lines, matrix_rows, worth_showing
+        from gradcheck.plugin.summary import failure_lines, foundation_lines, matrix_rows, worth_showing
         from gradcheck.rendering import render_matrix
 
         terminalreporter.section("gradcheck", sep="=")
@@ -87,6 +87,8 @@ class Results:
             terminalreporter.write_line(
                 f"{hidden} {'more ' * bool(shown)}subject{'s' * (hidden != 1)} passed in every mode (-v shows them)"
             )
+        for line in foundation_lines(self.rows, terminalreporter.verbosity):
+            terminalreporter.write_line(line)
         for row in self.failures:
             terminalreporter.write_line("")
             for line in failure_lines(row, self.config):
@@ -122,6 +124,7 @@ def _crashed(announced: dict[str, Any], said: str) -> dict[str, Any]:
         "arguments": "",
         "scripts": {},
         "cases": {},
+        "obstacles": {},
         "problem": "",
         "report": None,
         "outcome": "failed",

@@ -30,6 +30,7 @@ __all__ = [
     "parametrize_modes",
     "settings_of",
     "value_of",
+    "without_mode",
 ]
 
 # Written out here, although the harness has them too: importing that needs NumPy, which costs more than all
@@ -193,6 +194,18 @@ def mode_of(item: Any) -> str | None:
     """The one mode that an item runs in, where it is parametrised over modes."""
     mode = getattr(getattr(item, "callspec", None), "params", {}).get("gradcheck_mode")
     return None if mode is None else str(mode)
+
+
+def without_mode(item: pytest.Item) -> str:
+    """A test's id without its mode: the same for all modes of a test."""
+    mode, test = mode_of(item), item.nodeid
+    if mode is None:
+        return test
+    head, _, parameters = test.partition("[")
+    others = parameters.rstrip("]").split("-")
+    if mode in others:
+        others.remove(mode)
+    return f"{head}[{'-'.join(others)}]" if others else head
 
 
 def parametrize_modes(metafunc: pytest.Metafunc) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gradcheck.rendering.layout import paragraph
+from gradcheck.rendering.layout import columns, paragraph
+from gradcheck.rendering.text import resolution_words
 from gradcheck.report import ModeResult
 from gradcheck.results import aligned, mode_result
 
-__all__ = ["command_again", "failure_lines", "matrix_rows", "worth_showing"]
+__all__ = ["command_again", "failure_lines", "foundation_lines", "matrix_rows", "worth_showing"]
 
 
 # Rows of subjects that pass in every mode are left out where there are more rows than this.
@@ -26,13 +28,8 @@ def matrix_rows(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
     Where several tests check subjects of one name, the test is told as well.
     """
-    tests: dict[str, set[str]] = {}
-    for row in rows:
-        tests.setdefault(row["subject"], set()).add(row["test"])
     named: dict[str, dict[str, ModeResult]] = {}
-    for row in rows:
-        subject = row["subject"]
-        label = subject if len(tests[subject]) == 1 else f"{subject} ({row['test'].split('::', 1)[-1]})"
+    for row, label in zip(rows, _labels(rows), strict=True):
         cells = named.setdefault(label, {})
         for mode, cell in row["modes"].items():
             result = mode_result(mode, cell)
@@ -40,6 +37,17 @@ def matrix_rows(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
             if seen is None or (not result.ok, result.verdict.severity) > (not seen.ok, seen.verdict.severity):
                 cells[mode] = result
     return aligned(named)
+
+
+def _labels(rows: list[dict[str, Any]]) -> list[str]:
+    """For each row its subject, with the test where several tests check subjects of that name."""
+    tests: dict[str, set[str]] = {}
+    for row in rows:
+        tests.setdefault(row["subject"], set()).add(row["test"])
+    return [
+        row["subject"] if len(tests[row["subject"]]) == 1 else f"{row['subject']} ({row['test'].split('::', 1)[-1]})"
+        for row in rows
+    ]
 
 
 def worth_showing(rows: Mapping[str, Mapping[str, Any]], verbosity: int) -> tuple[dict[str, Any], int]:
@@ -52,6 +60,50 @@ def worth_showing(rows: Mapping[str, Mapping[str, Any]], verbosity: int) -> tupl
         if any(result is not None and (result.verdict.value != "PASS" or not result.ok) for result in cells.values())
     }
     return shown, len(rows) - len(shown)
+
+
+def foundation_lines(rows: list[dict[str, Any]], verbosity: int) -> list[str]:
+    """What the verdicts of tests that pass rest on: how many examples, and how small an error would have been seen.
+
+    In a line for the whole run; with ``-v`` in one for each subject; with ``-q`` not at all.
+    """
+    found: dict[str, _Foundation] = {}
+    for row, label in zip(rows, _labels(rows), strict=True):
+        for mode, cell in row["modes"].items():
+            if cell["counts"] and cell["verdict"] in ("PASS", "KINK"):
+                of_subject = found.setdefault(label, _Foundation())
+                count = sum(cell["counts"].values())
+                of_subject.counts[mode] = of_subject.counts.get(mode, 0) + count
+                if cell.get("resolution") is not None:
+                    of_subject.coarsest = max(of_subject.coarsest, (float(cell["resolution"]), mode))
+    if not found or verbosity < 0:
+        return []
+    examples = sum(sum(one.counts.values()) for one in found.values())
+    (coarsest, mode), subject = max((one.coarsest, label) for label, one in found.items())
+    total = f"passed on {examples} example{'s' * (examples != 1)}, each mode counted by itself"
+    if coarsest < 0:  # of no subject it is known
+        return paragraph(total, 0)
+    where = f" ({subject} in {mode})" if len(found) > 1 else f" ({mode})"
+    lines = paragraph(f"{total}; {resolution_words(coarsest)}{where}", 0)
+    if verbosity > 0 and len(found) > 1:
+        lines += columns([(label, one.words()) for label, one in found.items()])
+    return lines
+
+
+@dataclass
+class _Foundation:
+    """Examples by mode, and the coarsest resolution with its mode."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    coarsest: tuple[float, str] = (-1.0, "")
+
+    def words(self) -> str:
+        modes: dict[int, list[str]] = {}
+        for mode, count in self.counts.items():
+            modes.setdefault(count, []).append(mode)
+        words = "; ".join(f"{count} in {', '.join(names)}" for count, names in modes.items())
+        resolution, mode = self.coarsest
+        return words if resolution < 0 else f"{words}; {resolution_words(resolution)} ({mode})"
 
 
 def failure_lines(row: dict[str, Any], config: pytest.Config) -> list[str]:
@@ -68,6 +120,8 @@ def failure_lines(row: dict[str, Any], config: pytest.Config) -> list[str]:
             lines.append("    batch   " + " ".join(cell["arguments"].split()))
         lines += [f"    script  {_short(row['scripts'][mode])}" for mode in modes[:1] if mode in row["scripts"]]
         lines += [f"    replay  gradcheck replay {_short(row['cases'][m])}" for m in modes[:1] if m in row["cases"]]
+        for why in [row["obstacles"][mode] for mode in modes[:1] if mode in row["obstacles"]]:
+            lines += columns([("replay", f"none: {why}")], indent=4)
     lines.append("  again: " + row["again"])
     return lines
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradcheck import recording
 from gradcheck.rendering.alike import wording
@@ -16,10 +16,26 @@ from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
 from gradcheck.verdicts import Verdict
 
-__all__ = ["Access", "access_in_an_error", "entry_rows", "failing", "headline", "passing", "render_report"]
+if TYPE_CHECKING:
+    from gradcheck.errors import GradientError
+
+__all__ = [
+    "MOST_ARGUMENT_LINES",
+    "Access",
+    "access_in_an_error",
+    "entry_rows",
+    "failing",
+    "headline",
+    "labelled",
+    "notes_of",
+    "passing",
+    "render_report",
+    "resolution_words",
+    "same_failure",
+]
 
 # Longer batches are cut here: a shrunk one is far below it, and the whole text stays at hand in the report.
-_MOST_ARGUMENT_LINES = 14
+MOST_ARGUMENT_LINES = 14
 # Two modes show the same failure when their numbers agree to this, relatively: rounding differs between modes.
 _SAME = 1e-6
 
@@ -58,7 +74,7 @@ def _close(first: float | None, second: float | None) -> bool:
     return abs(first - second) <= _SAME * max(abs(first), abs(second))
 
 
-def _same_failure(first: ModeResult, second: ModeResult) -> bool:
+def same_failure(first: ModeResult, second: ModeResult) -> bool:
     """Whether two modes can be told about in the same words; numbers may differ where an entry is compared anyway."""
     if (first.verdict, first.expected) != (second.verdict, second.expected):
         return False
@@ -78,7 +94,7 @@ def _groups(results: Sequence[ModeResult]) -> list[list[ModeResult]]:
     groups: list[list[ModeResult]] = []
     for result in sorted(results, key=lambda result: -result.verdict.severity):
         for group in groups:
-            if _same_failure(group[0], result):
+            if same_failure(group[0], result):
                 group.append(result)
                 break
         else:
@@ -117,7 +133,8 @@ def entry_rows(entry: Entry, verdict: Verdict) -> list[tuple[str, str]]:
     return rows
 
 
-def _notes(group: Sequence[ModeResult]) -> list[str]:
+def notes_of(group: Sequence[ModeResult]) -> list[str]:
+    """The notes of some results, each once, with the modes where not all have it."""
     notes: dict[str, list[str]] = {}
     for result in group:
         for note in result.notes:
@@ -125,11 +142,12 @@ def _notes(group: Sequence[ModeResult]) -> list[str]:
     return [
         line
         for note, modes in notes.items()
-        for line in _labelled("Note", note if len(modes) == len(group) else f"{note} ({_and(modes)})")
+        for line in labelled("Note", note if len(modes) == len(group) else f"{note} ({_and(modes)})")
     ]
 
 
-def _labelled(label: str, text: str) -> list[str]:
+def labelled(label: str, text: str) -> list[str]:
+    """A paragraph behind a label; nothing where there is no text."""
     return paragraph(f"{label}: {text}") if text else []
 
 
@@ -150,21 +168,21 @@ def _failure(group: Sequence[ModeResult], said: set[str], evidence: Mapping[str,
     words = meaning(result.verdict, result.rule, result.cause)
     if words not in said:
         lines += paragraph(words)
-    lines += _labelled("Cause", result.cause)
+    lines += labelled("Cause", result.cause)
     if result.changed and result.changed not in result.cause:
-        lines += _labelled("Changed", result.changed)
-    lines += _labelled("Expected", _expectation(result))
+        lines += labelled("Changed", result.changed)
+    lines += labelled("Expected", _expectation(result))
     if result.entry is not None:
         entry = result.entry
         where = f"{entry.output} w.r.t. {entry.input}" if entry.input and entry.output else entry.output or entry.input
-        lines += _labelled("Worst entry", where)
+        lines += labelled("Worst entry", where)
         lines += columns(entry_rows(entry, result.verdict), indent=4)
         if result.mode in evidence:
             lines += heat_map_lines(evidence[result.mode], indent=4)
-    lines += _notes(group)
+    lines += notes_of(group)
     advice = hint(result.verdict, result.mode, result.rule, result.cause) if result.verdict.fails else ""
     if advice not in said:
-        lines += _labelled("What to do", advice)
+        lines += labelled("What to do", advice)
     said |= {words, advice}
     return lines
 
@@ -173,10 +191,13 @@ def _resolution(results: Iterable[ModeResult]) -> str:
     resolutions = [result.resolution for result in results if result.resolution is not None]
     if not resolutions:
         return ""
-    worst = max(resolutions)
-    if not math.isfinite(worst):
-        return "smallest error that would have been seen: not known"
-    return f"smallest error that would have been seen: {number(worst, 2)} of the gradient's size"
+    return resolution_words(max(resolutions))
+
+
+def resolution_words(resolution: float) -> str:
+    """What the coarsest resolution says."""
+    size = f"{number(resolution, 2)} of the gradient's size" if math.isfinite(resolution) else "not known"
+    return f"smallest error that would have been seen: {size}"
 
 
 def passing(report: Report) -> list[str]:
@@ -197,7 +218,7 @@ def passing(report: Report) -> list[str]:
     if resolution:
         where = "" if len(passed) == len(report.modes) else f" ({_and(result.mode for result in passed)})"
         lines += paragraph(f"{resolution}{where}")
-    return lines + _notes(fine)
+    return lines + notes_of(fine)
 
 
 @dataclass(frozen=True)
@@ -241,20 +262,31 @@ def _footer(report: Report, access: Access) -> list[str]:
     return columns(rows, indent=0)
 
 
-def access_in_an_error(*, case: bool) -> Access | None:
+def access_in_an_error(raised: Callable[[], GradientError]) -> Callable[[], Access | None]:
     """For the text of an exception: in a test what it was made from has no name, and the plugin writes it to files.
 
     Args:
-        case: whether that is a search's, whose failing example is written to a file, too.
+        raised: the exception, whose cases say whether the failing example is written to a file, too.
+
+    Returns:
+        What gives the access when the text is made: then nobody listens any more.
     """
-    if not recording.listened():
-        return None
-    replay = ["the command that replays this under any version"] if case else []
-    first = ", ".join(["a script of plain TensorFlow", *replay])
-    return Access(
-        detail='.parts[0]["MODE"].detail of this exception',
-        elsewhere=f"{first} and the command that runs the test again are in the section gradcheck at the end",
-    )
+    heard = recording.listened()
+
+    def access() -> Access | None:
+        if not heard:
+            return None
+        error = raised()
+        replay = (
+            [] if error.cases.keys() <= error.obstacles.keys() else ["the command that replays this under any version"]
+        )
+        first = ", ".join(["a script of plain TensorFlow", *replay])
+        return Access(
+            detail='.parts[0]["MODE"].detail of this exception',
+            elsewhere=f"{first} and the command that runs the test again are in the section gradcheck at the end",
+        )
+
+    return access
 
 
 def render_report(report: Report, access: Access | None = None) -> str:
@@ -291,5 +323,5 @@ def failing(report: Report, access: Access) -> list[str]:
     if report.arguments:
         mode = report.failures[0].mode
         rest = "in the case" if access.elsewhere else f"print({access.arguments.replace('MODE', mode)})"
-        lines += ["", "on this batch:", *clipped(broken(report.arguments), _MOST_ARGUMENT_LINES, 2, rest)]
+        lines += ["", "on this batch:", *clipped(broken(report.arguments), MOST_ARGUMENT_LINES, 2, rest)]
     return [*lines, "", *_footer(report, access)]

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hypothesis.strategies import tuples
 
 import gradcheck
-from gradcheck import Batch, InputError, Verdict
+from gradcheck import Batch, GradientError, InputError, Verdict, recording
 from gradcheck import strategies as st
 from gradcheck.cases import CASE_SCHEMA, Case, case_of, load_case, outcome, replay
 from gradcheck.cli import main
@@ -260,3 +260,29 @@ def test_arguments_of_a_search_that_draws_arrays() -> None:
         "array"
     ] * 2
     assert replay(result["eager"].case, subject=halved)["eager"].verdict is Verdict.DISCONNECTED
+
+
+def test_a_failing_assertion_has_cases_and_says_why_it_has_none(layers: Path) -> None:
+    module = importlib.import_module("layers_of_cases")
+    batch = Batch(np.ones((1, 1, 1)), [0])
+    # What a marker says, the case says too: a replay knows of no marker.
+    with recording.use_defaults({"wrt": "inputs", "modes": ("eager", "graph")}), pytest.raises(GradientError) as raised:
+        gradcheck.assert_gradients(module.pooled, batch, padding=False)
+    error = raised.value
+    assert list(error.cases) == ["eager", "graph"]
+    assert not error.obstacles
+    case = Case.from_dict(error.cases["graph"].to_dict())
+    assert (case.subject, case.mode, case.verdict) == ("layers_of_cases:pooled", "graph", Verdict.NONFINITE)
+    assert case.options == {"wrt": "inputs", "padding": False}
+    assert outcome(case, replay(case)["graph"]) == "still there"
+
+    with pytest.raises(GradientError) as raised:
+        gradcheck.assert_gradients(lambda values, lengths: module.pooled(values, lengths), batch, modes="eager")
+    assert "held by no module" in raised.value.obstacles["eager"]
+
+
+def test_a_search_s_case_says_what_the_marker_said(layers: Path) -> None:
+    module = importlib.import_module("layers_of_cases")
+    with recording.use_defaults({"wrt": "inputs", "modes": ("eager",)}):
+        found = gradcheck.search(module.pooled, st.batches(features=1), seed=0, max_examples=20)
+    assert found["eager"].case.options == {"wrt": "inputs"}

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from gradcheck import InputError
 from gradcheck.results import read_rows
 
 
@@ -33,6 +34,23 @@ def test_dask_that_is_missing(run, monkeypatch):
     result = run("sweep", "layers:right", "--scheduler", "tcp://127.0.0.1:1")
     assert result.exit_code == 2
     assert "pip install 'tf-gradcheck[distributed]'" in " ".join(result.stderr.split())
+
+
+def test_every_interpreter_has_a_worker_whatever_was_asked_for(run, monkeypatch):
+    from gradcheck.sweep import local
+    from gradcheck.sweep import run as sweeping
+
+    def begin(units, store, *, on_begin, **arguments):
+        on_begin("a sweep", 0)
+        raise InputError("that is enough")
+
+    monkeypatch.setattr(local, "interpreters", lambda pythons: {python.upper(): python for python in pythons})
+    monkeypatch.setattr(sweeping, "sweep", begin)
+    arguments = ("sweep", "layers:right", "--python", "a", "--python", "b", "--modes", "eager", "--store", "kept.db")
+    few = run(*arguments, "--workers", "1").stderr
+    assert "2 searches under A, B on 2 workers, one for each interpreter\n" in few
+    assert "on 3 workers\n" in run(*arguments, "--workers", "3").stderr
+    assert "each gets one at least" in " ".join(run("sweep", "--help").stdout.split())
 
 
 def test_a_real_sweep(run, tmp_path):

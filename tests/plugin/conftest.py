@@ -22,11 +22,13 @@ import dataclasses
 from gradcheck import GradientError, Verdict, recording
 from gradcheck.report import Entry, ModeResult, Report
 
-def report_of(subject="layer", cause="off by 2", arguments="Batch(values=np.array([[1.0]]))", **verdicts):
+def report_of(
+    subject="layer", cause="off by 2", arguments="Batch(values=np.array([[1.0]]))", resolution=None, **verdicts
+):
     modes = {}
     for mode, name in verdicts.items():
         verdict = Verdict[name]
-        modes[mode] = ModeResult(mode, verdict, cause=cause if verdict.fails else "")
+        modes[mode] = ModeResult(mode, verdict, cause=cause if verdict.fails else "", resolution=resolution)
     scripts = {mode: "print('script')\\n" for mode, found in modes.items() if found.verdict.fails}
     return Report(subject, modes, arguments=arguments, versions={"tensorflow": "2.8.4"}, scripts=scripts)
 
@@ -36,8 +38,9 @@ def checked(*args, **kwargs):
     if not report.ok:
         raise GradientError(report)
 
-def pretend_search(table={}, **verdicts):
-    # Have gradcheck.search find what the table says of a subject's name, the verdicts of all others.
+def pretend_search(table={}, batch=None, **verdicts):
+    # Have gradcheck.search find what the table says of a subject's name, the verdicts of all others; on a batch of
+    # each mode, where none is given.
     import gradcheck
     from gradcheck.searching import ModeSearch, SearchResult
 
@@ -47,7 +50,7 @@ def pretend_search(table={}, **verdicts):
         for mode in modes:
             verdict = Verdict[{**verdicts, **table.get(name, {})}.get(mode, "PASS")]
             expected = tuple(Verdict[n] for n in [(expect or {}).get(mode)] if n)
-            report = report_of(name, arguments=f"batch of {mode}", **{mode: verdict.name})
+            report = report_of(name, arguments=batch or f"batch of {mode}", **{mode: verdict.name})
             report = dataclasses.replace(
                 report, modes={mode: dataclasses.replace(report[mode], expected=expected)}
             )

@@ -281,3 +281,53 @@ def test_a_failure_that_is_not_ours_shows_what_was_checked_before(run) -> None:
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["layer*PASS"])
     assert "again: pytest" not in result.stdout.str()
+
+
+RESTING = """
+import pytest
+@pytest.mark.parametrize("n", range(3))
+def test_fine(n): checked('fine', resolution=10.0 ** -(n + 8), eager='PASS', xla='PASS')
+def test_coarse(): checked('coarse', resolution=2e-5, xla='KINK')
+def test_unknown(): checked('unknown', eager='PASS')
+def test_undecided(): checked('undecided', resolution=0.5, xla='UNRESOLVED')
+"""
+
+
+def test_it_says_what_a_pass_rests_on(run, pytester: pytest.Pytester) -> None:
+    said = (
+        "passed on 8 examples, each mode counted by itself; smallest error that would have been seen: 2e-05 of the "
+        "gradient's size (coarse in xla)"
+    )
+    result = run(RESTING, "--gradcheck-json=out.json")
+    assert said in " ".join(result.stdout.str().split())
+    assert "fine (test_fine[0]) " in result.stdout.str()
+    assert "1 in eager, xla" not in result.stdout.str()
+    rows = json.loads((pytester.path / "out.json").read_text())["results"]
+    assert [row["modes"]["xla"].get("resolution") for row in rows if "xla" in row["modes"]] == [
+        1e-8,
+        1e-9,
+        1e-10,
+        2e-5,
+        None,
+    ]
+    loud = " ".join(run(RESTING, "-v").stdout.str().split())
+    assert said in loud
+    assert "fine (test_fine[0]) 1 in eager, xla; smallest error that would have been seen: 1e-08 of the" in loud
+    assert "unknown 1 in eager" in loud
+    assert "passed on" not in run(RESTING, "-q").stdout.str()
+
+
+def test_of_a_search_the_examples_are_counted(run) -> None:
+    result = run(
+        """
+import gradcheck
+from gradcheck.report import Report
+def test_it():
+    found = {"eager": {"PASS": 90, "KINK": 10}, "xla": {"PASS": 60}}
+    recording.publish(dataclasses.replace(report_of(resolution=1e-7, eager="PASS", xla="PASS"), counts=found))
+"""
+    )
+    assert (
+        "passed on 160 examples, each mode counted by itself; smallest error that would have been seen: 1e-07 of the "
+        "gradient's size (xla)"
+    ) in " ".join(result.stdout.str().split())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 SUITE = """
@@ -197,3 +199,76 @@ def test_the_whole_traceback_is_there_for_whoever_asks(run) -> None:
     result = run(REFUSING, "--full-trace", "test_it.py::test_mine")
     result.assert_outcomes(failed=1)
     assert "suites.py" in result.stdout.str()
+
+
+FAILING_ALIKE = """
+import gradcheck
+pretend_search(batch="[1.0]", eager="MISMATCH", graph="MISMATCH", dynamic="MISMATCH", xla="ERROR")
+def wrong(values, lengths): ...
+test_wrong = gradcheck.suite(wrong)
+"""
+
+
+def told(result: pytest.RunResult) -> dict[str, str]:
+    """The failures by the test's name."""
+    text = result.stdout.str().partition("= FAILURES =")[2].partition("= gradcheck =")[0]
+    parts = re.split(r"^_+ (test_\S+) _+$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_what_modes_share_is_told_in_full_once(run) -> None:
+    result = run(FAILING_ALIKE)
+    result.assert_outcomes(failed=4)
+    failures = told(result)
+    assert "What to do:" in failures["test_wrong[eager]"]
+    for mode in ("graph", "dynamic"):
+        assert failures[f"test_wrong[{mode}]"].partition("---")[0].strip() == (
+            f"wrong: MISMATCH in {mode}\n  Cause: off by 2\non this batch:\n  [1.0]\n"
+            "Everything else (what the verdict means, what to do) is as in eager: test_it.py::test_wrong[eager]."
+        )
+    assert "What to do:" in failures["test_wrong[xla]"]  # another verdict
+
+
+def test_another_batch_is_told_in_full(run) -> None:
+    failures = told(
+        run(SUITE.replace('"xla": "MISMATCH"', '"xla": "ERROR", "graph": "ERROR"') + "gradcheck.suite(wrong)")
+    )
+    assert len(failures) == 2
+    assert all("What to do:" in text for text in failures.values())
+
+
+def test_the_first_mode_that_runs_is_told_in_full(run) -> None:
+    (failure,) = told(run(FAILING_ALIKE, "-k", "dynamic")).values()
+    assert "What to do:" in failure
+
+
+def test_what_an_expected_failure_told_is_told_again(run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "import pytest\n"
+        "def pytest_itemcollected(item):\n"
+        "    if 'eager' in item.name: item.add_marker(pytest.mark.xfail)"
+    )
+    failures = told(run(FAILING_ALIKE))
+    assert "What to do:" in failures["test_wrong[graph]"]
+    assert "is as in graph: test_it.py::test_wrong[graph]" in failures["test_wrong[dynamic]"]
+
+
+UNITTEST = """
+import gradcheck, unittest
+class TestIt(unittest.TestCase):
+    def test_refused(self):
+        gradcheck.search(len, "no strategy")
+    def test_own_error(self):
+        self.assertEqual(1, 2)
+"""
+
+
+def test_the_inside_of_gradcheck_is_left_out_in_unittest_classes_too(run) -> None:
+    result = run(UNITTEST)
+    result.assert_outcomes(failed=2)
+    shown = result.stdout.str().partition("short test summary")[0]
+    assert shown.count("InputError: search needs a Hypothesis strategy") == 1
+    assert '>       gradcheck.search(len, "no strategy")' in shown
+    assert "AssertionError: 1 != 2" in shown
+    assert "searching.py" not in shown, shown
+    assert "searching.py" in run(UNITTEST, "--full-trace").stdout.str()

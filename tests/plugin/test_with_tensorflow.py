@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+
+from gradcheck.cases import load_case
 
 pytest.importorskip("tensorflow")
 
@@ -61,6 +64,25 @@ def test_invariant(gradcheck):
 def test_given(gradcheck, batch):
     gradcheck(masked_mean, batch)
 
+@settings(max_examples=10, deadline=None, database=None, derandomize=True)
+@given(batch=st.batches(features=1, max_length=3, min_length=1))
+def test_given_wrong(batch):
+    gc.assert_gradients(module_level, batch, modes="graph")
+
+@tf.custom_gradient
+def module_level(values):
+    return values * values, lambda upstream: upstream * values
+
+@pytest.mark.gradcheck(modes="graph", wrt="inputs")
+def test_local():
+    def inner(values):
+        return module_level(values)
+    gc.assert_gradients(inner, BATCH)
+
+@pytest.mark.gradcheck(modes="graph", wrt="inputs")
+def test_lambda():
+    gc.assert_gradients(module_level, BATCH, call=lambda subject, values: subject(values))
+
 class TestTensorFlowCase(tf.test.TestCase):
     def test_wrong(self):
         gc.assert_gradients(wrong_square, np.array([1.0, 3.0]), modes=["eager"])
@@ -81,7 +103,7 @@ def outcome(run, pytester: pytest.Pytester) -> tuple[pytest.RunResult, dict[str,
 def test_a_suite_of_somebody_else(outcome: tuple[pytest.RunResult, dict[str, dict]], pytester) -> None:
     result, rows = outcome
     # tf.test.TestCase brings a test of its own, test_session, which is skipped.
-    result.assert_outcomes(passed=5, failed=2, skipped=1)
+    result.assert_outcomes(passed=5, failed=5, skipped=1)
     verdicts = {name: {mode: cell["verdict"] for mode, cell in row["modes"].items()} for name, row in rows.items()}
     assert verdicts == {
         "test_fixture": {"eager": "PASS", "graph": "PASS"},
@@ -89,6 +111,9 @@ def test_a_suite_of_somebody_else(outcome: tuple[pytest.RunResult, dict[str, dic
         "test_search": {"graph": "PADDING_LEAK"},
         "test_invariant": {"graph": "PADDING_LEAK"},
         "test_given": {"graph": "PASS"},
+        "test_given_wrong": {"graph": "MISMATCH"},
+        "test_local": {"graph": "MISMATCH"},
+        "test_lambda": {"graph": "MISMATCH"},
         "TestTensorFlowCase::test_wrong": {"eager": "MISMATCH"},
         # The options are the defaults of plain calls too.
         "TestTensorFlowCase::test_right": {"eager": "PASS", "graph": "PASS"},
@@ -114,3 +139,25 @@ def test_the_scripts_it_names_show_the_failure_with_plain_tensorflow(outcome, py
         assert done.ret == 1
         assert "FAILURE REPRODUCED" in done.stdout.str()
         assert "gradcheck" not in Path(script).read_text().replace("tf-gradcheck", "").split("import", 1)[1]
+
+
+def test_it_writes_what_can_be_replayed_and_says_why_not(outcome, pytester) -> None:
+    result, rows = outcome
+    for name in ("test_search", "test_given_wrong", "TestTensorFlowCase::test_wrong"):
+        (case,) = rows[name]["cases"].values()
+        assert rows[name]["obstacles"] == {}
+        assert f"    replay  gradcheck replay {Path(case).relative_to(pytester.path)}" in result.stdout.lines
+        # The file of the smallest example, which Hypothesis met last.
+        assert " ".join(rows[name]["arguments"].split()) in " ".join(result.stdout.str().split())
+    case = rows["test_given_wrong"]["cases"]["graph"]
+    done = pytester.run(sys.executable, "-m", "gradcheck", "replay", case)
+    assert done.ret == 1, done.stdout.str()
+    done.stdout.fnmatch_lines(["*module_level in graph: still there*"])
+    assert load_case(case).batch is not None
+    assert "[[[1.0]]]" in rows["test_given_wrong"]["arguments"]
+    text = " ".join(result.stdout.str().split())
+    assert rows["test_local"]["cases"] == rows["test_lambda"]["cases"] == {}
+    assert "replay none: inner was defined inside a function, or is held by no module, so it cannot be" in text
+    assert "replay none: module_level was checked with a call= that cannot be imported, such as a" in text
+    told = text.partition("_ test_local _")[2].partition("_ test_lambda _")[0]
+    assert "a script of plain TensorFlow and the command that runs the test again" in told
