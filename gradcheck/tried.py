@@ -44,7 +44,7 @@ def tried(rows: Iterable[Row]) -> str:
     if resolutions:
         middle, worst = (f"{number:.1g}" for number in (statistics.median(resolutions), max(resolutions)))
         if middle == worst:
-            parts.append(f"An error of {worst} of the gradient would have been seen.")
+            parts.append(f"An error from {worst} of the gradient on would have been seen.")
         else:
             parts.append(
                 f"The smallest error that would have been seen is at most {middle} of the gradient in half of them, "

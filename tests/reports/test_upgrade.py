@@ -133,7 +133,7 @@ def test_what_right_rests_on() -> None:
     for mode, examples in (("eager", 25), ("graph", 4), ("dynamic", 4), ("xla", 1)):
         searched["modes"][mode]["examples"] = examples
     assert tried(rows([searched])) == (
-        "Each cell that is right rests on 4 to 25 batches. An error of 1e-09 of the gradient would have been seen."
+        "Each cell that is right rests on 4 to 25 batches. An error from 1e-09 of the gradient on would have been seen."
     )
     limited = document("t", "2.8.4")
     del limited["kind"]  # of one check, which is one batch
