@@ -43,7 +43,8 @@ def main() -> None:
         card = desktop.locator("details[data-subject='smooth_l1']")
         card.evaluate("node => { node.open = true; }")
         card.screenshot(path=pictures / "failure.png")
-        phone = browser.new_page(viewport={"width": 390, "height": 760}, color_scheme="dark")
+        # Without motion the page is at its address at once, and not on the way there.
+        phone = browser.new_page(viewport={"width": 390, "height": 760}, color_scheme="dark", reduced_motion="reduce")
         phone.goto(f"{page_file.as_uri()}#matrix")
         phone.screenshot(path=pictures / "phone.png")
         browser.close()

@@ -91,6 +91,11 @@ class History:
         return len(self.spans) > 1
 
     @property
+    def exposed(self) -> bool:
+        """Whether it was refused on some version and runs and is wrong on the next."""
+        return any(_exposes(one.verdict, two.verdict) for one, two in itertools.pairwise(self.spans))
+
+    @property
     def sentence(self) -> str:
         """In words: ``MISMATCH up to 2.13.1, fixed in 2.14.1``; or ``fixed in 2.15.1 or earlier``, where releases
         between did not run.
@@ -111,7 +116,16 @@ class History:
                 first += " or earlier"
             if span.verdict.fails:
                 word = span.verdict.value
-                if last:
+                if number > 0 and _exposes(spans[number - 1].verdict, span.verdict):
+                    where = (
+                        f"since {first}"
+                        if last
+                        else f"in {first}"
+                        if span.first == span.last
+                        else f"from {first} to {span.last}"
+                    )
+                    word = f"runs and is wrong {where} ({word})"
+                elif last:
                     broke = not after_failure
                     again = broke and any(earlier.verdict.fails for earlier in spans[:number])
                     word = (
@@ -134,6 +148,10 @@ class History:
             else:
                 words.append(f"{_fine(span.verdict)} since {first}")
         return ", ".join(words)
+
+
+def _exposes(before: Verdict, after: Verdict) -> bool:
+    return before.refuses and after.fails and not after.refuses
 
 
 def _between(before: str, after: str) -> bool:

@@ -129,6 +129,12 @@ class ModeResult:
             return self.verdict in self.expected
         return not self.verdict.fails
 
+    @property
+    def better(self) -> bool:
+        """True where a failure was expected and it is right: not as expected, and good news all the same."""
+        right = not self.verdict.fails and self.verdict is not Verdict.UNRESOLVED
+        return right and bool(self.expected) and all(verdict.fails for verdict in self.expected)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
         return {

@@ -17,9 +17,11 @@ from gradcheck.files import read_json
 from gradcheck.mode_names import mode_order
 from gradcheck.report import SCHEMA_VERSION, Entry, ModeResult
 from gradcheck.verdicts import Verdict
+from gradcheck.version_names import version_key
 
 __all__ = [
     "Detail",
+    "NoResultsError",
     "Row",
     "aligned",
     "by_version",
@@ -29,6 +31,14 @@ __all__ = [
     "rows_of",
     "version_key",
 ]
+
+
+class NoResultsError(InputError):
+    """A whole document of gradcheck's own that holds no results of checks, so that there is nothing to report."""
+
+
+# What else of gradcheck's lies beside its results, and what it is in words.
+_OTHERS = {"scripts": "what plain scripts showed"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,7 @@ class Detail:
         reason: why the expected verdict is expected.
         counts: how often each verdict was met.
         again: the command that checks it again.
+        examples: how many batches were tried; 0 where the file does not say.
     """
 
     arguments: str = ""
@@ -52,6 +63,7 @@ class Detail:
     reason: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
     again: str = ""
+    examples: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form, without what is empty."""
@@ -62,6 +74,7 @@ class Detail:
             "reason": self.reason,
             "counts": dict(self.counts),
             "again": self.again,
+            "examples": self.examples,
         }
         return {"arguments": self.arguments, **{name: value for name, value in found.items() if value}}
 
@@ -80,6 +93,7 @@ class Row:
         details: what else is known, by mode.
         versions: all versions that the file names: ``python``, ``tensorflow``, ``keras``, ``numpy``.
         origin: the file, or the test, that the row is from.
+        max_examples: how many batches were to be tried in each mode; 0 where the file does not say.
     """
 
     subject: str
@@ -88,6 +102,7 @@ class Row:
     details: Mapping[str, Detail] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     origin: str = field(default="", compare=False)
+    max_examples: int = 0
 
     @property
     def ok(self) -> bool:
@@ -115,6 +130,7 @@ class Row:
             "versions": {**self.versions, "tensorflow": self.tensorflow},
             "modes": {mode: {**result.to_dict(), **self.detail(mode).to_dict()} for mode, result in self.modes.items()},
             "origin": self.origin,
+            **({"max_examples": self.max_examples} if self.max_examples else {}),
         }
 
 
@@ -174,13 +190,14 @@ def read_rows(path: Path | str) -> list[Row]:
     try:
         return [replace(row, origin=row.origin or str(path)) for row in rows_of(document)]
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
 
 
 def rows_of(document: Any) -> list[Row]:
     """The rows of one document: a single result, or a collection with ``results``.
 
     Raises:
+        NoResultsError: where it is whole, and of a kind that holds no results of checks.
         InputError: where the document is not one of gradcheck's, or of a newer schema.
     """
     if not isinstance(document, dict) or "kind" not in document or "schema" not in document:
@@ -188,15 +205,17 @@ def rows_of(document: Any) -> list[Row]:
     schema = document["schema"]
     if not isinstance(schema, int) or schema > SCHEMA_VERSION:
         raise InputError(f"has schema {schema!r}, and this gradcheck reads up to {SCHEMA_VERSION}; update tf-gradcheck")
+    if document["kind"] in _OTHERS:
+        raise NoResultsError(f"holds {_OTHERS[document['kind']]}, which are no results of checks")
     parts = document.get("results")
     if parts is None:
         return [_row(document, {})]
     if not isinstance(parts, list):
         raise InputError("'results' is not a list; the file is damaged")
-    return [_row(part, document.get("versions") or {}) for part in parts]
+    return [_row(part, document.get("versions") or {}, document.get("max_examples")) for part in parts]
 
 
-def _row(part: Any, versions: Mapping[str, Any]) -> Row:
+def _row(part: Any, versions: Mapping[str, Any], max_examples: Any = None) -> Row:
     if not isinstance(part, dict) or "subject" not in part or not isinstance(part.get("modes"), dict):
         raise InputError("holds a result without 'subject' and 'modes'; the file is damaged")
     if not all(isinstance(found, dict) for found in part["modes"].values()):
@@ -211,7 +230,13 @@ def _row(part: Any, versions: Mapping[str, Any]) -> Row:
         details={mode: _detail(part, mode, found[mode]) for mode in modes},
         versions={str(name): str(version) for name, version in versions.items()},
         origin=str(part.get("nodeid") or part.get("origin") or ""),
+        max_examples=_count(part.get("max_examples") or max_examples),
     )
+
+
+def _count(number: Any) -> int:
+    """How many; 0 for what is no number, for nothing depends on it."""
+    return number if isinstance(number, int) and number > 0 else 0
 
 
 def _reports(part: Mapping[str, Any], mode: str) -> list[Mapping[str, Any]]:
@@ -245,14 +270,16 @@ def _detail(part: Mapping[str, Any], mode: str, found: Mapping[str, Any]) -> Det
 
     arguments = found.get("arguments") or next((r["arguments"] for r in reports if r.get("arguments")), "")
     counts = found.get("counts") or {}
+    counts = {str(name): int(count) for name, count in counts.items()} if isinstance(counts, dict) else {}
     return Detail(
         arguments=str(arguments) if notable else "",
         script=str(found.get("script") or by_mode("scripts", str) or "") if notable else "",
         evidence=found.get("evidence") or by_mode("evidence", dict),
         case=found.get("case") or by_mode("cases", dict),
         reason=str(found.get("reason") or ""),
-        counts={str(name): int(count) for name, count in counts.items()} if isinstance(counts, dict) else {},
+        counts=counts,
         again=str(found.get("again") or part.get("again") or ""),
+        examples=_count(found.get("examples")) or sum(counts.values()) or int(part.get("kind") == "report"),
     )
 
 
@@ -260,17 +287,6 @@ def aligned(rows: Mapping[str, Mapping[str, ModeResult]]) -> dict[str, dict[str,
     """Every row with every mode, in the order in which modes are always shown; None where one did not run."""
     modes = sorted({mode for results in rows.values() for mode in results}, key=mode_order)
     return {subject: {mode: results.get(mode) for mode in modes} for subject, results in rows.items()}
-
-
-def version_key(version: str) -> tuple[int, ...]:
-    """Sorts 2.10 after 2.9; a version that is not numbers comes first."""
-    numbers = []
-    for part in version.split("."):
-        digits = "".join(character for character in part if character.isdigit())
-        if not digits:
-            break
-        numbers.append(int(digits))
-    return tuple(numbers)
 
 
 def by_version(rows: Iterable[Row]) -> dict[str, dict[str, dict[str, ModeResult]]]:

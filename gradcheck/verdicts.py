@@ -33,6 +33,11 @@ class Verdict(enum.Enum):
         return self not in (Verdict.PASS, Verdict.KINK, Verdict.UNRESOLVED)
 
     @property
+    def refuses(self) -> bool:
+        """Whether nothing comes out at all, which nobody overlooks; other failures run and are wrong."""
+        return self in (Verdict.CRASH, Verdict.ERROR, Verdict.UNSUPPORTED)
+
+    @property
     def meaning(self) -> str:
         """One sentence for someone who never read a numerics book."""
         return _MEANINGS[self]

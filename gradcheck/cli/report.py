@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import sys
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from gradcheck.cli.common import json_option, say, write_json
 from gradcheck.cli.exits import FOUND, OK
 from gradcheck.errors import InputError
 from gradcheck.files import write_text
-from gradcheck.results import Row, aligned, by_version, merged_document, read_rows
+from gradcheck.results import NoResultsError, Row, aligned, by_version, merged_document, read_rows
+from gradcheck.upgrade import LEGACY, Side, Upgrade, default_sides, find_side, sides
 
 __all__ = ["report", "text_of"]
 
@@ -32,6 +34,22 @@ _MOST_TABLES = 2
 @click.argument("files", nargs=-1, callback=_places)
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained HTML page.")
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables as Markdown.")
+@click.option(
+    "--from", "before", metavar="VERSION", help="Upgrade from this TensorFlow (default: the oldest with most subjects)."
+)
+@click.option(
+    "--to",
+    "after",
+    metavar="VERSION",
+    help="Upgrade to this TensorFlow, such as 2.15 or 2.21+tf_keras (default: the newest with most subjects).",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only subjects with this in their name, or whose whole name fits it (recurrent/*); several with commas, "
+    "or given one by one.",
+)
 @click.option("--title", default="Gradient checks", show_default=True, help="Heading of the HTML page.")
 @click.option(
     "--schema",
@@ -45,6 +63,9 @@ def report(
     files: tuple[Path | str, ...],
     html: Path | None,
     markdown: Path | None,
+    before: str | None,
+    after: str | None,
+    only: tuple[str, ...],
     title: str,
     schema: str | None,
     json_file: Path | None,
@@ -52,7 +73,8 @@ def report(
     """Show the results in FILES, which were written with --json: a matrix of subjects, modes and TensorFlow versions.
 
     A file may also be the store of a sweep: a SQLite file (results.db) or postgresql://user@host/database.
-    Files of different versions are compared: what is broken where, since when, and when it was fixed.
+    Files of different versions are compared: what is broken where, since when, and when it was fixed; and what an
+    upgrade from one version (--from) to another (--to) breaks.
     """
     if schema is not None:
         from gradcheck.schemas import schema_text
@@ -61,26 +83,88 @@ def report(
         return
     if not files:
         raise InputError("no files; give result files that were written with --json, such as results/*.json")
-    rows = [row for path in files for row in read_rows(path)]
-    say(text_of(rows), json_file)
+    rows = _chosen(_read(files), only)
+    chosen = _sides(rows, before, after)
+    say(text_of(rows, chosen), json_file)
     if markdown is not None:
         from gradcheck.rendering.markdown import render_markdown
 
-        write_text(markdown, render_markdown(rows))
+        write_text(markdown, render_markdown(rows, chosen))
     if html is not None:
         from gradcheck.rendering.html import render_html
 
-        write_text(html, render_html(rows, title))
+        write_text(html, render_html(rows, title, chosen))
     write_json(json_file, merged_document(rows))
     sys.exit(OK if all(row.ok for row in rows) else FOUND)
 
 
-def text_of(rows: list[Row]) -> str:
-    """The matrix of each TensorFlow, what fails, and what changed between them."""
+def _read(files: tuple[Path | str, ...]) -> list[Row]:
+    """The rows of all files; files of ours that hold no results are passed over, which is said."""
+    rows: list[Row] = []
+    others: list[str] = []
+    for path in files:
+        try:
+            rows += read_rows(path)
+        except NoResultsError as other:
+            others.append(str(other))
+    if len(others) == len(files):
+        raise InputError("; ".join(others))
+    if others:
+        more = f" (and {len(others) - 1} more such files)" if len(others) > 1 else ""
+        click.echo(f"skipped: {others[0]}{more}", err=True)
+    return rows
+
+
+def _chosen(rows: list[Row], only: tuple[str, ...]) -> list[Row]:
+    """The rows of the subjects that were asked for; all where nothing was said."""
+    patterns = [pattern.strip() for text in only for pattern in text.split(",") if pattern.strip()]
+    if not patterns:
+        return rows
+
+    def fits(subject: str) -> bool:
+        names = (subject, subject.removesuffix(LEGACY))
+        return any(p in subject or any(fnmatch.fnmatchcase(name, p) for name in names) for p in patterns)
+
+    found = [row for row in rows if fits(row.subject)]
+    if rows and not found:
+        raise InputError(f"--only {', '.join(patterns)}: no subject of the files has such a name")
+    return found
+
+
+def _sides(rows: list[Row], before: str | None, after: str | None) -> tuple[Side, Side] | None:
+    """The upgrade to look at; None where there is but one version and none was asked for."""
+    found = sides(rows)
+    usual = default_sides(found)
+    if before is None and after is None:
+        return usual
+    if usual is None and (before is None or after is None):
+        raise InputError("--from and --to compare two versions, and the files hold one")
+    one, two = usual or (None, None)
+    if before is not None:
+        one = find_side(found, before, "--from")
+    if after is not None:
+        two = find_side(found, after, "--to")
+    assert one is not None
+    assert two is not None
+    if one.name == two.name:
+        raise InputError(f"the upgrade is from {one.name} to itself; choose two versions with --from and --to")
+    return one, two
+
+
+def text_of(rows: list[Row], upgrade: tuple[Side, Side] | None = None) -> str:
+    """The matrix of each TensorFlow, what fails, and what changed between them.
+
+    Args:
+        rows: the results.
+        upgrade: from what to what an upgrade is looked at; where omitted none is.
+    """
     from gradcheck.history import histories
     from gradcheck.rendering import render_matrix
     from gradcheck.rendering.failures import failures_of, title_of
+    from gradcheck.rendering.layout import paragraph
+    from gradcheck.rendering.upgrade import render_upgrade
     from gradcheck.rendering.versions import render_versions
+    from gradcheck.tried import tried
 
     if not rows:
         return "The files hold no results."
@@ -92,7 +176,9 @@ def text_of(rows: list[Row]) -> str:
     else:
         for version, subjects in grouped.items():
             lines += [title_of(version), "", render_matrix(aligned(subjects)), ""]
-    failures = failures_of(rows)
+    found = failures_of(rows)
+    failures = [failure for failure in found if not failure.better]
+    better = [failure for failure in found if failure.better]
     if failures:
         lines += ["Not as it should be:"]
         for failure in failures:
@@ -100,17 +186,25 @@ def text_of(rows: list[Row]) -> str:
             if failure.case:
                 lines.append("    smallest case: " + " ".join(failure.case.split()))
         lines.append("")
+    if better:
+        lines += ["Better than expected:"]
+        lines += [f"  {one.subject}, {one.where(len(grouped) > 1)}: {one.words}" for one in better]
+        lines.append("")
     changed = [history for history in told if history.changed]
     if changed:
         lines += ["Changed between versions:"]
         lines += [f"  {one.subject}, {', '.join(one.modes)}: {one.sentence}" for one in changed]
         lines.append("")
-    count = sum(failure.count for failure in failures)
+    if upgrade is not None:
+        lines += [render_upgrade(Upgrade.between(*upgrade)), ""]
+    if rests_on := tried(rows):
+        lines += paragraph(rests_on, indent=0)
+    count, gone = (sum(failure.count for failure in some) for some in (failures, better))
     names = len({row.subject for row in rows})
+    verdict = f"{count} verdict{'s' * (count != 1)} not as it should be" if count else "all as it should be"
+    if gone:
+        verdict = f"{verdict if count else 'nothing worse'}, {gone} better than expected"
     lines.append(
-        f"{names} subject{'s' * (names != 1)}"
-        + (f" on {len(grouped)} versions" if len(grouped) > 1 else "")
-        + ": "
-        + (f"{count} verdict{'s' * (count != 1)} not as it should be" if count else "all as it should be")
+        f"{names} subject{'s' * (names != 1)}{f' on {len(grouped)} versions' if len(grouped) > 1 else ''}: {verdict}"
     )
     return "\n".join(lines)

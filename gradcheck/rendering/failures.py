@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gradcheck.rendering.layout import broken
 from gradcheck.report import ModeResult
 from gradcheck.results import Row
+from gradcheck.version_names import version_key
 
 __all__ = ["Failure", "failures_of", "title_of"]
 
@@ -25,12 +26,14 @@ class Failure:
         subject: its name.
         words: verdict and cause.
         case: the smallest batch as code; empty where it is not known.
-        seen: the modes by version.
+        better: whether it is better than expected: an expected failure that is gone.
+        seen: the modes by version, oldest first.
     """
 
     subject: str
     words: str
     case: str
+    better: bool = False
     seen: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -54,18 +57,19 @@ def words_of(result: ModeResult) -> str:
     verdict = result.verdict.value
     if result.expected:
         verdict += f", expected {' or '.join(expected.value for expected in result.expected)}"
-    return f"{verdict}: {result.cause or result.verdict.meaning}"
+    # What a pass means is no news; that it was not expected is.
+    return verdict if result.better else f"{verdict}: {result.cause or result.verdict.meaning}"
 
 
 def failures_of(rows: Iterable[Row]) -> list[Failure]:
-    """The failures of some rows, in their order."""
+    """What is not as expected in some rows: the oldest versions first, and a subject's modes in their order."""
     found: dict[tuple[str, str, str], Failure] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: version_key(row.tensorflow)):
         for mode, result in row.modes.items():
             if result.ok:
                 continue
             words, case = words_of(result), broken(row.cases.get(mode, ""))
-            failure = found.setdefault((row.subject, words, case), Failure(row.subject, words, case))
+            failure = found.setdefault((row.subject, words, case), Failure(row.subject, words, case, result.better))
             modes = failure.seen.setdefault(row.tensorflow, [])
             if mode not in modes:
                 modes.append(mode)

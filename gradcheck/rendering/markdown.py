@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gradcheck.history import History, histories
-from gradcheck.rendering.failures import failures_of, title_of
+from gradcheck.rendering.failures import Failure, failures_of, title_of
 from gradcheck.report import ModeResult
 from gradcheck.results import Row, aligned, by_version
+from gradcheck.tried import tried
+from gradcheck.upgrade import Outcome, Side, Upgrade
 
 __all__ = ["code_span", "render_markdown"]
 
@@ -15,17 +17,23 @@ __all__ = ["code_span", "render_markdown"]
 _MOST_BATCHES = 200
 
 
-def render_markdown(rows: Iterable[Row]) -> str:
-    """The matrix, what changed between versions, and every failure with its smallest batch, as GitHub's Markdown.
+def render_markdown(rows: Iterable[Row], upgrade: tuple[Side, Side] | None = None) -> str:
+    """What an upgrade breaks, the matrix, what changed between versions, and every failure with its smallest batch, as
+    GitHub's Markdown.
 
     Args:
         rows: from `gradcheck.results.read_rows`; of one TensorFlow version or of many.
+        upgrade: from what to what an upgrade is looked at; where omitted none is.
     """
     rows = list(rows)
     grouped = by_version(rows)
     lines = ["# Gradient checks", ""]
     if not rows:
         return "\n".join([*lines, "The files hold no results.", ""])
+    if rests_on := tried(rows):
+        lines += [rests_on, ""]
+    if upgrade is not None:
+        lines += _upgrade(Upgrade.between(*upgrade))
     told = histories(rows)
     if len(grouped) > 1:
         lines += _versions_table(told, list(grouped))
@@ -47,7 +55,8 @@ def _versions_table(told: Sequence[History], versions: Sequence[str]) -> list[st
         named = history.subject
         cells = [_cell(result) for result in history.results.values()]
         table.append(_line([name, ", ".join(history.modes), *cells]))
-    return [*table, "", "**Bold**: not as it should be. *Italic*: fails as expected. –: not run.", ""]
+    legend = "**Bold**: not as it should be. *Italic*: fails as expected. +: better than expected. –: not run."
+    return [*table, "", legend, ""]
 
 
 def _modes_table(subjects: dict[str, dict[str, ModeResult | None]]) -> list[str]:
@@ -61,8 +70,20 @@ def _cell(result: ModeResult | None) -> str:
         return "–"
     name = result.verdict.value.replace("_", "\\_")
     if not result.ok:
-        return f"**{name}**"
+        return f"{name} +" if result.better else f"**{name}**"
     return f"*{name}*" if result.verdict.fails else name
+
+
+def _upgrade(upgrade: Upgrade) -> list[str]:
+    lines = [f"## Upgrade from TensorFlow {_plain(upgrade.before)} to {_plain(upgrade.after)}", ""]
+    lines += [_plain(upgrade.sentence), ""]
+    for what, count, changes in upgrade.groups if upgrade.compared else ():
+        lines += [f"**{what.value}: {count}**", ""]
+        # What was not run is a gap in the files, and often long: the matrix has it.
+        if changes and what is not Outcome.MISSING:
+            lines += [f"- {code_span(one.subject)}, {', '.join(one.modes)}: {_plain(one.words())}" for one in changes]
+            lines.append("")
+    return lines
 
 
 def _changes(told: Sequence[History]) -> list[str]:
@@ -78,9 +99,15 @@ def _changes(told: Sequence[History]) -> list[str]:
 
 def _failures(rows: Sequence[Row], several: bool) -> list[str]:
     found = failures_of(rows)
+    worse = [failure for failure in found if not failure.better]
+    better = [failure for failure in found if failure.better]
+    return _told("Not as it should be", worse, several) + _told("Better than expected", better, several)
+
+
+def _told(title: str, found: Sequence[Failure], several: bool) -> list[str]:
     if not found:
         return []
-    lines = ["## Not as it should be", ""]
+    lines = [f"## {title}", ""]
     for number, failure in enumerate(found):
         where = f"{code_span(failure.subject)}, {_plain(failure.where(several))}"
         lines.append(f"- {where}: {_plain(failure.words)}")

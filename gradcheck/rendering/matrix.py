@@ -20,7 +20,7 @@ def _cell(entry: Verdict | ModeResult | str | None) -> str:
         return "-"
     if isinstance(entry, ModeResult):
         # Failures must show where there is no colour, and expected ones must not look like failures.
-        mark = " !" if not entry.ok else (" *" if entry.verdict.fails else "")
+        mark = " +" if entry.better else " !" if not entry.ok else (" *" if entry.verdict.fails else "")
         return entry.verdict.value + mark
     if isinstance(entry, Verdict):
         return entry.value + (" !" if entry.fails else "")
@@ -38,8 +38,9 @@ def _shortened(name: str, width: int) -> str:
 def render_matrix(rows: Mapping[str, Mapping[str, Verdict | ModeResult]]) -> str:
     """A table of verdicts, a line for each subject and a column for each mode, at most 100 columns wide.
 
-    ``!`` marks what is not as it should be, ``*`` a failure that was expected, ``-`` what was not run; a legend
-    below explains the marks that occur. Modes are shown in the order in which they are first met.
+    ``!`` marks what is not as it should be, ``*`` a failure that was expected, ``+`` an expected failure that is gone,
+    ``-`` what was not run; a legend below explains the marks that occur. Modes are shown in the order in which they are
+    first met.
 
     Args:
         rows: for each subject, verdicts or results by mode. A bare `Verdict` is unexpected where it fails.
@@ -66,6 +67,7 @@ def render_matrix(rows: Mapping[str, Mapping[str, Verdict | ModeResult]]) -> str
         explanation
         for occurs, explanation in (
             (any(entry.endswith("!") for entry in shown), "! not as it should be"),
+            (any(entry.endswith("+") for entry in shown), "+ better than expected"),
             (any(entry.endswith("*") for entry in shown), "* fails as expected"),
             ("-" in shown, "- not run"),
         )

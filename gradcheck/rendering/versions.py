@@ -8,6 +8,7 @@ from gradcheck.history import History
 from gradcheck.rendering.layout import paragraph
 from gradcheck.report import ModeResult
 from gradcheck.verdicts import Verdict
+from gradcheck.version_names import short_version
 
 __all__ = ["LETTERS", "render_versions"]
 
@@ -46,11 +47,11 @@ def render_versions(told: Sequence[History]) -> str:
     if not notable:
         return f"{quiet} subject{'s' * (quiet != 1)}, each of which passes wherever it ran"
     versions = list(told[0].results)
-    heads = [".".join(version.split(".")[:2]) or "?" for version in versions]
+    heads = [short_version(version) for version in versions]
     margin = max(len(", ".join(history.modes)) for parts in notable.values() for history in parts) + 4
     lines = [" " * margin + " ".join(heads)]
     used: set[Verdict] = set()
-    expected = gaps = gone = False
+    expected = gaps = gone = better = False
     for subject, parts in notable.items():
         lines.append(subject)
         for history in parts:
@@ -62,10 +63,13 @@ def render_versions(told: Sequence[History]) -> str:
                 else:
                     used.add(result.verdict)
                     expected |= result.ok and result.verdict.fails
-                    gone |= not result.ok and not result.verdict.fails
+                    better |= result.better
+                    gone |= not result.ok and not result.verdict.fails and not result.better
             lines.append(("  " + ", ".join(history.modes)).ljust(margin) + " ".join(cells))
     legend = [f"{LETTERS[verdict]} {verdict}" for verdict in LETTERS if verdict in used]
-    legend += ["small letters: expected"] * expected + ["! expected, and gone"] * gone + ["- not run"] * gaps
+    legend += ["small letters: expected"] * expected + ["+ better than expected"] * better
+    legend += ["! another verdict than expected"] * gone
+    legend += ["- not run"] * gaps
     lines += paragraph("(" + ", ".join(legend) + ")", indent=0)
     if quiet:
         lines.append(f"{quiet} more subject{'s' * (quiet != 1)} pass{'es' * (quiet == 1)} wherever run")
@@ -75,7 +79,9 @@ def render_versions(told: Sequence[History]) -> str:
 def _letter(result: ModeResult | None) -> str:
     if result is None:
         return "-"
+    if result.better:
+        return "+"
     letter = LETTERS[result.verdict]
     if not result.ok and not result.verdict.fails:
-        return "!"  # an expected failure that is gone
+        return "!"  # undecided where a failure is expected, say
     return letter.lower() if result.ok and result.verdict.fails else letter

@@ -164,3 +164,76 @@ def test_no_such_file(run) -> None:
     result = run("report", "nothing.json")
     assert result.exit_code == 2
     assert "nothing.json" in result.stderr
+
+
+def test_the_upgrade_that_was_asked_for(run, two: list[Path], tmp_path: Path) -> None:
+    result = run("report", *two, "--markdown", "r.md")
+    assert (
+        "Upgrade from TensorFlow 2.9.3 to 2.10.1:\n  Nothing that works on 2.9.3 is broken on 2.10.1;" in result.output
+    )
+    assert "  Fixed: 1\n    gru, xla: DISAGREEMENT -> PASS\n" in result.output
+    assert "## Upgrade from TensorFlow 2.9.3 to 2.10.1" in (tmp_path / "r.md").read_text()
+    back = run("report", *two, "--from", "2.10", "--to", "2.9", "--html", "r.html").output
+    assert "Upgrade from TensorFlow 2.10.1 to 2.9.3:\n  1 that works on 2.10.1 is broken on 2.9.3;" in back
+    assert "1 that works on 2.10.1 is broken on 2.9.3;" in (tmp_path / "r.html").read_text()
+
+
+def test_an_upgrade_of_which_nothing_is_there(run, two: list[Path]) -> None:
+    for arguments, said in (
+        (("--to", "2.11"), "--to 2.11: there are no results of it; there are those of 2.9.3, 2.10.1"),
+        (("--from", "2.10"), "the upgrade is from 2.10.1 to itself"),
+    ):
+        result = run("report", *two, *arguments)
+        assert result.exit_code == 2
+        assert said in " ".join(result.stderr.split())
+    one = run("report", two[0], "--from", "2.10")
+    assert one.exit_code == 2
+    assert "--from and --to compare two versions, and the files hold one" in " ".join(one.stderr.split())
+
+
+def test_only_some_subjects(run, tmp_path: Path) -> None:
+    names = ("recurrent/gru", "recurrent/lstm", "losses/ctc", "losses/ctc (tf_keras)", "test[xla]")
+    document = {"schema": 1, "kind": "searches", "results": [report(name, "2.8.4", xla="PASS") for name in names]}
+    path = write(tmp_path / "r.json", document)
+    for only, kept in (
+        (("recurrent/*",), names[:2]),
+        (("gru, ctc",), (names[0], *names[2:4])),
+        (("losses/c?c", "--only", "[xla]"), names[2:]),
+    ):
+        run("report", path, "--only", *only, "--json", "kept.json")
+        assert [row.subject for row in read_rows(tmp_path / "kept.json")] == list(kept)
+    result = run("report", path, "--only", "dense")
+    assert result.exit_code == 2
+    assert "--only dense: no subject of the files has such a name" in " ".join(result.stderr.split())
+
+
+def test_what_scripts_showed_is_skipped(run, two: list[Path], tmp_path: Path) -> None:
+    outcomes = {"schema": 1, "kind": "scripts", "versions": {}, "scripts": {"norm": {"outcome": "shows", "output": ""}}}
+    scripts = [write(tmp_path / f"scripts-{number}.json", outcomes) for number in range(3)]
+    result = run("report", *two, *scripts)
+    assert result.exit_code == 1
+    assert "gru, xla: DISAGREEMENT up to 2.9.3, fixed in 2.10.1" in result.output
+    said = " ".join(result.stderr.split())
+    assert f"skipped: {scripts[0]}: holds what plain scripts showed, which are no results of checks" in said
+    assert "(and 2 more such files)" in said
+    assert run("report", *scripts).exit_code == 2
+
+
+def test_better_than_expected_is_not_worse(run, tmp_path: Path) -> None:
+    document = report("gru", "2.8.4", eager="PASS", xla="PASS")
+    document["modes"]["xla"] |= {"expected": ["UNSUPPORTED"]}
+    result = run("report", write(tmp_path / "r.json", document), "--markdown", "r.md", "--html", "r.html")
+    assert result.exit_code == 1  # the expectation is to be taken away
+    assert "Not as it should be" not in result.output
+    assert "Better than expected:\n  gru, xla: PASS, expected UNSUPPORTED\n" in result.output
+    assert "1 subject: nothing worse, 1 better than expected" in result.output
+    assert "| `gru` | PASS | PASS + |" in (tmp_path / "r.md").read_text()
+    page = (tmp_path / "r.html").read_text()
+    assert "<b>1</b> better than expected" in page
+    assert 'id="failures"' not in page
+
+
+def test_versions_stand_in_their_order_whatever_the_order_of_the_files(run, tmp_path: Path) -> None:
+    versions = ("2.15.1", "2.21.0", "2.8.4")
+    paths = [write(tmp_path / f"{version}.json", report("gru", version, xla="MISMATCH")) for version in versions]
+    assert "gru, xla on TensorFlow 2.8.4, 2.15.1, 2.21.0: MISMATCH" in run("report", *paths).output

@@ -151,3 +151,17 @@ def several() -> list[dict[str, Any]]:
             document("<script>alert(1)</script>", version, dynamic="MISMATCH"),
         ]
     return documents
+
+
+def changing() -> list[dict[str, Any]]:
+    """Subjects on two versions, with every kind of change between them."""
+    old, new = "2.8.4", "2.15.1"
+    return [
+        *(document("breaks", old), document("breaks", new, xla="MISMATCH")),
+        *(document("fixed", old, graph="ERROR"), document("fixed", new)),
+        *(document("loops/cut_rows", old, xla="CRASH"), document("loops/cut_rows", new, xla="MISMATCH")),
+        document("loops/stacked", old, eager="ERROR", xla="UNSUPPORTED*"),
+        document("loops/stacked", new, eager="ERROR", xla="DISCONNECTED"),
+        document("new", new),
+        *(document("vague", old), document("vague", new, eager="UNRESOLVED")),
+    ]

@@ -12,7 +12,7 @@ import pytest
 from gradcheck.rendering.html import fragment, render_html
 from gradcheck.results import rows_of
 
-from .documents import VERSIONS, document, larger, several
+from .documents import VERSIONS, changing, document, larger, several
 
 
 def page_text(documents: list[dict[str, Any]]) -> str:
@@ -214,11 +214,75 @@ def test_is_the_upgrade_safe(opened: Any, report: str) -> None:
     page = opened(report)
     outcome = page.locator("#outcome")
     assert outcome.locator("p").inner_text().startswith("2 that work on 2.8.4 are broken on 2.21.0; ")
-    assert outcome.locator("h4").all_inner_texts()[:3] == ["Newly broken: 2", "Fixed: 1", "Broken in both: 2"]
+    assert outcome.locator("h3").all_inner_texts()[:4] == [
+        *("Newly broken: 2", "Refused before, now runs and is wrong: 0", "Fixed: 1", "Broken in both: 2"),
+    ]
     page.select_option("#to", label=VERSIONS[1])
     assert outcome.locator("p").inner_text().startswith("Nothing that works on 2.8.4 is broken on 2.9.3; ")
     page.select_option("#from", label=VERSIONS[1])
     assert outcome.inner_text() == "Choose two different versions."
+
+
+def test_what_the_script_says_of_an_upgrade_is_what_the_page_says_without_it(opened: Any) -> None:
+    unlike = [document("a (tf_keras)", "2.15.1", xla="MISMATCH"), document("a", "2.8.4"), document("a", "2.9.3")]
+    page = opened(page_text([*changing(), *unlike]))
+    outcome = page.locator("#outcome")
+    first = page.evaluate("document.getElementById('outcome').innerHTML.replace(/\\s+/g, ' ').replaceAll('> <', '><')")
+    assert "loops/stacked</a> in xla: UNSUPPORTED → DISCONNECTED" in first
+    assert "2 were refused before, now run and are wrong;" in first
+    page.select_option("#to", label="2.15.1 + tf_keras (1 subject)")
+    assert outcome.locator("p").inner_text() == (
+        "Only 1 of 6 subjects can be compared. "
+        "1 that works on 2.8.4 is broken on 2.15.1 + tf_keras; 3 stay right (counted by subject and mode)."
+    )
+    assert outcome.locator("li a").first.get_attribute("href") == "#a-tf_keras-xla-2.15.1"
+    page.select_option("#to", label="2.15.1")
+    again = page.evaluate("document.getElementById('outcome').innerHTML")
+    assert again == first
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_upgrade_comes_first(opened: Any, report: str, width: int) -> None:
+    page = opened(report, width=width)
+    top = page.locator("#upgrade-title").bounding_box()["y"]
+    assert top < 844
+    assert top < page.locator("#matrix-title").bounding_box()["y"]
+
+
+def test_on_a_phone_what_is_right_everywhere_is_folded_away(opened: Any) -> None:
+    fine = [document(f"fine_{number}", version) for number in range(12) for version in ("2.8.4", "2.9.3")]
+    text = page_text([*several(), *fine])
+    page = opened(text, width=400)
+    shown = page.locator(".gc-matrix tbody:visible")
+    assert shown.count() == 5
+    page.fill("#find", "fine_3")
+    until(page, "document.querySelector('#found').textContent === '1 of 18 subjects'")
+    assert shown.count() == 1
+    page.fill("#find", "")
+    until(page, "document.querySelector('#found').textContent === ''")
+    button = page.get_by_role("button", name="Show the 13 that are right everywhere")
+    button.click()
+    assert shown.count() == 18
+    page.get_by_role("button", name="Hide the 13 that are right everywhere").click()
+    assert shown.count() == 5
+    page.evaluate("location.hash = '#fine_3-xla-2.8.4'")
+    until(page, "document.querySelectorAll('.gc-folded').length === 0")
+    wide_page = opened(text)
+    assert wide_page.locator(".gc-matrix tbody:visible").count() == 18
+    assert wide_page.locator("#unfold:visible").count() == 0
+
+
+def test_an_address_may_be_the_name_as_it_is_printed(opened: Any) -> None:
+    text = page_text([*changing(), document("recurrent/gru (tf_keras)", "2.15.1", xla="MISMATCH")])
+    for address, anchor in (
+        ("#loops/cut_rows-xla-2.15.1", "loops-cut_rows-xla-2.15.1"),
+        ("#recurrent/gru (tf_keras)-xla-2.15.1", "recurrent-gru-tf_keras-xla-2.15.1"),
+    ):
+        page = opened(text, address=address)
+        assert page.locator(f"[id='{anchor}']:visible").count() == 1
+    page = opened(text, address="#loops/cut_rows-eager-2.15.1")  # it is right, and has no card
+    until(page, "scrollY > 0")
+    assert page.locator("[id='subject-loops-cut_rows']").bounding_box()["y"] < 900
 
 
 def test_versions_that_have_nothing_in_common_say_nothing_of_an_upgrade(opened: Any) -> None:

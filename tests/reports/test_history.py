@@ -34,7 +34,12 @@ def rows(line: str, mode: str = "xla") -> list[Row]:
         (".MM..", Trend.UNSTABLE, "right up to 2.8.4, MISMATCH from 2.9.3 to 2.10.1, fixed in 2.15.1 or earlier"),
         ("M..E.", Trend.UNSTABLE, "MISMATCH up to 2.8.4, fixed in 2.9.3, ERROR in 2.15.1, fixed in 2.21.0 or earlier"),
         ("M...E", Trend.UNSTABLE, "MISMATCH up to 2.8.4, fixed in 2.9.3, broken again since 2.21.0 or earlier (ERROR)"),
-        ("EEMMM", Trend.BROKEN, "ERROR up to 2.9.3, MISMATCH since 2.10.1"),
+        ("EEMMM", Trend.BROKEN, "ERROR up to 2.9.3, runs and is wrong since 2.10.1 (MISMATCH)"),
+        (
+            "EEMME",
+            Trend.BROKEN,
+            "ERROR up to 2.9.3, runs and is wrong from 2.10.1 to 2.15.1 (MISMATCH), ERROR since 2.21.0 or earlier",
+        ),
         ("M-.-.", Trend.FIXED, "MISMATCH up to 2.8.4, fixed in 2.10.1 or earlier"),
         ("..???", Trend.SOUND, "right up to 2.9.3, UNRESOLVED since 2.10.1"),
         ("MM???", Trend.FIXED, "MISMATCH up to 2.9.3, undecided since 2.10.1"),
@@ -45,6 +50,7 @@ def test_in_words(line: str, trend: Trend, sentence: str) -> None:
     (history,) = histories(rows(line))
     assert (history.trend, history.sentence) == (trend, sentence)
     assert history.changed == (len(set(line) - {"-"}) > 1)
+    assert history.exposed == ("EM" in line)
 
 
 def test_modes_that_fare_alike_share_a_history() -> None:

@@ -19,7 +19,7 @@ from gradcheck.report import ModeResult, Report
 from gradcheck.results import Row, rows_of
 from gradcheck.verdicts import Verdict
 
-from .documents import document, evidence, larger, several
+from .documents import changing, document, evidence, larger, several
 
 
 def rows(documents: list[dict[str, Any]]) -> list[Row]:
@@ -212,3 +212,37 @@ def test_three_hundred_subjects_on_fourteen_versions_stay_small() -> None:
     page = render_html(rows(many))
     assert len(page) < 4_000_000
     assert page.count('<tbody role="rowgroup" id="subject-') == 300
+
+
+def test_the_upgrade_is_there_without_a_script_and_before_the_matrix() -> None:
+    page = render_html(rows(changing()))
+    assert "2 were refused before, now run and are wrong; 14 stay right" in page
+    assert page.index('id="upgrade"') < page.index('id="matrix"')
+    assert "<h3>Refused before, now runs and is wrong: 2</h3>" in page
+    assert "5 of 6 subjects can be compared" in page
+    changed = [line.history.subject for line in page_of(rows(changing())).changes]
+    assert changed == ["breaks", "fixed", "loops/cut_rows", "loops/stacked"]
+
+
+def test_development_versions_are_called_so_and_not_chosen_where_few_subjects_ran() -> None:
+    some = [document(f"s{number}", version) for number in range(5) for version in ("2.8.4", "2.21.0")]
+    made = page_of(rows([*some, document("s1", "2.22.0-dev20260905")]))
+    assert made.columns == ("2.8", "2.21", "2.22-dev")
+    assert made.upgrade is not None
+    chosen = {choice.value: choice.label for choice in made.upgrade.choices}
+    assert (chosen[made.upgrade.before], chosen[made.upgrade.after]) == ("2.8.4", "2.21.0")
+    assert "2.22.0-dev20260905 (1 subject)" in chosen.values()
+
+
+def test_better_than_expected_is_no_failure() -> None:
+    gone = document("s", "2.8.4")
+    gone["modes"]["xla"]["expected"] = ["UNSUPPORTED"]
+    made = page_of(rows([gone]))
+    assert (made.counts["fail"], made.counts["better"], made.failures) == (0, 1, ())
+    assert (
+        made.better[0].expectation
+        == "UNSUPPORTED was expected here and is gone; if it was fixed, remove the expectation."
+    )
+    assert "The subject is as expected or better, in 4 modes on TensorFlow 2.8.4." in " ".join(
+        render_html(rows([gone])).split()
+    )

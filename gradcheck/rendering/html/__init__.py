@@ -21,6 +21,8 @@ from gradcheck.files import write_text
 from gradcheck.rendering.html.svg import PATTERNS, element
 from gradcheck.rendering.html.view import Cell, page_of
 from gradcheck.results import Row, rows_of
+from gradcheck.upgrade import Side
+from gradcheck.version_names import version_key
 
 __all__ = ["fragment", "render_html", "write_html"]
 
@@ -85,21 +87,24 @@ def _style(*names: str, notebook: bool = False) -> Markup:
     return Markup(colours + "".join(map(_text, names)))
 
 
-def render_html(rows: Iterable[Row], title: str = "Gradient checks") -> str:
+def render_html(rows: Iterable[Row], title: str = "Gradient checks", upgrade: tuple[Side, Side] | None = None) -> str:
     """The report of some rows of results as one HTML page.
 
     Args:
         rows: from `gradcheck.results.read_rows` or `rows_of`; of one TensorFlow version or of many.
         title: its heading.
+        upgrade: from what to what an upgrade is shown first; where omitted from the oldest to the newest version that
+            has most of the subjects. Any other can be chosen on the page.
     """
     from gradcheck import __version__
 
     rows = list(rows)
-    page = page_of(rows, title)
+    page = page_of(rows, title, upgrade)
     script = _text("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     anchors = {block.name: block.anchor for block in page.blocks}
-    origins = list(dict.fromkeys(row.origin for row in rows if row.origin and "::" not in row.origin))
+    ordered = sorted(rows, key=lambda row: version_key(row.tensorflow))
+    origins = list(dict.fromkeys(row.origin for row in ordered if row.origin and "::" not in row.origin))
     shown = ", ".join(origins[:14]) + (f" and {len(origins) - 14} more" if len(origins) > 14 else "")
     rendered: str = (
         _environment()

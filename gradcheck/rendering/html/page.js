@@ -28,14 +28,42 @@ document.addEventListener("DOMContentLoaded", () => {
     setTimeout(() => { button.textContent = words; }, 1600);
   });
 
+  // On a phone the subjects that are right everywhere are folded away until they are asked for.
+  const unfold = byId("unfold");
+  let folded = Boolean(unfold);
+  function fold(away) {
+    if (!unfold) return;
+    folded = away;
+    unfold.setAttribute("aria-expanded", String(!folded));
+    unfold.textContent = `${folded ? "Show" : "Hide"} the ${unfold.dataset.count} that are right everywhere`;
+    // Whoever looks for something finds it, right or not.
+    document.querySelector(".gc-matrix").classList.toggle("gc-folded", folded && !byId("find").value.trim() && !byId("show").value);
+  }
+  unfold?.addEventListener("click", () => fold(!folded));
+
+  // An address of this page, or a name as it is printed, such as loops/map_fn-xla-2.8.4; of what is right, and so has no
+  // address, the subject's line.
+  function addressed() {
+    try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; }
+  }
+  function named(name) {
+    const plain = name.replace(/[^A-Za-z0-9_.]+/g, "-").replace(/^[-.]+|[-.]+$/g, "");
+    const subject = plain.replace(/-(eager|graph|dynamic|xla)(-\d[^-]*(-(dev|rc)\w*)?)?$/, "");
+    return byId(name) ?? byId(plain) ?? byId(`subject-${plain}`) ?? byId(`subject-${subject}`);
+  }
+
   // A link into a card opens it.
   function reveal() {
     all(".gc-target").forEach((node) => node.classList.remove("gc-target"));
-    let target = null;
-    try { target = byId(decodeURIComponent(location.hash.slice(1))); } catch { /* no address of this page */ }
+    const name = addressed();
+    const target = name && named(name);
     if (!target) return;
+    if (target.closest("tbody[data-states=fine]")) fold(false);
     const card = target.closest("details.gc-card");
-    if (!card) return;
+    if (!card) {
+      if (target.id !== name) target.scrollIntoView({ block: "start" }); // the browser does not know this address
+      return;
+    }
     card.open = true;
     if (card !== target) target.classList.add("gc-target");
     card.scrollIntoView({ block: "start" });
@@ -74,6 +102,7 @@ document.addEventListener("DOMContentLoaded", () => {
     }
     all(".gc-by-mode [data-mode]").forEach((cell) => { cell.hidden = !anyMode && !modes.has(cell.dataset.mode); });
     for (const card of cards) card.hidden = !visible.has(card.dataset.subject);
+    fold(folded);
     found.textContent = count === bodies.length ? "" : `${count} of ${bodies.length} subjects`;
   }
   if (form) {
@@ -112,63 +141,110 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   });
 
-  // From one version to another: what the matrix says of both.
+  // From one version to another: what the matrix says of both. The first answer is in the page; the same is said here of
+  // any other pair.
   const from = byId("from"), to = byId("to"), outcome = byId("outcome");
+  const told = from ? JSON.parse(byId("upgrade").dataset.told) : null;
+  const ran = new Map(); // by subject and mode: the line of the matrix, and under "k" that with Keras 2 by tf_keras
+  if (told) for (const body of bodies) {
+    const whole = body.dataset.subject, legacy = whole.endsWith(told.ending);
+    const name = legacy ? whole.slice(0, -told.ending.length) : whole;
+    if (!ran.has(name)) ran.set(name, new Map());
+    for (const line of all("tr", body)) for (const mode of line.dataset.modes.split(" ")) {
+      const found = ran.get(name);
+      if (!found.has(mode)) found.set(mode, {});
+      found.get(mode)[legacy ? "k" : ""] = line;
+    }
+  }
+  function cellOf(lines, side) {
+    const line = lines[side.endsWith("k") ? "k" : ""], column = parseInt(side, 10);
+    const [word, kind] = told.verdicts[line?.dataset.code[column]] ?? ["not run", "none"];
+    return { line, column, word, kind };
+  }
+  function became(before, after) {
+    if (before.kind === "none" || after.kind === "none") return "missing";
+    if (before.kind === "undecided" || after.kind === "undecided") return "undecided";
+    if (before.kind === "right") return after.kind === "right" ? "right" : "broken";
+    if (after.kind === "right") return "fixed";
+    return before.kind === "refused" && after.kind === "wrong" ? "exposed" : "still";
+  }
+  function part(name, entries, count) {
+    const box = document.createElement("details"), summary = document.createElement("summary");
+    box.className = count && (name === "broken" || name === "exposed") ? "gc-outcome gc-bad" : "gc-outcome";
+    box.open = !told.folded.includes(name);
+    const title = document.createElement("h3");
+    title.textContent = `${told.titles[name]}: ${count}`;
+    summary.append(title);
+    box.append(summary);
+    if (!entries.length) return box;
+    const list = document.createElement("ul");
+    for (const { subject, modes, before, after } of entries) {
+      const cell = after.kind === "refused" || after.kind === "wrong" ? after : before;
+      const address = cell.line && all("td.gc-cellbox", cell.line)[cell.column].querySelector("a")?.getAttribute("href");
+      const link = document.createElement(address ? "a" : "span");
+      link.className = "gc-name";
+      if (address) link.href = address;
+      link.textContent = subject;
+      const words = before.word === after.word ? before.word : `${before.word} → ${after.word}`;
+      const item = document.createElement("li");
+      item.append(link, ` in ${modes.join(", ")}: ${words}`);
+      list.append(item);
+    }
+    box.append(list);
+    return box;
+  }
   function upgrade() {
-    const one = Number(from.value), two = Number(to.value);
-    const groups = { broken: [], fixed: [], still: [], unknown: [] };
-    let fine = 0;
-    for (const line of all(".gc-versions tbody tr")) {
-      const before = line.dataset.code[one], after = line.dataset.code[two];
-      const modes = line.dataset.modes.split(" ");
-      const entry = { subject: line.closest("tbody").dataset.subject, modes, link: all("td.gc-cellbox", line)[after === "x" ? two : one].querySelector("a")?.getAttribute("href") };
-      if ("-?".includes(before) || "-?".includes(after)) groups.unknown.push(entry);
-      else if (before === "x") groups[after === "x" ? "still" : "fixed"].push(entry);
-      else if (after === "x") groups.broken.push(entry);
-      else fine += modes.length;
-    }
-    const titles = { broken: "Newly broken", fixed: "Fixed", still: "Broken in both", unknown: "Not known in one of them" };
-    const box = document.createElement("div");
-    box.className = "gc-outcomes";
-    for (const [name, entries] of Object.entries(groups)) {
-      if (name === "unknown" && !entries.length) continue;
-      const part = document.createElement("div");
-      const title = document.createElement("h4");
-      const total = entries.reduce((sum, entry) => sum + entry.modes.length, 0);
-      title.textContent = `${titles[name]}: ${total}`;
-      part.append(title);
-      if (entries.length) {
-        const list = document.createElement("ul");
-        for (const entry of entries) {
-          const item = document.createElement("li");
-          const link = document.createElement(entry.link ? "a" : "span");
-          if (entry.link) link.href = entry.link;
-          link.className = "gc-name";
-          link.textContent = entry.subject;
-          item.append(link, ` in ${entry.modes.join(", ")}`);
-          list.append(item);
-        }
-        part.append(list);
+    const groups = Object.fromEntries([...Object.keys(told.titles), "right"].map((name) => [name, []]));
+    let subjects = 0, compared = 0;
+    for (const subject of [...ran.keys()].sort()) {
+      const alike = new Map();
+      let some = false, both = false;
+      for (const mode of told.modes) {
+        const lines = ran.get(subject).get(mode);
+        if (!lines) continue;
+        const before = cellOf(lines, from.value), after = cellOf(lines, to.value);
+        if (before.kind === "none" && after.kind === "none") continue;
+        some = true;
+        both ||= before.kind !== "none" && after.kind !== "none";
+        const key = `${before.word} ${after.word}`;
+        if (alike.has(key)) alike.get(key).modes.push(mode);
+        else alike.set(key, { subject, modes: [mode], before, after });
       }
-      box.append(part);
+      subjects += some;
+      compared += both;
+      for (const entry of alike.values()) groups[became(entry.before, entry.after)].push(entry);
     }
-    const verdict = document.createElement("p");
-    const count = groups.broken.reduce((sum, entry) => sum + entry.modes.length, 0);
-    const compared = fine + groups.broken.length + groups.fixed.length + groups.still.length;
-    const [first, second] = [from, to].map((select) => select.selectedOptions[0].textContent);
-    verdict.textContent = one === two ? "Choose two different versions."
-      : !compared ? `Nothing was checked on both ${first} and ${second}, so nothing is known of this upgrade.`
-      : `${count || "Nothing"} that ${count > 1 ? "work" : "works"} on ${first} ${count > 1 ? "are" : "is"} broken on ${second}; ${fine} ${fine === 1 ? "stays" : "stay"} right (counted by subject and mode).`;
-    outcome.replaceChildren(verdict, ...(one === two ? [] : [box]));
+    const counts = Object.fromEntries(
+      Object.entries(groups).map(([name, entries]) => [name, entries.reduce((sum, entry) => sum + entry.modes.length, 0)]));
+    const { broken, exposed, right } = counts;
+    const [first, second] = [from, to].map((select) => select.selectedOptions[0].dataset.name);
+    const sentence = document.createElement("p");
+    if (from.value === to.value) sentence.textContent = "Choose two different versions.";
+    else if (!compared) sentence.textContent = `Nothing was checked on both ${first} and ${second}, so nothing is known of this upgrade.`;
+    else {
+      const parts = [broken || right
+        ? `${broken || "Nothing"} that ${broken > 1 ? "work" : "works"} on ${first} ${broken > 1 ? "are" : "is"} broken on ${second}`
+        : `Nothing is known on ${second} of what works on ${first}`];
+      if (exposed) parts.push(`${exposed} ${exposed > 1 ? "were refused before, now run and are" : "was refused before, now runs and is"} wrong`);
+      if (broken || right) parts.push(`${right} ${right === 1 ? "stays" : "stay"} right`);
+      const words = `${parts.join("; ")} (counted by subject and mode).`, some = `${compared} of ${subjects} subjects can be compared.`;
+      sentence.textContent = compared === subjects ? words : 2 * compared < subjects ? `Only ${some} ${words}` : `${words} ${some}`;
+    }
+    const shown = document.createElement("div");
+    shown.className = "gc-outcomes";
+    if (from.value !== to.value && compared) for (const name of Object.keys(told.titles)) {
+      const always = ["broken", "exposed", "fixed", "still"].includes(name);
+      if (always || counts[name]) shown.append(part(name, groups[name], counts[name]));
+    }
+    outcome.replaceChildren(sentence, ...(shown.childElementCount ? [shown] : []));
   }
   if (from) {
     from.addEventListener("change", upgrade);
     to.addEventListener("change", upgrade);
-    upgrade();
   }
 
   // Paper shows what is folded away.
-  let folded = [];
-  addEventListener("beforeprint", () => { folded = all("details:not([open])"); folded.forEach((node) => { node.open = true; }); });
-  addEventListener("afterprint", () => { folded.forEach((node) => { node.open = false; }); });
+  let closed = [];
+  addEventListener("beforeprint", () => { closed = all("details:not([open])"); closed.forEach((node) => { node.open = true; }); });
+  addEventListener("afterprint", () => { closed.forEach((node) => { node.open = false; }); });
 });

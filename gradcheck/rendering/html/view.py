@@ -16,11 +16,16 @@ from gradcheck.rendering.html.batches import BatchPicture, batch_picture
 from gradcheck.rendering.html.heatmaps import HeatMaps, heat_maps
 from gradcheck.rendering.html.outputs import ComparedOutputs, compared_outputs
 from gradcheck.rendering.html.slopes import SlopePlot, slope_plot
+from gradcheck.rendering.html.upgrades import UpgradeView, upgrade_view
 from gradcheck.rendering.layout import broken
 from gradcheck.rendering.text import entry_rows
+from gradcheck.rendering.versions import LETTERS
 from gradcheck.report import ModeResult
-from gradcheck.results import Detail, Row, version_key
+from gradcheck.results import Detail, Row
+from gradcheck.tried import tried
+from gradcheck.upgrade import Side, default_sides, sides
 from gradcheck.verdicts import Verdict
+from gradcheck.version_names import short_version, version_key
 
 __all__ = ["GLYPHS", "Card", "Cell", "Page", "page_of"]
 
@@ -48,7 +53,8 @@ class Cell:
 
     Attributes:
         verdict: the verdict; None where the mode did not run.
-        tone: ``fail``, ``fine``, ``undecided``, ``expected`` or ``none``: how it is coloured. (Cards: also ``kink``.)
+        tone: ``fail``, ``better``, ``fine``, ``undecided``, ``expected`` or ``none``: how it is coloured. (Cards: also
+            ``kink``.)
         glyph: the verdict in a character.
         title: the whole in words.
         href: where it is explained, such as ``#pool-xla-2.8.4``; empty for what needs no explanation.
@@ -161,11 +167,15 @@ class Page:
     counts: Mapping[str, int]
     changes: tuple[Line, ...]
     failures: tuple[Card, ...]
+    better: tuple[Card, ...]
     undecided: tuple[Card, ...]
     corners: tuple[Card, ...]
     expected: tuple[Card, ...]
     used: tuple[Verdict, ...]
     gaps: bool
+    upgrade: UpgradeView | None
+    rests_on: str
+    quiet: int
     verdicts: tuple[Verdict, ...] = tuple(Verdict)
     glyphs: Mapping[Verdict, str] = field(default_factory=lambda: GLYPHS)
 
@@ -189,19 +199,20 @@ class _Anchors:
 
 def _tone(result: ModeResult) -> str:
     if not result.ok:
-        return "fail"
+        return "better" if result.better else "fail"
     if result.verdict.fails:
         return "expected"
     return "undecided" if result.verdict is Verdict.UNRESOLVED else "fine"
 
 
-def _short(version: str) -> str:
-    """2.8 of 2.8.4: versions are told apart by their minor release."""
-    return ".".join(version.split(".")[:2]) if version else "?"
+def page_of(rows: Iterable[Row], title: str = "Gradient checks", upgrade: tuple[Side, Side] | None = None) -> Page:
+    """All that the page shows.
 
-
-def page_of(rows: Iterable[Row], title: str = "Gradient checks") -> Page:
-    """All that the page shows."""
+    Args:
+        rows: the results.
+        title: the heading.
+        upgrade: which is shown first; where omitted that from the oldest to the newest version with most subjects.
+    """
     rows = list(rows)
     versions = tuple(sorted({row.tensorflow for row in rows}, key=version_key))
     modes = tuple(sorted({mode for row in rows for mode in row.modes}, key=mode_order))
@@ -212,13 +223,15 @@ def page_of(rows: Iterable[Row], title: str = "Gradient checks") -> Page:
     cards = _cards(found, told, versions, anchors)
     blocks = _blocks(told, found, by_version, modes, anchors)
     changes = (
-        tuple(line for block in blocks for line in block.lines if line.history.trend.changed) if by_version else ()
+        tuple(line for block in blocks for line in block.lines if line.history.trend.changed or line.history.exposed)
+        if by_version
+        else ()
     )
     tones = [cell.tone for block in blocks for cell in _tones(block, by_version)]
-    counts = {tone: tones.count(tone) for tone in ("fine", "fail", "expected", "undecided")}
+    counts = {tone: tones.count(tone) for tone in ("fine", "fail", "better", "expected", "undecided")}
     counts["subjects"] = len(blocks)
     counts["failing"] = sum("fail" in block.states.split() for block in blocks)
-    shorts = [_short(version) for version in versions]
+    shorts = [short_version(version) for version in versions]
     labels = tuple(
         short if shorts.count(short) == 1 else version or "?" for short, version in zip(shorts, versions, strict=True)
     )
@@ -233,12 +246,33 @@ def page_of(rows: Iterable[Row], title: str = "Gradient checks") -> Page:
         counts=counts,
         changes=changes,
         failures=tuple(card for card in cards if card.tone == "fail"),
+        better=tuple(card for card in cards if card.tone == "better"),
         undecided=tuple(card for card in cards if card.tone == "undecided"),
         corners=tuple(card for card in cards if card.tone == "kink"),
         expected=tuple(card for card in cards if card.tone == "expected"),
         used=tuple(verdict for verdict in reversed(Verdict) if verdict in met),
         gaps=any(cell.verdict is None for block in blocks for line in block.lines for cell in line.cells),
+        upgrade=_upgrade(rows, upgrade, versions, modes, found) if by_version else None,
+        rests_on=tried(rows),
+        quiet=sum(block.states == "fine" for block in blocks),
     )
+
+
+def _upgrade(
+    rows: Sequence[Row],
+    chosen: tuple[Side, Side] | None,
+    versions: Sequence[str],
+    modes: Sequence[str],
+    found: Mapping[tuple[str, str, str], Occurrence],
+) -> UpgradeView | None:
+    every = sides(rows)
+    chosen = chosen or default_sides(every)
+
+    def href(subject: str, mode: str, version: str) -> str:
+        occurrence = found.get((subject, mode, version))
+        return "" if occurrence is None else _href(occurrence)
+
+    return None if chosen is None else upgrade_view(every, chosen, versions, modes, href)
 
 
 def _occurrences(rows: Sequence[Row], anchors: _Anchors) -> dict[tuple[str, str, str], Occurrence]:
@@ -266,13 +300,18 @@ def _cell(subject: str, modes: Sequence[str], version: str, found: Mapping[tuple
     result = first.result
     tone = _tone(result)
     words = f"{result.verdict}, as expected" if tone == "expected" else result.verdict.value
-    if tone == "fail" and not result.verdict.fails:
+    if tone in ("fail", "better") and not result.verdict.fails:
         words += ", not the expected " + " or ".join(verdict.value for verdict in result.expected)
     title = f"{subject}, {', '.join(modes)}" + (f", TensorFlow {version}" if version else "") + f": {words}"
     if result.cause:
         title += f". {result.cause}"
-    href = "" if tone == "fine" and not _is_shown_corner(first) else f"#{first.anchor}"
-    return Cell(result.verdict, tone, GLYPHS[result.verdict], title, href)
+    return Cell(result.verdict, tone, GLYPHS[result.verdict], title, _href(first))
+
+
+def _href(occurrence: Occurrence) -> str:
+    """Where it is explained; empty for what needs no explanation."""
+    plain = _tone(occurrence.result) == "fine" and not _is_shown_corner(occurrence)
+    return "" if plain else f"#{occurrence.anchor}"
 
 
 def _blocks(
@@ -304,11 +343,8 @@ def _blocks(
 
 
 def _code(cells: Sequence[Cell]) -> str:
-    """A character a column, for the page's script: ``x`` fails, ``.`` works, ``?`` undecided, ``-`` not run."""
-    return "".join(
-        "-" if cell.verdict is None else "x" if cell.verdict.fails else "?" if cell.tone == "undecided" else "."
-        for cell in cells
-    )
+    """A character a column, for the page's script: the verdict's letter, ``-`` where it was not run."""
+    return "".join("-" if cell.verdict is None else LETTERS[cell.verdict] for cell in cells)
 
 
 def _tones(block: SubjectBlock, by_version: bool) -> list[Cell]:
@@ -342,7 +378,7 @@ def _cards(
         shown = max(occurrences, key=_worth)
         history = sentences[subject, shown.mode] if len(versions) > 1 else ""
         cards.append(_card(subject, tone, occurrences, shown, history, versions, anchors))
-    order = {"fail": 0, "undecided": 1, "kink": 2, "expected": 3}
+    order = {"fail": 0, "undecided": 1, "kink": 2, "expected": 3, "better": 4}
     return sorted(cards, key=lambda card: (card.subject, order[card.tone], -card.verdict.severity))
 
 
@@ -387,7 +423,7 @@ def _ranges(seen: Sequence[str], versions: Sequence[str]) -> str:
         return "every version"
     parts = []
     for run in runs(seen, versions):
-        names = [_short(version) for version in run]
+        names = [short_version(version) for version in run]
         parts.append(f"{names[0]} to {names[-1]}" if len(names) > 2 else ", ".join(names))
     return ", ".join(parts)
 
@@ -413,11 +449,15 @@ def _card(
             others.setdefault(occurrence.detail.arguments, []).append(occurrence)
     expected = " or ".join(verdict.value for verdict in result.expected)
     expectation = ""
-    if tone == "fail" and result.expected:
+    if tone in ("fail", "better") and result.expected:
         expectation = (
             f"{expected} was expected here, not {result.verdict}."
             if result.verdict.fails
             else f"{expected} was expected here and is gone; if it was fixed, remove the expectation."
+            if tone == "better"
+            else f"{expected} was expected here; whether it is gone could not be told."
+            if result.verdict is Verdict.UNRESOLVED
+            else f"{expected} was expected here, not {result.verdict}."
         )
     elif tone == "expected":
         expectation = f"{expected} is expected here."

@@ -1,0 +1,156 @@
+"""From one version to another: what breaks, what was refused and is wrong now, what is fixed; what can be chosen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gradcheck.errors import InputError
+from gradcheck.rendering.markdown import render_markdown
+from gradcheck.rendering.upgrade import render_upgrade
+from gradcheck.results import Row, rows_of
+from gradcheck.tried import tried
+from gradcheck.upgrade import Outcome, Side, Upgrade, default_sides, find_side, outcome, sides
+from gradcheck.verdicts import Verdict
+from gradcheck.version_names import short_version, version_key
+
+from .documents import changing, document
+
+
+def rows(documents: list[dict[str, Any]]) -> list[Row]:
+    return [row for one in documents for row in rows_of(json.loads(json.dumps(one)))]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        ("PASS", "KINK", Outcome.RIGHT),
+        ("PASS", "UNSUPPORTED", Outcome.BROKEN),
+        ("KINK", "MISMATCH", Outcome.BROKEN),
+        ("UNSUPPORTED", "DISCONNECTED", Outcome.EXPOSED),
+        ("CRASH", "MISMATCH", Outcome.EXPOSED),
+        ("ERROR", "PADDING_LEAK", Outcome.EXPOSED),
+        ("CRASH", "UNSUPPORTED", Outcome.STILL),
+        ("MISMATCH", "ERROR", Outcome.STILL),
+        ("MISMATCH", "NONFINITE", Outcome.STILL),
+        ("UNSUPPORTED", "PASS", Outcome.FIXED),
+        ("UNRESOLVED", "MISMATCH", Outcome.UNDECIDED),
+    ],
+)
+def test_what_becomes_of_a_mode(before: str, after: str, what: Outcome) -> None:
+    assert outcome(Verdict[before], Verdict[after]) is what
+    assert outcome(None, Verdict[after]) is outcome(Verdict[before], None) is Outcome.MISSING
+
+
+def test_an_upgrade_in_the_terminal_and_as_markdown() -> None:
+    found = rows(changing())
+    chosen = default_sides(sides(found))
+    assert chosen is not None
+    text = render_upgrade(Upgrade.between(*chosen))
+    assert text.isascii()
+    assert text.splitlines() == [
+        "Upgrade from TensorFlow 2.8.4 to 2.15.1:",
+        "  1 that works on 2.8.4 is broken on 2.15.1; 2 were refused before, now run and are wrong; 14 stay",
+        "  right (counted by subject and mode). 5 of 6 subjects can be compared.",
+        "  Newly broken: 1",
+        "    breaks, xla: PASS -> MISMATCH",
+        "  Refused before, now runs and is wrong: 2",
+        "    loops/cut_rows, xla: CRASH -> MISMATCH",
+        "    loops/stacked, xla: UNSUPPORTED -> DISCONNECTED",
+        "  Fixed: 1",
+        "    fixed, graph: ERROR -> PASS",
+        "  Broken in both: 1",
+        "    loops/stacked, eager: ERROR",
+        "  Undecided in one of them: 1",
+        "    vague, eager: PASS -> UNRESOLVED",
+        "  Not run on one of them: 4",
+    ]
+    lines = render_markdown(found, chosen).splitlines()
+    assert "## Upgrade from TensorFlow 2.8.4 to 2.15.1" in lines
+    assert "- `loops/stacked`, xla: UNSUPPORTED → DISCONNECTED" in lines
+
+
+def test_a_version_with_few_subjects_is_not_chosen_but_can_be() -> None:
+    many = [document(f"s{number}", version) for number in range(6) for version in ("2.8.4", "2.10.1", "2.9.3")]
+    partly = [document("s0", "2.7.4"), *many, document("s1", "2.22.0-dev20260905"), document("s1", "2.22.0")]
+    found = sides(rows(partly))
+    assert [side.name for side in found] == ["2.7.4", "2.8.4", "2.9.3", "2.10.1", "2.22.0-dev20260905", "2.22.0"]
+    chosen = default_sides(found)
+    assert chosen is not None
+    assert [side.name for side in chosen] == ["2.8.4", "2.10.1"]
+    upgrade = Upgrade.between(chosen[0], find_side(found, "2.22-dev", "--to"))
+    assert upgrade.sentence == (
+        "Only 1 of 6 subjects can be compared. Nothing that works on 2.8.4 is broken on 2.22.0-dev20260905; 4 stay "
+        "right (counted by subject and mode)."
+    )
+    assert find_side(found, "2.22", "--to").name == "2.22.0"
+    with pytest.raises(InputError, match=r"--to 2.1: there are no results of it; there are those of 2.7.4, 2.8.4"):
+        find_side(found, "2.1", "--to")
+    assert default_sides(sides(rows([document("s", "2.8.4")]))) is None
+
+
+def test_with_tf_keras_the_subjects_of_keras_2_are_compared() -> None:
+    found = sides(
+        rows(
+            [
+                document("gru", "2.8.4"),
+                document("gru", "2.21.0"),
+                document("gru (tf_keras)", "2.21.0", xla="MISMATCH"),
+            ]
+        )
+    )
+    assert [side.name for side in found] == ["2.8.4", "2.21.0", "2.21.0 + tf_keras"]
+    for text, broken in (("2.21", 0), ("2.21+tf_keras", 1), ("2.21.0 + tf_keras", 1)):
+        upgrade = Upgrade.between(found[0], find_side(found, text, "--to"))
+        assert (upgrade.compared, upgrade.subjects, upgrade.count(Outcome.BROKEN)) == (1, 1, broken)
+    with pytest.raises(InputError, match=r"there are those of 2.8.4, 2.21.0, 2.21.0\+tf_keras"):
+        find_side(found, "2.8+tf_keras", "--from")
+
+
+def test_versions_in_their_order_and_in_short() -> None:
+    ordered = [
+        "",
+        "2.8.4",
+        "2.10.1",
+        "2.21.0-dev20260101",
+        "2.21.0-rc0",
+        "2.21.0rc1",
+        "2.21.0",
+        "2.21.1",
+        "2.22.0.dev7",
+    ]
+    assert sorted(ordered, key=version_key) == ordered
+    assert [short_version(version) for version in ordered] == [
+        *("?", "2.8", "2.10", "2.21-dev", "2.21-rc0", "2.21-rc1", "2.21", "2.21", "2.22-dev"),
+    ]
+
+
+def test_what_right_rests_on() -> None:
+    assert tried([]) == ""
+    searched = document("s", "2.8.4", xla="UNSUPPORTED")
+    for mode, examples in (("eager", 25), ("graph", 4), ("dynamic", 4), ("xla", 1)):
+        searched["modes"][mode]["examples"] = examples
+    assert tried(rows([searched])) == (
+        "Each cell that is right rests on 4 to 25 batches. An error from 1e-09 of the gradient on would have been seen."
+    )
+    limited = document("t", "2.8.4")
+    del limited["kind"]  # of one check, which is one batch
+    limited["modes"]["xla"]["resolution"] = 0.07
+    collection = {"schema": 1, "kind": "variants", "max_examples": 12, "results": [limited]}
+    assert tried(rows([searched, collection])) == (
+        "Each cell that is right rests on 4 to 25 batches, where the files give only the limit on up to 12. The "
+        "smallest error that would have been seen is at most 1e-09 of the gradient in half of them, and 0.07 in the "
+        "coarsest."
+    )
+    old = {"schema": 1, "kind": "searches", "results": [limited]}
+    for result in limited["modes"].values():
+        del result["resolution"]
+    assert tried(rows([old])) == ""
+
+
+def test_of_what_works_nothing_may_be_known() -> None:
+    found = sides(rows([document("s", "2.8.4"), *(document("t", v, xla="ERROR") for v in ("2.8.4", "2.9.3"))]))
+    known = Upgrade.between(Side("2.8.4", False, {"t": {"xla": found[0].results["t"]["xla"]}}), found[1])
+    assert known.sentence == "Nothing is known on 2.9.3 of what works on 2.8.4 (counted by subject and mode)."
