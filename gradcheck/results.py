@@ -94,6 +94,7 @@ class Row:
         versions: all versions that the file names: ``python``, ``tensorflow``, ``keras``, ``numpy``.
         origin: the file, or the test, that the row is from.
         max_examples: how many batches were to be tried in each mode; 0 where the file does not say.
+        build: which gradcheck measured (`gradcheck.build`); empty where the file does not say.
     """
 
     subject: str
@@ -103,6 +104,7 @@ class Row:
     versions: Mapping[str, str] = field(default_factory=dict)
     origin: str = field(default="", compare=False)
     max_examples: int = 0
+    build: str = ""
 
     @property
     def ok(self) -> bool:
@@ -131,6 +133,7 @@ class Row:
             "modes": {mode: {**result.to_dict(), **self.detail(mode).to_dict()} for mode, result in self.modes.items()},
             "origin": self.origin,
             **({"max_examples": self.max_examples} if self.max_examples else {}),
+            **({"build": self.build} if self.build else {}),
         }
 
 
@@ -209,18 +212,19 @@ def rows_of(document: Any) -> list[Row]:
         raise NoResultsError(f"holds {_OTHERS[document['kind']]}, which are no results of checks")
     parts = document.get("results")
     if parts is None:
-        return [_row(document, {})]
+        return [_row(document, document)]
     if not isinstance(parts, list):
         raise InputError("'results' is not a list; the file is damaged")
-    return [_row(part, document.get("versions") or {}, document.get("max_examples")) for part in parts]
+    return [_row(part, document) for part in parts]
 
 
-def _row(part: Any, versions: Mapping[str, Any], max_examples: Any = None) -> Row:
+def _row(part: Any, document: Mapping[str, Any]) -> Row:
+    """One result of a document, which says of all of its results what they do not say themselves."""
     if not isinstance(part, dict) or "subject" not in part or not isinstance(part.get("modes"), dict):
         raise InputError("holds a result without 'subject' and 'modes'; the file is damaged")
     if not all(isinstance(found, dict) for found in part["modes"].values()):
         raise InputError("holds a mode that is no object; the file is damaged")
-    versions = part.get("versions") or versions
+    versions = part.get("versions") or document.get("versions") or {}
     modes = sorted(part["modes"], key=mode_order)
     found = {mode: _whole(part, mode) for mode in modes}
     return Row(
@@ -230,7 +234,8 @@ def _row(part: Any, versions: Mapping[str, Any], max_examples: Any = None) -> Ro
         details={mode: _detail(part, mode, found[mode]) for mode in modes},
         versions={str(name): str(version) for name, version in versions.items()},
         origin=str(part.get("nodeid") or part.get("origin") or ""),
-        max_examples=_count(part.get("max_examples") or max_examples),
+        max_examples=_count(part.get("max_examples") or document.get("max_examples")),
+        build=str(part.get("build") or document.get("build") or ""),
     )
 
 

@@ -1,18 +1,19 @@
-"""What "right" rests on: how many batches were tried, and how small an error would have been seen."""
+"""What "right" rests on: how many batches were tried, how small an error would have been seen, and by which build."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gradcheck.results import Row
 from gradcheck.verdicts import Verdict
+from gradcheck.version_names import version_key
 
 __all__ = ["tried"]
 
 
-def tried(rows: Iterable[Row]) -> str:
+def tried(rows: Sequence[Row]) -> str:
     """In words, from what the results hold of the cells that are right; empty where they hold nothing of it."""
     exact: list[int] = []
     limits: list[int] = []
@@ -50,7 +51,28 @@ def tried(rows: Iterable[Row]) -> str:
                 f"The smallest error that would have been seen is at most {middle} of the gradient in half of them, "
                 f"and {worst} in the coarsest."
             )
-    return " ".join(parts)
+    return " ".join([*parts, *_builds(rows)])
+
+
+def _builds(rows: Sequence[Row]) -> list[str]:
+    """A warning where not all was measured by one build: what differs between releases may then be the checker's."""
+    by_build: dict[str, set[str]] = {}
+    for row in rows:
+        by_build.setdefault(row.build, set()).add(row.tensorflow)
+    unknown = by_build.pop("", None)
+    if len(by_build) + bool(unknown) < 2 or not by_build:
+        return []
+    named = [f"{build}: {_listed(versions)}" for build, versions in sorted(by_build.items())]
+    if unknown:
+        named.append(f"not known: {_listed(unknown)}")
+    return [
+        f"Not all of it was measured by one build of gradcheck ({'; '.join(named)}): what differs between those "
+        "releases may be the checker's doing. To be sure, measure them anew with one."
+    ]
+
+
+def _listed(versions: Iterable[str]) -> str:
+    return ", ".join(sorted(versions, key=version_key))
 
 
 def _range(numbers: list[int]) -> str:

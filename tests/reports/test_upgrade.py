@@ -10,7 +10,7 @@ import pytest
 from gradcheck.errors import InputError
 from gradcheck.rendering.markdown import render_markdown
 from gradcheck.rendering.upgrade import render_upgrade
-from gradcheck.results import Row, rows_of
+from gradcheck.results import Row, merged_document, rows_of
 from gradcheck.tried import tried
 from gradcheck.upgrade import Outcome, Side, Upgrade, default_sides, find_side, outcome, sides
 from gradcheck.verdicts import Verdict
@@ -148,6 +148,18 @@ def test_what_right_rests_on() -> None:
     for result in limited["modes"].values():
         del result["resolution"]
     assert tried(rows([old])) == ""
+
+
+def test_results_of_several_builds_are_said_to_be_so() -> None:
+    def measured(version: str, build: str) -> dict[str, Any]:
+        return {"schema": 1, "kind": "zoo", "build": build, "results": [document("s", version)]}
+
+    one, other, unknown = (measured(*pair) for pair in (("2.8.4", "0.1.0+a"), ("2.15.1", "0.1.0+b"), ("2.21.0", "")))
+    assert "build" not in tried(rows([one, measured("2.9.3", "0.1.0+a")]))
+    assert "build" not in tried(rows([unknown]))  # files from before results said it
+    told = tried(merged := rows([one, other, unknown]))
+    assert "(0.1.0+a: 2.8.4; 0.1.0+b: 2.15.1; not known: 2.21.0)" in told
+    assert tried(rows([merged_document(merged)])) == told
 
 
 def test_of_what_works_nothing_may_be_known() -> None:
