@@ -120,7 +120,7 @@ KNOWN: tuple[Known, ...] = (
         meaning="The sum over no steps is divided by their number. One empty row in a batch, an empty text say, makes "
         "the loss NaN; with Keras 2 the gradient of every weight before it, too.",
         instead="Drop empty rows, or pool with `tf.math.divide_no_nan(tf.reduce_sum(x * mask, 1), tf.reduce_sum(mask, "
-        "1))`.",
+        "1))`, `mask` being numbers `[batch, time, 1]`.",
     ),
     Known(
         key="time_distributed_unknown_time",
@@ -241,7 +241,7 @@ KNOWN: tuple[Known, ...] = (
         owner="XLA",
         meaning="The gradient of `sqrt` at 0 is infinite. TensorFlow's own kernel gives 0 where nothing comes back to "
         "it; XLA multiplies 0 by infinity. So layers that guard a square root with `maximum` or `where` "
-        "behind it (`tf.image.per_image_standardization`, Keras's normalised `Dot`) train in graph mode and "
+        "behind it (`tf.image.per_image_standardization`, Keras 3's normalised `Dot`) train in graph mode and "
         "give NaN with `jit_compile=True` as soon as a step is all zeros, as padding is.",
         instead="Guard the argument: `tf.sqrt(tf.maximum(x, epsilon))`, not `tf.maximum(tf.sqrt(x), epsilon)`.",
     ),
@@ -343,7 +343,8 @@ KNOWN: tuple[Known, ...] = (
         ),
         owner="XLA",
         meaning="`tf.linalg.det`, `slogdet` and `tridiagonal_solve(partial_pivoting=True)` do not compile.",
-        instead="The product of the diagonal of `tf.linalg.cholesky` or `tf.linalg.qr`; `partial_pivoting=False`.",
+        instead="The square of the product of the diagonal of `tf.linalg.cholesky`, for positive definite matrices; "
+        "the product of that of `tf.linalg.qr`'s triangle, but for its sign; `partial_pivoting=False`.",
         is_limit=True,
     ),
     Known(
@@ -359,11 +360,12 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         key="time_distributed_inner_shape",
-        title="TimeDistributed of Keras 3 needs sizes that are known, around a recurrent layer",
+        title="The gradient of TimeDistributed of Keras 3 around a recurrent layer needs a time that is known",
         where=(Where(("masks/time_distributed_lstm",), ("dynamic",), (_U,), (2, 16), keras=(3,)),),
         owner="Keras",
-        meaning="The wrapped layer asks for its batch as a Python number.",
-        instead="Fix batch and time in the signature.",
+        meaning="The gradient asks for a shape that is unknown. The forward pass does not raise, and "
+        "[gives the wrong steps](#time_distributed_unknown_time).",
+        instead="Fix the time in the signature; the batch may stay unknown.",
         is_limit=True,
     ),
 )
