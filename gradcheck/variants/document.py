@@ -55,8 +55,9 @@ page says what each of them does, measured with TensorFlow {versions}.
 * Under XLA, sizes must be known when the program is compiled. `tf.range(length)` and `tf.pad(…, longest - length)`
   inside a loop are sizes that are known only while it runs.
 * The dangerous one is `tf.map_fn` over rows cut to their length (`map_fn_rows`) under XLA. It does not say that the
-  rows do not fit: from TensorFlow 2.16 on it compiles and **silently gives every row the length of the last one**;
-  before, it does not compile, or kills the process.
+  rows do not fit: it **silently gives every row the length of the last one**, on every version. What was measured here
+  compiles from TensorFlow 2.16 on; before, XLA cannot prove that the rows fit the padding behind them and refuses, or
+  kills the process.
 * `tf.scatter_nd` with `max(lengths)` as its size works under XLA, at a price: the program is compiled anew for every
   new vector of lengths (some hundred milliseconds instead of half a millisecond for a batch of three rows).
 """

@@ -21,7 +21,9 @@ def softmax() -> Any:
 
 
 def softmax_float32() -> Any:
-    """The same in float32, the dtype that is used in practice."""
+    """The same in float32, the dtype that is used in practice, of one row: XLA of 2.8 treats that as a broadcast mask.
+    It is not empty: beside the -1e9 that masks every score of such a row, its scores are lost, in every mode.
+    """
     return _LAYERS.Softmax()
 
 

@@ -141,7 +141,7 @@ _CATALOG: tuple[Exhibit, ...] = (
     *_family(
         "attention",
         ("softmax", "scores"),
-        ("softmax_float32", "scores_float32"),
+        ("softmax_float32", "scores_float32_of_one_row"),
         ("softmax_heads", "steps_float32_nonempty"),
         ("dot_attention", "steps"),
         ("dot_attention_causal", "steps"),

@@ -278,7 +278,10 @@ def _finding(known: Known, measurements: Sequence[Measurement], scripts: Path) -
                 modes.append(mode)
         named = "; ".join(f"`{subject}` in {_mode_names(modes)}" for subject, modes in subjects.items())
         lines.append(f"**Met by the search** in {named}.\n")
-        subject, mode, measured, cell = min(met, key=lambda one: (len(one[3][2]) or 10_000, one[0]))
+        # What is refused does not show a wrong result: such a batch only where there is no other.
+        subject, mode, measured, cell = min(
+            met, key=lambda one: (one[3][0] is Verdict.UNSUPPORTED, len(one[3][2]) or 10_000, one[0])
+        )
         verdict, cause, arguments = cell
         place = f"`{subject}` in mode {mode} on {measured.label}"
         lines.append(f"The smallest batch, of {place}: {verdict.value}, “{_plain(cause)}”.\n")

@@ -77,9 +77,9 @@ def scores_behind() -> SearchStrategy[Batch]:
     return batches(**{**_SMALL, "features": None}, sides=("post",))
 
 
-def scores_float32() -> SearchStrategy[Batch]:
-    """Batches `[batch, time]` of float32."""
-    return batches(**{**_SMALL, "features": None}, dtype=np.float32)
+def scores_float32_of_one_row() -> SearchStrategy[Batch]:
+    """Batches `[1, time]` of float32, the row not empty."""
+    return batches(**{**_SMALL, "features": None, "max_batch": 1}, min_length=1, dtype=np.float32)
 
 
 def arrays() -> SearchStrategy[Any]:

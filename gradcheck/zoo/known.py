@@ -92,27 +92,24 @@ _U = Verdict.UNSUPPORTED
 KNOWN: tuple[Known, ...] = (
     Known(
         key="added_mask_softmax_xla",
-        title="A mask added as (1 - mask) * -1e9 drowns float32 scores under XLA: attention is uniform",
+        title="A mask added as (1 - mask) * -1e9 and broadcast drowns float32 scores under XLA: attention is uniform",
         where=(
             Where(
-                (
-                    "attention/softmax_float32",
-                    "attention/softmax_heads",
-                    "attention/multi_head_attention",
-                    "attention/multi_head_attention_float32",
-                    "attention/multi_head_attention_causal",
-                    "attention/multi_head_attention_implicit",
-                ),
+                ("attention/softmax_float32", "attention/softmax_heads", "attention/multi_head_attention_float32"),
                 ("xla",),
                 (_M, _D, _L),
                 before=(2, 9),
             ),
         ),
         owner="XLA",
-        meaning="XLA of 2.8 takes `scores + (1 - mask) * -1e9` apart inside a softmax, and a score of 1 beside 1e9 is "
-        "nothing in float32. Every step that the mask lets through gets the same weight, an all-true mask "
-        "included: the layer averages instead of attending, without an error, and its gradient belongs to "
-        "another function. Keras's `Softmax`, `MultiHeadAttention` and everybody's own attention that masks so.",
+        meaning="XLA of 2.8 takes `scores + (1 - mask) * -1e9` apart inside a softmax, and a score of 1 beside 1e9 "
+        "is nothing in float32. It does so where the mask has an axis of size 1 before its last: one that is "
+        "broadcast over heads or queries, as in `MultiHeadAttention`, or a batch of one; a mask with sizes above 1, "
+        "those of the scores, is right. Every step that the mask lets through gets the same weight, an all-true mask "
+        "included: the layer averages instead of attending, without an error, and its gradient belongs to another "
+        'function. So it is with Keras\'s `Softmax` and `MultiHeadAttention`, the latter with `dtype="float64"` '
+        "too, because the softmax inside computes in `tf.keras.backend.floatx()`, and with everybody's own attention "
+        "that masks so.",
         instead="`tf.where(mask, scores, -1e9)` instead of the sum; `tf.keras.layers.Attention` is right.",
     ),
     Known(
@@ -123,33 +120,36 @@ KNOWN: tuple[Known, ...] = (
         meaning="The sum over no steps is divided by their number. One empty row in a batch, an empty text say, makes "
         "the loss NaN; with Keras 2 the gradient of every weight before it, too.",
         instead="Drop empty rows, or pool with `tf.math.divide_no_nan(tf.reduce_sum(x * mask, 1), tf.reduce_sum(mask, "
-        "1))`.",
+        "1))`, `mask` being numbers `[batch, time, 1]`.",
     ),
     Known(
         key="time_distributed_unknown_time",
-        title="TimeDistributed of Keras 3 drops or repeats steps where batch and time are unknown",
+        title="TimeDistributed of Keras 3 gives the wrong number of steps where the time is unknown",
         where=(
             Where(("masks/time_distributed_dense",), ("dynamic",), (Verdict.ERROR, _D, _M, _L), (2, 16), keras=(3,)),
         ),
         owner="Keras",
-        meaning="In a `tf.function` that was traced with unknown batch and time the layer runs over as many steps as "
-        "the batch has rows. Outputs have the wrong number of steps, without an error as long as nothing "
-        "behind it minds; where the sizes do not fit, the gradient raises.",
-        instead="Fix the batch or the time in the signature; or leave the layer away: `Dense` and most others act on "
-        "the last axis anyway.",
+        meaning="In a `tf.function` that was traced with an unknown time axis the layer runs over as many steps as "
+        "the batch has rows, whether the batch is known (`[2, None, 2]`) or not (`[None, None, 2]`). Outputs have "
+        "the wrong number of steps, without an error as long as nothing behind it minds; where the sizes do not fit, "
+        "the gradient raises.",
+        instead="Fix the time in the signature (`[None, 5, 2]`); fixing the batch does not help. Or leave the layer "
+        "away: `Dense` and most others act on the last axis anyway.",
     ),
     Known(
         key="cut_row_gradient_xla",
         title="tf.map_fn over rows cut to their length has wrong gradients under XLA",
         where=(
             Where(("loops/map_fn_cut_rows",), ("xla",), (_M, _L, _D)),
-            # Where it no longer ends the process, a batch of one empty row is refused.
+            # Where it no longer ends the process, the gradient of a batch of one step is refused.
             Where(("loops/map_fn_cut_rows",), ("xla",), (_U,), (2, 11), (2, 15)),
         ),
         owner="XLA",
         meaning="Each row is cut inside the mapped function (`row[:length]`) and reduced. The result is right; the "
-        "gradient reaches the steps behind the cut, as if every row had the length of the last. Training goes "
-        "on, with gradients of padding.",
+        "gradient is one of other steps, as if every row had the length of the last: padding gets some, or valid "
+        "steps get none. Training goes on. So it is with batches of several steps, on every version. A batch of one "
+        "step is not silent everywhere: up to 2.10 one of one row ends the process, as below, and from 2.11 to 2.14 "
+        "its gradient is refused; which is what the search met there. From 2.15 on it met the wrong gradient.",
         instead="Multiply by a mask inside the mapped function instead of cutting, or do without the loop.",
     ),
     Known(
@@ -161,10 +161,14 @@ KNOWN: tuple[Known, ...] = (
                 ("xla",),
                 (_D, _L, _M, Verdict.ERROR, Verdict.DISCONNECTED),
             ),
+            # The gradient of a batch of one step is refused.
+            Where(("loops/map_fn_stacked_cut_rows",), ("xla",), (_U,), before=(2, 15)),
         ),
         owner="XLA",
         meaning="Rows of different length cannot be stacked, and eager mode and graphs say so. XLA stacks them: rows "
-        "are cut or stretched to the length of the last one, without an error.",
+        "are cut or stretched to the length of the last one, without an error, and the gradient is that of the wrong "
+        "rows. A batch of one step is another matter up to 2.14: its gradient is refused, which is what the search "
+        "met there, or the process ends, as below.",
         instead="Pad each row inside the mapped function to a length that is known when the program is compiled, or "
         "mask.",
     ),
@@ -173,10 +177,11 @@ KNOWN: tuple[Known, ...] = (
         title="GRUCell of two units on two rows: wrong gradients under XLA in 2.16",
         where=(Where(("recurrent/gru_cell",), ("xla",), (_M,), (2, 16), (2, 17), keras=(3,)),),
         owner="XLA",
-        meaning="Where the loss is computed from the outputs as one vector (`tf.reshape(outputs, [-1])`), gradients of "
-        "the weights and of the state are off by as much as they are large, in float64 and in float32, without an "
-        "error. Met with two rows and two units only: two by three, three by two, four by four and eight by sixteen "
-        "came out right.",
+        meaning="Where a reshape between a vector and the outputs' shape is compiled with the cell, gradients of the "
+        "recurrent weights, of the bias and of the state are wrong, in float64 and in float32, without an error: "
+        "`tf.reshape(outputs, [-1]) * w`, `outputs * tf.reshape(w, [2, 2])`, `(outputs - tf.reshape(w, [2, 2])) ** 2`. "
+        "Sums of the outputs or of their squares, and weights that are a matrix already, came out right. Met with two "
+        "rows and two units only: two by three, three by two, four by four and eight by sixteen came out right.",
         instead="Upgrade to 2.17, or pad the batch to three rows.",
     ),
     Known(
@@ -189,7 +194,9 @@ KNOWN: tuple[Known, ...] = (
         ),
         owner="XLA",
         meaning="Compiling the program for a batch of one row and one step does not raise: the whole process dies. "
-        "Met by `gradcheck variants` (`map_fn_rows`) and by `loops/map_fn_cut_rows`.",
+        "Up to 2.10 a sum over the rows, cut and padded, is enough; from 2.11 to 2.14 it takes a loop over their "
+        "steps, and the sum itself compiles and is 0 where it should be tanh(1). Met by `gradcheck variants` (every "
+        "layer over `map_fn_rows` up to 2.10, the recurrence up to 2.14) and by `loops/map_fn_cut_rows` (up to 2.10).",
         instead="As above: no cut rows under XLA.",
     ),
     Known(
@@ -234,19 +241,17 @@ KNOWN: tuple[Known, ...] = (
         owner="XLA",
         meaning="The gradient of `sqrt` at 0 is infinite. TensorFlow's own kernel gives 0 where nothing comes back to "
         "it; XLA multiplies 0 by infinity. So layers that guard a square root with `maximum` or `where` "
-        "behind it (`tf.image.per_image_standardization`, Keras's normalised `Dot`) train in graph mode and "
+        "behind it (`tf.image.per_image_standardization`, Keras 3's normalised `Dot`) train in graph mode and "
         "give NaN with `jit_compile=True` as soon as a step is all zeros, as padding is.",
         instead="Guard the argument: `tf.sqrt(tf.maximum(x, epsilon))`, not `tf.maximum(tf.sqrt(x), epsilon)`.",
     ),
     Known(
         key="rows_of_different_length",
         title="Rows of different length cannot be stacked",
-        where=(
-            Where(("loops/map_fn_stacked_cut_rows",), _NOT_XLA, (Verdict.ERROR,)),
-            Where(("loops/map_fn_stacked_cut_rows",), ("xla",), (_U,)),
-        ),
+        where=(Where(("loops/map_fn_stacked_cut_rows",), _NOT_XLA, (Verdict.ERROR,)),),
         owner="TensorFlow",
-        meaning="`tf.map_fn` stacks what the mapped function gives.",
+        meaning="`tf.map_fn` stacks what the mapped function gives. Outside XLA it raises; under XLA it "
+        "[does not](#map_fn_stacked_rows_xla).",
         instead="Pad inside, or ask for ragged results.",
         is_limit=True,
     ),
@@ -263,7 +268,8 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         key="ragged_under_xla",
-        title="Ragged and sparse tensors do not compile under XLA",
+        title="Ragged tensors made of padded ones are not reduced along an axis under XLA, nor concatenated or "
+        "padded again",
         where=(
             Where(
                 (
@@ -283,7 +289,11 @@ KNOWN: tuple[Known, ...] = (
             Where(("segments/ragged_argument",), ("xla",), (_U,), before=(2, 9)),
         ),
         owner="XLA",
-        meaning="Their sizes are data.",
+        meaning="Which of the flat values belong to a row of `tf.RaggedTensor.from_tensor(x, lengths)` is data. So "
+        "no `tf.reduce_sum(ragged, axis=1)`; a ragged tensor made by `from_row_splits`, of splits that are an "
+        "argument, is reduced, and rightly. `tf.concat`, `to_tensor`, `tf.map_fn`, reductions along axis 0 and "
+        "`tf.nn.safe_embedding_lookup_sparse` compile for neither. What needs the flat values only does: "
+        "`tf.ragged.map_flat_values`, and `tf.reduce_sum` and the like without an axis.",
         instead="Work on padded tensors and a mask.",
         is_limit=True,
     ),
@@ -333,25 +343,29 @@ KNOWN: tuple[Known, ...] = (
         ),
         owner="XLA",
         meaning="`tf.linalg.det`, `slogdet` and `tridiagonal_solve(partial_pivoting=True)` do not compile.",
-        instead="The product of the diagonal of `tf.linalg.cholesky` or `tf.linalg.qr`; `partial_pivoting=False`.",
+        instead="The square of the product of the diagonal of `tf.linalg.cholesky`, for positive definite matrices; "
+        "the product of that of `tf.linalg.qr`'s triangle, but for its sign; `partial_pivoting=False`.",
         is_limit=True,
     ),
     Known(
         key="qr_of_unknown_size",
-        title="The gradient of tf.linalg.qr before 2.13 needs sizes that are known",
-        where=(Where(("linear_algebra/qr",), ("dynamic",), (Verdict.ERROR,), before=(2, 13)),),
+        title="The gradient of tf.linalg.qr needs matrices whose static shape is known",
+        where=(Where(("linear_algebra/qr",), ("dynamic",), (Verdict.ERROR,)),),
         owner="TensorFlow",
-        meaning="It raises where the matrices' sizes are unknown while the function is traced.",
-        instead="Fix them in the signature, or upgrade.",
+        meaning="It raises where the number of rows or of columns is unknown while the function is traced. What newer "
+        "versions changed is how much they infer: a matrix plus `tf.eye(tf.shape(matrix)[-1])` gets a static shape "
+        "from 2.13 on, and a gradient with it.",
+        instead="Give both sizes in the signature, or by `tf.ensure_shape`; the batch may stay unknown.",
         is_limit=True,
     ),
     Known(
         key="time_distributed_inner_shape",
-        title="TimeDistributed of Keras 3 needs sizes that are known, around a recurrent layer",
+        title="The gradient of TimeDistributed of Keras 3 around a recurrent layer needs a time that is known",
         where=(Where(("masks/time_distributed_lstm",), ("dynamic",), (_U,), (2, 16), keras=(3,)),),
         owner="Keras",
-        meaning="The wrapped layer asks for its batch as a Python number.",
-        instead="Fix batch and time in the signature.",
+        meaning="The gradient asks for a shape that is unknown. The forward pass does not raise, and "
+        "[gives the wrong steps](#time_distributed_unknown_time).",
+        instead="Fix the time in the signature; the batch may stay unknown.",
         is_limit=True,
     ),
 )

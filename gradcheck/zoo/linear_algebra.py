@@ -72,8 +72,12 @@ def qr(matrices: Any) -> Any:
     """``tf.linalg.qr`` of matrices that can be inverted: the triangle, its diagonal made positive.
 
     Which sign a row has is a convention, and another one where the matrix is triangular already: a jump.
+
+    The identity is not ``_regular``'s: from 2.13 on ``tf.eye`` of a size that is partly known tells the static shape of
+    the sum, and the gradient, which needs one, runs only thanks to that.
     """
-    triangle = tf.linalg.qr(_regular(matrices))[1]
+    identity = tf.linalg.diag(tf.ones_like(matrices[..., 0]))
+    triangle = tf.linalg.qr(matrices / 2 + 4 * identity)[1]
     return tf.sign(tf.linalg.diag_part(triangle))[..., tf.newaxis] * triangle
 
 

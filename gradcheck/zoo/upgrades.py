@@ -30,10 +30,11 @@ UPGRADES: tuple[Upgrade, ...] = (
         verdict="**Safe**, as far as gradients of sequence layers go, and worth it for whoever compiles attention. "
         "Keras 2 is inside both.",
         points=(
-            "[Masked attention in float32 under `jit_compile=True`](#added_mask_softmax_xla) averages on 2.8 and "
-            "attends from 2.9 on. A compiled model will train differently, and better: do not take a loss curve of "
-            "2.8 for the reference.",
-            "[Cut rows in `tf.map_fn` under XLA](#map_fn_one_row_crash_xla) can end the process on 2.8 and no "
+            "[Masked `MultiHeadAttention` and `Softmax` in float32 under "
+            "`jit_compile=True`](#added_mask_softmax_xla) average on 2.8, where the mask is broadcast, and attend "
+            "from 2.9 on. A compiled model will train differently, and better: do not take a loss curve of 2.8 for "
+            "the reference.",
+            "[Cut rows in `tf.map_fn` under XLA](#map_fn_one_row_crash_xla) can end the process up to 2.14 and no "
             "longer do; [their gradient](#cut_row_gradient_xla) is wrong on both. Look for `row[:length]` in "
             "compiled steps.",
             "What stays (masked pooling of empty rows, norms of zeros, `tf.math.cumprod` and weighted cross entropy at "
@@ -47,11 +48,12 @@ UPGRADES: tuple[Upgrade, ...] = (
         "2.16 on. Whoever cannot look keeps Keras 2: `pip install tf_keras` and `TF_USE_LEGACY_KERAS=1`.",
         points=(
             "All of what is said of 2.15 above.",
-            "[`TimeDistributed`](#time_distributed_unknown_time) in a `tf.function` with unknown batch and time "
-            "gives the wrong number of steps, silently. Fix one of the two in the signature, or drop the wrapper.",
-            "`tf.map_fn` over rows cut to their length, stacked and padded, is refused by XLA on 2.8 and "
-            "compiles later, [with the wrong lengths](#map_fn_stacked_rows_xla); see also [variable-length "
-            "layers](variable-length-layers.md).",
+            "[`TimeDistributed`](#time_distributed_unknown_time) in a `tf.function` with an unknown time axis gives "
+            "the wrong number of steps, silently. Fix the time in the signature (the batch does not help), or drop "
+            "the wrapper.",
+            "`tf.map_fn` over rows cut to their length and stacked compiles on both, [with the wrong "
+            "lengths](#map_fn_stacked_rows_xla); with batches of one step 2.8 raises or ends the process instead. "
+            "See also [variable-length layers](variable-length-layers.md).",
             "Do not stop at 2.16: XLA gives [a small `GRUCell`](#gru_cell_two_by_two_xla) wrong gradients there, "
             "silently; 2.17 does not.",
             '`SeparableConv1D(padding="causal")` raises on Keras 3.',

@@ -70,6 +70,23 @@ def test_a_failure_that_nothing_explains_stops_the_page(folder: Path) -> None:
         document.read_measurements(folder)
 
 
+def test_a_batch_that_is_refused_is_shown_only_where_there_is_no_other(folder: Path) -> None:
+    refused, wrong = ["UNSUPPORTED", "no", "np.zeros(1)"], ["MISMATCH", "the gradient is 1", "np.zeros((1, 1))"]
+    older = json.loads((folder / "zoo-2.15.json").read_text())
+    older["versions"] = {"tensorflow": "2.14.1", "keras": "2.14.0"}
+    older["results"]["loops/map_fn_cut_rows"]["xla"] = refused
+    (folder / "zoo-2.14.json").write_text(json.dumps(older))
+    for version in ("2.15", "2.21"):
+        newer = json.loads((folder / f"zoo-{version}.json").read_text())
+        newer["results"]["loops/map_fn_cut_rows"]["xla"] = wrong
+        (folder / f"zoo-{version}.json").write_text(json.dumps(newer))
+    eight = json.loads((folder / "zoo-2.8.json").read_text())
+    eight["results"]["loops/map_fn_cut_rows"]["xla"] = "PASS"
+    (folder / "zoo-2.8.json").write_text(json.dumps(eight))
+    page = document.render_page(document.read_measurements(folder))
+    assert "The smallest batch, of `loops/map_fn_cut_rows` in mode xla on 2.15: MISMATCH" in page
+
+
 def test_what_was_not_measured_is_said(folder: Path) -> None:
     path = folder / "zoo-2.15.json"
     data = json.loads(path.read_text())
