@@ -36,9 +36,14 @@ import gradcheck as gc
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from gradcheck import Batch, strategies as st
 from subjects import *
+
+# Not the phase that explains: it traces every line that runs.
+QUICK = settings(
+    max_examples=10, deadline=None, database=None, derandomize=True, phases=[Phase.generate, Phase.shrink]
+)
 
 BATCH = Batch(np.array([[[1.0], [2.0]], [[3.0], [0.0]]]), np.array([2, 1], np.int32))
 
@@ -59,12 +64,12 @@ def test_invariant(gradcheck):
     gradcheck.search(centred, st.batches(features=1, max_length=3))
 
 @pytest.mark.gradcheck(modes="graph")
-@settings(max_examples=10, deadline=None, database=None, derandomize=True)
+@QUICK
 @given(batch=st.batches(features=1, max_length=3, min_length=1))
 def test_given(gradcheck, batch):
     gradcheck(masked_mean, batch)
 
-@settings(max_examples=10, deadline=None, database=None, derandomize=True)
+@QUICK
 @given(batch=st.batches(features=1, max_length=3, min_length=1))
 def test_given_wrong(batch):
     gc.assert_gradients(module_level, batch, modes="graph")
@@ -91,17 +96,18 @@ class TestTensorFlowCase(tf.test.TestCase):
 """
 
 
-@pytest.fixture
-def outcome(run, pytester: pytest.Pytester) -> tuple[pytest.RunResult, dict[str, dict]]:
-    """A suite of somebody else, run in a process of its own; and its JSON by test and subject."""
+def test_a_suite_of_somebody_else(run, pytester: pytest.Pytester) -> None:
+    """Run once, in a process of its own: what it prints and writes, its scripts, and its cases."""
     pytester.makepyfile(subjects=SUBJECTS)
     result = run(SUITE, "--gradcheck-modes=eager,graph", "--gradcheck-json=out.json", subprocess=True)
-    rows = json.loads(Path(pytester.path, "out.json").read_text())["results"]
-    return result, {row["nodeid"].split("::", 1)[1]: row for row in rows}
+    written = json.loads(Path(pytester.path, "out.json").read_text())["results"]
+    rows = {row["nodeid"].split("::", 1)[1]: row for row in written}
+    verdicts_are_told(result, rows)
+    scripts_show_the_failure_with_plain_tensorflow(rows, pytester)
+    what_can_be_replayed_is_written_and_why_not_is_said(result, rows, pytester)
 
 
-def test_a_suite_of_somebody_else(outcome: tuple[pytest.RunResult, dict[str, dict]], pytester) -> None:
-    result, rows = outcome
+def verdicts_are_told(result: pytest.RunResult, rows: dict[str, dict]) -> None:
     # tf.test.TestCase brings a test of its own, test_session, which is skipped.
     result.assert_outcomes(passed=5, failed=5, skipped=1)
     verdicts = {name: {mode: cell["verdict"] for mode, cell in row["modes"].items()} for name, row in rows.items()}
@@ -131,8 +137,7 @@ def test_a_suite_of_somebody_else(outcome: tuple[pytest.RunResult, dict[str, dic
     )
 
 
-def test_the_scripts_it_names_show_the_failure_with_plain_tensorflow(outcome, pytester) -> None:
-    _, rows = outcome
+def scripts_show_the_failure_with_plain_tensorflow(rows: dict[str, dict], pytester: pytest.Pytester) -> None:
     for name in ("test_search", "TestTensorFlowCase::test_wrong"):
         (script,) = rows[name]["scripts"].values()
         done = pytester.runpython(script)
@@ -141,8 +146,9 @@ def test_the_scripts_it_names_show_the_failure_with_plain_tensorflow(outcome, py
         assert "gradcheck" not in Path(script).read_text().replace("tf-gradcheck", "").split("import", 1)[1]
 
 
-def test_it_writes_what_can_be_replayed_and_says_why_not(outcome, pytester) -> None:
-    result, rows = outcome
+def what_can_be_replayed_is_written_and_why_not_is_said(
+    result: pytest.RunResult, rows: dict[str, dict], pytester: pytest.Pytester
+) -> None:
     for name in ("test_search", "test_given_wrong", "TestTensorFlowCase::test_wrong"):
         (case,) = rows[name]["cases"].values()
         assert rows[name]["obstacles"] == {}
