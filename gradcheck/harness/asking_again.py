@@ -21,7 +21,7 @@ import numpy as np
 
 from gradcheck.engines.jacobians import Examination, Theoretical
 from gradcheck.findings import Finding
-from gradcheck.harness.baseline import Baseline
+from gradcheck.harness.baseline import NEARBY, Baseline
 from gradcheck.modes import CompiledExecution, EagerExecution, Execution
 from gradcheck.randomness import why_it_varies
 from gradcheck.verdicts import Verdict
@@ -191,7 +191,7 @@ def nondeterministic(
         of = "" if outputs or row is None else f" of {problem.outputs.describe(row)}"
         words = f"{of}: {layout.describe(worst)} is {one[worst]:.9g}, then {two[worst]:.9g}"
     place: tuple[int, int | None] | None = (worst, None) if outputs else None if row is None else (row, worst)
-    where = "next to this batch (every number moved by less than 1 %, or 0.01) " if near else ""
+    where = f"{NEARBY} " if near else ""
     why = why_it_varies(problem, forward=outputs)
     cause = f"{where}the same call twice gives two different results in {what}{words}{why and f'; {why}'}"
     return Finding(Verdict.NONDETERMINISTIC, cause, place=None if near else place, scripted=not near)

@@ -23,7 +23,10 @@ from gradcheck.subject import Subject
 from gradcheck.time_axis import settle_time_axes
 from gradcheck.twin import float64_twin, is_low
 
-__all__ = ["Baseline", "Options", "close", "observe", "observing_anew", "observing_once"]
+__all__ = ["NEARBY", "Baseline", "Options", "close", "observe", "observing_anew", "observing_once"]
+
+# Where `Baseline.nearby` lies, in a cause.
+NEARBY = "next to this batch (every number moved by less than 1 %, or 0.01)"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from gradcheck.agreement import gradient_bound, noise_ratio, output_bound, outpu
 from gradcheck.engines.jacobians import Examination, Theoretical
 from gradcheck.findings import Finding
 from gradcheck.harness.asking_again import nondeterministic, wavering
-from gradcheck.harness.baseline import Baseline, close
+from gradcheck.harness.baseline import NEARBY, Baseline, close
 from gradcheck.harness.state import ModeState
 from gradcheck.invariants.comparing import Example
 from gradcheck.invariants.holding import broken_invariant
@@ -190,7 +190,7 @@ def _another_function(baseline: Baseline, run: Execution, found: Examination, le
     row = int(beyond[np.argmax(np.abs(mine - theirs)[beyond])])
     where = baseline.problem.outputs.describe(row)
     cause = (
-        f"next to this batch (every number moved by less than 1 %, or 0.01) {where} is {mine[row]:.9g} here and "
-        f"{theirs[row]:.9g} in eager mode; on the batch itself {leak.cause}"
+        f"{NEARBY} {where} is {mine[row]:.9g} here and {theirs[row]:.9g} in eager mode; "
+        f"on the batch itself {leak.cause}"
     )
     return Finding(Verdict.DISAGREEMENT, cause, scripted=False)
