@@ -20,7 +20,7 @@ import contextlib
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -265,6 +265,16 @@ class EagerExecution(Execution):
         taped = self._taped(x)
         self._last = (x, taped)
         return taped.flat.numpy(), _output_layout(self.problem, taped.components), taped.tape.watched_variables()
+
+    def take_over(self, earlier: EagerExecution) -> None:
+        """Use the forward pass that another execution observed at the same point, in place of one of its own.
+
+        That one may not have known the variables yet; its tape does.
+        """
+        assert earlier._last is not None
+        taped = earlier._last[1]
+        tensors = [*taped.tensors[: self.problem.plan.input_count], *self.problem.plan.variables]
+        self._last = (self.problem.x, replace(taped, tensors=tensors))
 
     def _taped(self, x: np.ndarray) -> _Taped:
         tf = tensorflow()

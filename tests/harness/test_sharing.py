@@ -15,8 +15,8 @@ BATCHES = strategies.batches(features=1)
 FAILING = {Verdict.PADDING_LEAK, Verdict.DISAGREEMENT, Verdict.MISMATCH}
 
 
-def test_eager_mode_is_called_about_three_times_for_each_batch():
-    """Two calls before any mode, one of which is pulled back; one in four batches has some more."""
+def test_eager_mode_is_called_about_twice_for_each_batch():
+    """One call before any mode, which is pulled back, too; the first batches and one in four have some more."""
     calls = []
 
     def subject(values, lengths):
@@ -27,7 +27,7 @@ def test_eager_mode_is_called_about_three_times_for_each_batch():
     result = gradcheck.search(subject, BATCHES, modes=("dynamic", "eager"), max_examples=40, seed=1)
     assert result.ok
     assert result["eager"].examples == 40
-    assert 2 * 40 <= len(calls) <= 4 * 40
+    assert 40 < len(calls) <= 3 * 40
 
 
 @tf.custom_gradient
