@@ -115,20 +115,11 @@ def test_search_for_real(command, tmp_path: Path) -> None:
 def test_variants_for_real(command, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     out = tmp_path / "v.json"
-    done = command(
-        *["variants", "--only", "broadcast_range/pooling", "--modes=eager,graph", "--max-examples=5"],
-        *["--no-claims", "--json", str(out)],
-    )
+    options = ["--only", "map_fn_range/pooling", "--modes=eager", "--max-examples=12", "--no-claims"]
+    done = command("variants", *options, "--json", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "What the verdicts mean:" in done.stdout
     assert json.loads(out.read_text())["kind"] == "variants"
-
-
-def test_variants_show_the_smallest_batch_of_what_fails(command) -> None:
-    pytest.importorskip("tensorflow")
-    options = ["--only", "map_fn_range/pooling", "--modes=eager", "--max-examples=12"]
-    done = command("variants", *options)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert "What the verdicts mean:" in done.stdout
     assert "smallest batch (map_fn_range/pooling in eager):" in done.stdout
     batch = done.stdout.split("smallest batch")[1]
     assert "lengths=np.array([0, 1], dtype=np.int32)" in batch

@@ -171,6 +171,7 @@ def test_different_causes_keep_their_own() -> None:
             return total * float("nan")
         return scaled(1.001)(values, lengths)
 
-    result = gradcheck.search(subject, BATCHES, modes=("eager", "graph"), seed=1, max_examples=10)
+    small = st.batches(features=1, max_batch=2, max_length=2)  # no mode has right slopes for eager mode to borrow
+    result = gradcheck.search(subject, small, modes=("eager", "graph"), seed=1, max_examples=10)
     assert (result["eager"].verdict, result["graph"].verdict) == (Verdict.MISMATCH, Verdict.NONFINITE)
     assert str(result).count("on this batch:") == 2
