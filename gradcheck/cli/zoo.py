@@ -135,7 +135,7 @@ def _text(result: ZooResult, replays: tuple[Replay, ...]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items() if version)
     rows = result.rows()
     parts = [
-        f"The zoo: {len(rows)} subjects ({versions})",
+        f"The zoo: {len(rows)} subject{'s' if len(rows) != 1 else ''} ({versions})",
         _effort(result),
         render_matrix(rows),
     ]

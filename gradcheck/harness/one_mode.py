@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 import traceback
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -64,11 +66,27 @@ def call_witness(baseline: Baseline, witnesses: Witnesses) -> None:
             measured(baseline, witnesses, state, rules=False)
 
 
+# Where this project computes, and calls no code of the subject's by itself.
+_PACKAGE = Path(__file__).parents[1]
+_COMPUTING = tuple(f"{_PACKAGE / name}{os.sep}" for name in ("numerics", "engines", "harness", "invariants"))
+
+
 def _raised(mode: str, error: Exception) -> Finding:
     unsupported = mode != "eager" and is_unsupported(error, mode)
     verdict = Verdict.UNSUPPORTED if unsupported else Verdict.ERROR
     detail = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    if _is_our_own(error):
+        cause = f"gradcheck itself failed, which says nothing of the subject ({error!r}); please report it"
+        return Finding(Verdict.ERROR, cause, detail=detail, scripted=False)
     return Finding(verdict, cause_of(error, mode), detail=detail)
+
+
+def _is_our_own(error: Exception) -> bool:
+    """Whether an error was raised where this project computes, by itself or through NumPy."""
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    numpy = f"{Path(np.__file__).parent}{os.sep}"
+    last = next((file for file in reversed(files) if not file.startswith(numpy)), "")
+    return last.startswith(_COMPUTING)
 
 
 def _checked(baseline: Baseline, witnesses: Witnesses, run: Execution) -> ModeState:

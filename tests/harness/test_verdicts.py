@@ -106,3 +106,23 @@ def test_jumps_of_a_staircase_are_not_called_a_wrong_gradient():
     # Rounding to 1/1024 has slope 0 almost everywhere and TensorFlow's gradient is None: right, if not useful.
     report = gradcheck.check(subjects.through_integers, BATCH)
     assert not any(result.verdict.fails for result in report.modes.values())
+
+
+def test_a_fault_of_this_project_is_not_put_on_the_subject(monkeypatch):
+    from gradcheck.harness import measuring
+
+    monkeypatch.setattr(measuring, "unstable", None)  # what is called there then raises a TypeError
+    report = gradcheck.check(subjects.masked_mean, BATCH, modes="graph")
+    assert report["graph"].verdict is Verdict.ERROR
+    assert "gradcheck itself failed, which says nothing of the subject (TypeError" in report["graph"].cause
+    assert "harness/measuring.py" in report["graph"].detail
+
+
+def test_an_error_in_numpy_that_the_subject_calls_is_the_subjects():
+    def subject(values):
+        return values * np.zeros((2, 3)).reshape(5)
+
+    report = gradcheck.check(subject, np.ones((2, 3)), modes="eager")
+    assert report["eager"].verdict is Verdict.ERROR
+    assert "reshape" in report["eager"].cause
+    assert "gradcheck itself" not in report["eager"].cause
