@@ -35,7 +35,7 @@ def what_cuts(problem: Problem, block: int, output: int | None = None) -> str:
 
     Args:
         problem: the problem, its outputs known.
-        block: number of the input block.
+        block: number of the input block, an argument or a variable.
         output: number of the output block; any of them where omitted.
 
     A cut inside a loop or a branch is not looked for.
@@ -52,10 +52,13 @@ def what_cuts(problem: Problem, block: int, output: int | None = None) -> str:
 
 def _found(problem: Problem, block: int, output: int | None) -> str:
     tf = tensorflow()
-    if block >= problem.plan.input_count:
-        return ""
     graph, sources, outputs = traced(problem)
-    source = sources[block]
+    plan = problem.plan
+    if block < plan.input_count:
+        source = sources[block]
+    else:
+        handle = plan.variables[block - plan.input_count].handle
+        source = next(inner for outer, inner in graph.captures if outer is handle)
     goals = outputs if output is None else [outputs[output]]
     with graph.as_default():
         behind = {id(op) for op in upstream([goal.op for goal in goals], _differentiated)}

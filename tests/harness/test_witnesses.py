@@ -144,6 +144,21 @@ def test_what_cuts_a_path_is_named(subject, words):
     assert "test_witnesses.py:" in result.cause
 
 
+class Stopped(tf.keras.layers.Layer):
+    def build(self, shape):
+        self.scale = self.add_weight(name="scale", shape=(shape[-1],), initializer="ones")
+
+    def call(self, values):
+        return values * tf.stop_gradient(tf.convert_to_tensor(self.scale))
+
+
+def test_what_cuts_the_path_of_a_variable_is_named():
+    result = gradcheck.check(Stopped(dtype="float64"), TIE, modes="graph")["graph"]
+    assert result.verdict is Verdict.DISCONNECTED, result
+    assert "variable" in result.cause
+    assert "the path is cut by tf.stop_gradient (test_witnesses.py:" in result.cause
+
+
 def test_an_index_that_cuts_a_path_is_named_where_nothing_moves():
     def looked_up(x):
         return tf.gather(tf.constant([1.0, 2.0, 4.0], tf.float64), tf.cast(x + 0.25, tf.int32))
