@@ -230,6 +230,7 @@ _CATALOG: tuple[Exhibit, ...] = (
         ("binary_focal_crossentropy", "steps_behind", {"since": (2, 9)}),
         ("categorical_crossentropy", "moderate_steps"),
         ("categorical_crossentropy_logits", "steps_behind"),
+        ("categorical_crossentropy_saturated", "steps_behind"),
         ("sparse_categorical_crossentropy", "moderate_steps"),
         ("sparse_categorical_crossentropy_logits", "steps_behind"),
         ("kl_divergence", "moderate_steps"),

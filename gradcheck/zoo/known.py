@@ -200,6 +200,21 @@ KNOWN: tuple[Known, ...] = (
         instead="As above: no cut rows under XLA.",
     ),
     Known(
+        key="crossentropy_of_probabilities",
+        title="Keras's cross entropies of tf.nn.softmax have no gradient in eager mode, and the right one in a graph, "
+        "where a model is sure and wrong",
+        where=(Where(("losses/categorical_crossentropy_saturated",), ("graph", "dynamic", "xla"), (_D,)),),
+        owner="Keras",
+        meaning="`categorical_crossentropy`, `sparse_categorical_crossentropy` and `binary_crossentropy` of "
+        "probabilities clip these to 1e-7 … 1 - 1e-7, beyond which the loss is 16 and its gradient 0. In a graph they "
+        "look for the softmax or the sigmoid that made the probabilities, and compute with what went into it, without "
+        "a clip. In eager mode they know it of Keras's own activations only (and of the layer `Softmax` from 2.14 on), "
+        "not of `tf.nn.softmax` and `tf.sigmoid`. So a model that ends with those trains out of a confident mistake "
+        "under `model.fit`, and stays in it with `run_eagerly=True` or in a loop without `tf.function`. Where "
+        "something stands between, a `tf.where` or a renormalisation, no mode finds the softmax, and all are stuck.",
+        instead="`from_logits=True`, and a model that ends with the logits.",
+    ),
+    Known(
         key="cumprod_at_zero",
         title="tf.math.cumprod has a gradient of 0 at an input that is 0",
         where=(Where(("ordering/cumprod",), MODES, (Verdict.DISCONNECTED, _M)),),

@@ -37,6 +37,9 @@ UPGRADES: tuple[Upgrade, ...] = (
             "[Cut rows in `tf.map_fn` under XLA](#map_fn_one_row_crash_xla) can end the process up to 2.14 and no "
             "longer do; [their gradient](#cut_row_gradient_xla) is wrong on both. Look for `row[:length]` in "
             "compiled steps.",
+            "[Cross entropies of probabilities](#crossentropy_of_probabilities) clip in eager mode and not in a graph, "
+            "on both. From 2.14 on the layer `Softmax` is as right in eager mode as in a graph: a loss curve of an "
+            "eager loop can change, to the better.",
             "What stays (masked pooling of empty rows, norms of zeros, `tf.math.cumprod` and weighted cross entropy at "
             "0) has the same way round on both, so it can be put in before the upgrade.",
         ),
