@@ -6,14 +6,15 @@ there is none, and nothing that hides what it computes, the reason is somewhere 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gradcheck.cuts import line_of, upstream
 from gradcheck.modes import traced
 from gradcheck.problem import Problem
 
-__all__ = ["why_it_varies"]
+__all__ = ["drawn_from_a_seed", "why_it_varies"]
 
 # Stateless ones are not among them: with the same seed they draw the same, and a seed that is drawn is drawn by these.
 _DRAWING = frozenset(
@@ -45,6 +46,8 @@ _DRAWING = frozenset(
         "TruncatedNormal",
     }
 )
+# And these draw the same from the same seed, unless XLA compiles them.
+_SEEDED = re.compile(r"Stateless(?:Random(?!Get)|TruncatedNormal|Multinomial|ParameterizedTruncatedNormal|Shuffle)")
 # What these compute is in no graph.
 _HIDING = frozenset({"EagerPyFunc", "PyFunc", "PyFuncStateless"})
 
@@ -74,8 +77,22 @@ def why_it_varies(problem: Problem, *, forward: bool) -> str:
     return ""
 
 
+def drawn_from_a_seed(problem: Problem) -> str:
+    """The operations that draw the same from the same seed, in words; empty where none is found."""
+    try:
+        return _named(problem, lambda kind: bool(_SEEDED.match(kind)))[0]
+    except Exception:  # a subject that cannot be traced keeps its secret
+        return ""
+
+
 def _drawing(problem: Problem) -> str | None:
     """The operations that draw, in words; empty where there is none, None where one may be hidden."""
+    words, hidden = _named(problem, _DRAWING.__contains__)
+    return words or (None if hidden else "")
+
+
+def _named(problem: Problem, wanted: Callable[[str], bool]) -> tuple[str, bool]:
+    """Operations behind the outputs by their kind, in words, and whether some may be hidden."""
     graph, _, outputs = traced(problem)
     functions = {function.signature.name: function for function in graph.as_graph_def().library.function}
     words: dict[str, None] = {}
@@ -83,11 +100,9 @@ def _drawing(problem: Problem) -> str | None:
     for op in upstream([output.op for output in outputs]):
         for kind in (op.type, *_inside(op.node_def, functions, set())):
             hidden = hidden or kind in _HIDING
-            if kind in _DRAWING:
+            if wanted(kind):
                 words[f"{kind}{line_of(op)}"] = None
-    if words:
-        return ", ".join(list(words)[:2])
-    return None if hidden else ""
+    return ", ".join(list(words)[:2]), hidden
 
 
 def _inside(node: Any, functions: dict[str, Any], seen: set[str]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from gradcheck.invariants.comparing import Example
 from gradcheck.invariants.holding import broken_invariant
 from gradcheck.modes import EagerExecution, Execution
 from gradcheck.numerics import Kind
-from gradcheck.randomness import why_it_varies
+from gradcheck.randomness import drawn_from_a_seed, why_it_varies
 from gradcheck.rendering.hints import ALL_OUTPUTS, NOT_LINEAR
 from gradcheck.report import Entry
 from gradcheck.verdicts import Verdict
@@ -122,6 +122,9 @@ def differs_from_eager(baseline: Baseline, run: Execution, found: Examination, n
         f"{where} is {found.center[row]:.9g} here and {reference[row]:.9g} in eager mode; rounding explains "
         f"{bound[row]:.2g} ({beyond.size} of {found.center.size} outputs differ)"
     )
+    seeded = drawn_from_a_seed(baseline.problem) if run.mode == "xla" else ""
+    if seeded:
+        cause += f"; the subject draws random numbers from a seed ({seeded}), which XLA may draw in its own way"
     return Finding(Verdict.DISAGREEMENT, cause, place=(row, None))
 
 

@@ -132,6 +132,11 @@ _DRAWN = (
     "Fix the randomness: a stateless random operation with a seed (tf.random.stateless_uniform), dropout with "
     "training=False. Or draw outside of the subject, and give it what was drawn as an argument."
 )
+_SEEDED = (
+    "TensorFlow draws stateless random numbers by an algorithm of the device's choice, and XLA's choice is another one "
+    'from 2.13 on. Say which (alg="philox", rng_alg="philox"), or draw outside of the subject and give it what was '
+    "drawn as an argument; dropout with training=False."
+)
 _KEPT = (
     "Look for state that a call changes and the next one reads (a counter, a list, a cache, an attribute, a variable), "
     "and for numbers from random or numpy.random. Give them to the subject as arguments, or set them back in each call."
@@ -158,6 +163,7 @@ _BY_CAUSE = {
         (rf"\b{NOT_LINEAR}\b", _CHANGED_ON_ITS_WAY),
         (r"\bthe gradient is zero where the slope is ", _ZERO_ENTRIES),
     ),
+    Verdict.DISAGREEMENT: ((r"\bdraws random numbers from a seed\b", _SEEDED),),
     Verdict.NONDETERMINISTIC: (
         (r"\bdraws random numbers\b", _DRAWN),
         (r"\bdraws no random number\b", _KEPT),

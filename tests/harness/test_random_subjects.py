@@ -110,3 +110,19 @@ def test_what_is_drawn_while_tracing_is_no_wrong_gradient():
     assert {mode: result.verdict for mode, result in report.modes.items()} == dict.fromkeys(
         report.modes, gradcheck.Verdict.NONDETERMINISTIC
     )
+
+
+def test_seeded_numbers_that_xla_draws_in_its_own_way() -> None:
+    def seeded(values: Any, alg: str = "auto_select") -> Any:
+        return values * tf.random.stateless_uniform(tf.shape(values), [1, 2], dtype=values.dtype, alg=alg)
+
+    batch = np.array([[1.0, 2.0]])
+    report = gradcheck.check(seeded, batch)
+    assert all(report[mode].ok for mode in ("eager", "graph", "dynamic"))
+    if not report["xla"].ok:  # up to 2.12 XLA's choice is that of the other modes
+        assert report["xla"].verdict is Verdict.DISAGREEMENT
+        assert "draws random numbers from a seed (StatelessRandomUniformV2 (test_random_subjects.py:" in str(
+            report["xla"].cause
+        )
+        assert 'Say which (alg="philox"' in str(report)
+    assert gradcheck.check(lambda values: seeded(values, "philox"), batch).ok
