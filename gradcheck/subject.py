@@ -62,7 +62,9 @@ class Subject:
         self.within: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext  # held at each call
         self._numpy_errors: Any = None  # how NumPy was set when a check began, while it lasts
         self.has_time: dict[int, bool] = {}  # which outputs have a time axis: see gradcheck.time_axis
-        self.witnesses: dict[bytes, Any] = {}  # examples that a mode verified, for the other modes
+        self.searches = 0  # how many were begun
+        # Examples that a mode verified, for the other modes, each with the number of the search that met it last.
+        self.witnesses: dict[bytes, tuple[int, Any]] = {}
         self.random = False  # whether the same call was seen to give two results: see gradcheck.harness.asking_again
         self.observations: Any = None  # what eager mode showed, while a search over modes runs
         self.unseen: list[Any] = []  # variables that are read where no tape sees it

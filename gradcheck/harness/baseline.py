@@ -186,8 +186,8 @@ class Baseline:
         return other
 
 
-# How many batches of a search are remembered for its other modes.
-_MOST_OBSERVED = 512
+# How many batches of a search are remembered for its other modes: the first, since every mode meets them in this order.
+_MOST_OBSERVED = 4096
 
 # On the first batches of a search, and on one batch in so many of the others, eager mode is asked for everything. What
 # differs from call to call shows there, or as a difference from another mode, and then both are asked many times.
@@ -207,6 +207,7 @@ class _Observations:
 def observing_once(subject: Subject, modes: Sequence[str]) -> Iterator[None]:
     """While this lasts, eager mode runs once for each batch, however many of the modes meet it one after the other."""
     subject.observations = _Observations("eager" in modes and len(modes) > 1)
+    subject.searches += 1
     try:
         yield
     finally:
@@ -243,11 +244,9 @@ def observe(subject: Subject, args: Sequence[Any], options: Options) -> Baseline
     if not recalled:
         pull = observations.eager and options.engine is None
         baseline = _observe(subject, args, options, pull=pull, first=len(kept) < _IN_FULL_AT_FIRST)
-        if baseline.error is not None:
+        if baseline.error is not None or len(kept) >= _MOST_OBSERVED:
             return baseline
         kept[key] = baseline
-        while len(kept) > _MOST_OBSERVED:
-            kept.pop(next(iter(kept)))
     known = kept[key]
     return replace(known, options=options, problem=replace(known.problem), recalled=recalled)
 

@@ -16,8 +16,9 @@ from gradcheck.numerics import Status
 
 __all__ = ["Agreement", "Witness", "Witnesses", "agreement", "unsettled"]
 
-# How many verified examples a subject keeps, and how large a Jacobian is worth keeping.
-_MOST_WITNESSES = 512
+# How many entries of Jacobians a subject keeps of the examples that were verified, some 50 bytes each, and how large a
+# Jacobian is worth keeping.
+_MOST_ENTRIES = 1 << 21
 _MOST_REMEMBERED = 1 << 16
 
 
@@ -50,20 +51,36 @@ class Witnesses:
 
     def __init__(self, baseline: Baseline) -> None:
         self._kept = baseline.subject.witnesses
+        self._search = baseline.subject.searches
         self._shared = baseline.options.engine is None
         self._key = _digest(baseline)
-        self.current: Witness | None = self._kept.get(self._key) if self._shared else None
+        self.current: Witness | None = None
+        if self._shared and self._key in self._kept:
+            self.current = self._kept.pop(self._key)[1]
+            self._kept[self._key] = (self._search, self.current)  # behind those that were met before
         self.suspect: Witness | None = None
 
     def remember(self, witness: Witness) -> None:
-        """Make it the witness of this check, and keep it for later ones on the same numbers."""
+        """Make it the witness of this check, and keep it for later ones on the same numbers.
+
+        What an earlier search met makes room, the oldest first. What this one met does not: every mode of a search
+        meets the examples in the same order, so none would find again what is dropped oldest first.
+        """
         if not self._shared:
             return
         self.current = witness
-        if witness.found.jacobian.size <= _MOST_REMEMBERED:
-            self._kept[self._key] = witness
-            while len(self._kept) > _MOST_WITNESSES:
-                self._kept.pop(next(iter(self._kept)))
+        size = witness.found.jacobian.size
+        if size > _MOST_REMEMBERED:
+            return
+        held = sum(kept.found.jacobian.size for _, kept in self._kept.values())
+        while held + size > _MOST_ENTRIES:
+            oldest = next(iter(self._kept))
+            search, dropped = self._kept[oldest]
+            if search == self._search:
+                return
+            held -= dropped.found.jacobian.size
+            del self._kept[oldest]
+        self._kept[self._key] = (self._search, witness)
 
 
 def _digest(baseline: Baseline) -> bytes:

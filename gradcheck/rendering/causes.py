@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
@@ -371,23 +371,28 @@ def _is_ours(file: str) -> bool:
     return path.parts[-2:] in _our_files()
 
 
-def _is_users(file: str) -> bool:
-    return not (_LIBRARIES.search(file) or _is_ours(file))
+def _users(frames: Sequence[tuple[str, int, str]]) -> list[tuple[str, int, str]]:
+    """The frames of the user's own code, in order. Where gradcheck is on the stack, those that it called, and none that
+    called it; of the latter there may be several stacks, one after the other.
+    """
+    known = [frame for frame in frames if not _LIBRARIES.search(frame[0]) or _is_ours(frame[0])]
+    ours = [_is_ours(frame[0]) for frame in known]
+    if not any(ours):
+        return known
+    first = ours.index(True)
+    following = [*ours[1:], False]
+    return [
+        frame
+        for number, (frame, own, then) in enumerate(zip(known, ours, following, strict=True))
+        if number > first and not own and not then
+    ]
 
 
 def _where(exception: BaseException) -> str:
     """The last line of the user's own code on the way to the error; empty where there is none."""
-    frames = [
-        (frame["file"], int(frame["line"]), frame["name"])
-        for frame in _FRAME.finditer(str(exception))
-        if _is_users(frame["file"])
-    ]
-    if not frames:
-        frames = [
-            (frame.filename, frame.lineno or 0, frame.name)
-            for frame in traceback.extract_tb(exception.__traceback__)
-            if _is_users(frame.filename)
-        ]
+    told = [(frame["file"], int(frame["line"]), frame["name"]) for frame in _FRAME.finditer(str(exception))]
+    stack = traceback.extract_tb(exception.__traceback__)
+    frames = _users(told) or _users([(frame.filename, frame.lineno or 0, frame.name) for frame in stack])
     if not frames:
         return ""
     file, line, name = frames[-1]

@@ -17,13 +17,15 @@ ALL_OUTPUTS = "all outputs, weighed"
 """The output of its worst entry."""
 
 _SOME_MODES = (
-    "If only some modes fail, the code is usually right and TensorFlow is not: replace the operation and check again."
+    "If only some modes fail, look for what the code itself does otherwise there (tf.executing_eagerly, Python side "
+    "effects); else TensorFlow is to blame: replace the operation and check again."
 )
 
 HINTS = {
     Verdict.MISMATCH: (
-        "Look at what computes this output from this input: a tf.custom_gradient whose formula is wrong, a mask that "
-        f"is applied in the forward pass only, or an integer index that ought to depend on the input. {_SOME_MODES}"
+        "Look at what computes this output from this input: a tf.custom_gradient whose formula is wrong, a "
+        "tf.stop_gradient on a part of the way, a mask that is applied in the forward pass only, or an integer index "
+        f"that ought to depend on the input. {_SOME_MODES}"
     ),
     Verdict.DISCONNECTED: (
         "Look for what cuts the path: tf.stop_gradient, a cast to an integer, tf.argmax or tf.round, .numpy(), "

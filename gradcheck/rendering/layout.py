@@ -52,9 +52,16 @@ def columns(rows: Iterable[tuple[str, str]], indent: int = 2, between: int = 2) 
     return lines
 
 
+# Beyond so many characters a line of numbers is read by nobody.
+_LONGEST = 3000
+
+
 def clipped(text: str, most: int, indent: int, rest: str) -> list[str]:
     """The lines of a text that must not be wrapped, at most ``most`` of them; ``rest`` says where the others are."""
-    lines = text.splitlines()
+    lines = [
+        line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ... {len(line) - _LONGEST} more characters: {rest}"
+        for line in text.splitlines()
+    ]
     if len(lines) > most:
         lines = [*lines[: most - 1], f"... {len(lines) - most + 1} more lines: {rest}"]
     return [(" " * indent + line).rstrip() for line in lines]

@@ -208,3 +208,21 @@ def test_a_backward_pass_that_is_not_linear(backward):
     assert "numerical (measured)" not in text.partition("Jacobian")[0]
     assert "What to do: Look for what changes a gradient on its way back" in text
     assert "ENGINES DIFFER" not in text
+
+
+def test_who_called_the_check_is_no_place_in_the_subject():
+    def summed(values):
+        steps = tf.shape(values)[1]
+        loop = tf.while_loop(lambda i, _: i < steps, lambda i, h: (i + 1, tf.tanh(h + values[:, i])), (0, values[:, 0]))
+        return loop[1]
+
+    result = gradcheck.check(summed, np.ones((2, 3)), modes="xla")["xla"]
+    assert result.verdict is gradcheck.Verdict.UNSUPPORTED
+    assert "give tf.while_loop maximum_iterations" in result.cause
+    assert "in test_who_called" not in result.cause
+
+
+def test_a_batch_of_many_numbers_does_not_bury_the_report():
+    text = text_of(lambda x: 2.0 * tf.stop_gradient(x), np.random.default_rng(0).normal(size=(30, 30)), modes="graph")
+    assert len(text) < 8000
+    assert "more characters: print(report.arguments)" in text
