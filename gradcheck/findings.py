@@ -180,7 +180,9 @@ def _wrong(
     inputs, outputs = run.problem.plan.inputs, run.problem.outputs
     block = inputs.blocks[inputs.block_of(column)]
     output = outputs.blocks[outputs.block_of(row)]
-    of = f"{count} of {found.judgement.status.size} entries"
+    looked, every = found.judgement.status.size, inputs.size * outputs.size
+    # Random directions lead to one entry, which is then judged by itself.
+    of = f"{count} of {looked} entries" if looked > 1 or every == 1 else f"the one entry looked at, of {every:.3g}"
     if entry.theoretical is None:
         cut = what_cuts(run.problem, inputs.block_of(column), outputs.block_of(row))
         by = f"cut by {cut}" if cut else "cut, as by an operation without a gradient or a gradient that returns None"

@@ -636,7 +636,8 @@ class _OneMode:
                 "gradient lay between the slopes of the two sides"
             )
         if self.counts[Verdict.UNRESOLVED.value]:
-            notes.append(f"{self.counts[Verdict.UNRESOLVED.value]} of {total} examples could not be decided: no pass")
+            undecided = self.counts[Verdict.UNRESOLVED.value]
+            notes.append(f"{undecided} of {total} examples could not be decided, and count as no pass")
         # What was remarked of most of them is true of the subject.
         notes += [f"{note} (said of {n} of {total} examples)" for note, n in self.notes.items() if 2 * n > total]
         return ModeResult(self.mode, Verdict.PASS, resolution=self.resolution, notes=tuple(notes))

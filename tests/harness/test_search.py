@@ -82,7 +82,7 @@ def test_a_batch_that_is_drawn_again_counts_once():
     assert found.counts == {"UNRESOLVED": 1, "PASS": 5}
     assert found.calls == found.examples == 6
     assert found.verdict is Verdict.PASS
-    assert "1 of 6 examples could not be decided: no pass" in found.result.notes
+    assert "1 of 6 examples could not be decided, and count as no pass" in found.result.notes
 
 
 def test_an_error_in_the_longest_rows_shrinks_to_two_rows():
