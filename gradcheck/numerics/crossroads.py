@@ -42,7 +42,7 @@ _STRIDE = _STEP / _DISTANCE
 
 # Ties of many numbers make many pieces: that of the theoretical value must be among those looked at.
 _PIECES = 30
-_GLANCE = 8
+_GLANCE = 10
 _DISTANCES = (2.0**-20, 2.0**-34)
 
 # A slope that is less sharp than this part of what it has to explain explains nothing.
@@ -144,15 +144,14 @@ def between(
         eps: relative rounding error at which the function computes.
 
     Returns:
-        Two masks, ``[n, y_size]``: where they do; and where there are more than two different slopes about the point,
-        as of leaky units behind leaky units, so that lying between none of them proves nothing.
+        Two masks, ``[n, y_size]``: where they do; and where that cannot be told: where there are more than two
+        different slopes about the point, as of leaky units behind leaky units, so that lying between none of them
+        proves nothing, or where rounding hides the pieces close to it.
     """
     random = np.random.default_rng(0)
     distances, stride = (_DISTANCES, _STRIDE) if eps < _LOW else (_LOW_DISTANCES, _LOW_STRIDE)
     shifts = random.uniform(0.5, 1.5, (_PIECES, point.size)) * random.choice((-1, 1), (_PIECES, point.size))
-    # Operations break ties by position: the pieces they choose are those where the inputs rise, or fall, with it.
-    rising = np.linspace(-1.0, 1.0, point.size)[np.newaxis]
-    shifts = np.concatenate([rising, -rising, shifts])
+    shifts = np.concatenate([_by_position(point), shifts])
     # Most points are no crossroads. Where a few places all have the slope of the point, the others have it too.
     slopes, _, _ = _slopes_about(values, point, ways, shifts[:_GLANCE], distances[0], stride)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -165,24 +164,47 @@ def between(
         return result, several
     theory, measured = theory[met], measured[met]
     spread = np.zeros(theory.shape)
+    perhaps = np.ones(theory.shape, bool)
     for distance in distances:
         slopes, whole, step = _slopes_about(values, point, ways[met], shifts, distance, stride)
         with np.errstate(invalid="ignore", over="ignore"):
             slopes = np.concatenate([slopes, measured[np.newaxis]])
             slack = 8 * noise / step + _CURVATURE * distances[0] * np.abs(slopes).max(axis=0)
             inside = (theory >= slopes.min(axis=0) - slack) & (theory <= slopes.max(axis=0) + slack)
-            result[met] &= inside & (slack < _SHARP * np.abs(theory - measured))
+            sharp = slack < _SHARP * np.abs(theory - measured)
+            result[met] &= inside & sharp
             # A step across a corner measures no piece's slope. Pieces may bend as much as they are near, as eigenvalues
             # do that meet in one matrix.
             bent = slack + _BENT * (slopes.max(axis=0) - slopes.min(axis=0))
             pure = np.concatenate([np.where(whole <= bent, slopes[:-1], measured), slopes[-1:]])
             ordered = np.sort(pure, axis=0)
             apart = ordered[-1] - ordered[0]
-            several[met] &= (np.diff(ordered, axis=0) > 2 * bent + _DIFFERENT * apart).sum(axis=0) > 1
+            gaps = np.diff(ordered, axis=0)
+            several[met] &= (gaps > 2 * bent + _DIFFERENT * apart).sum(axis=0) > 1
+            # Further away pieces explain it, and not a bend, which has all slopes between its first and its last;
+            # whether they meet in the point is too close to tell.
+            perhaps &= (inside & sharp & (gaps.max(axis=0) > apart / 2)) | (~sharp & (distance != distances[0]))
             # Those of pieces lie as far apart at any distance; and what hardly differs explains no wrong value.
             several[met] &= (apart > spread / 2) & (apart > _SHARP * np.abs(theory - measured))
             spread = apart
+    several[met] |= perhaps & ~result[met]
     return result, several
+
+
+def _by_position(point: Array) -> Array:
+    """Shifts ``[4, x_size]`` that part ties as operations do, by position: the inputs rise with it, or fall.
+
+    In the latter two only among equals: an input that is larger than another by less than the distance of the places
+    stays so, and is no tie to an operation.
+    """
+    position = np.arange(point.size)
+    rising = np.linspace(-1.0, 1.0, point.size)
+    shifts = [rising, -rising]
+    for among_equals in (position, -position):
+        shift = np.empty(point.size)
+        shift[np.lexsort((among_equals, point))] = rising
+        shifts.append(shift)
+    return np.stack(shifts)
 
 
 def _slopes_about(

@@ -443,6 +443,20 @@ def test_equal_numbers_sorted_in_float32(count: int, value: float) -> None:
     assert Status.MISMATCH in numerics.compare(function, np.full(count, value), 2 * np.eye(count)).status
 
 
+@pytest.mark.parametrize("apart", [1e-15, 3e-14, 1e-13, 9.1e-13, 1e-10, 1e-7, 1e-4])
+@pytest.mark.parametrize("place", range(6))
+def test_equal_numbers_sorted_beside_one_that_is_hardly_larger(apart: float, place: int) -> None:
+    """That one comes last wherever it stands, so the piece that a sort chooses is neither the rising nor the falling
+    one; a random one is met once in 720.
+    """
+    x = np.zeros(6)
+    x[place] = apart
+    gradient = np.eye(6)[:, np.argsort(x, kind="stable")]  # [inputs, outputs]
+    assert Status.MISMATCH not in numerics.compare(lambda points: np.sort(points, axis=1), x, gradient).status
+    wrong = numerics.compare(lambda points: np.sort(points, axis=1), x, 2 * gradient)
+    assert Status.MISMATCH in wrong.status
+
+
 @pytest.mark.parametrize("short", [wholly_in_bfloat16, wholly_in_float16])
 @pytest.mark.parametrize("x", [0.3, 1.0, 2.6, 3.0, -1.7, 40.0])
 def test_what_stands_still_for_want_of_bits_is_not_called_wrong(short: Any, x: float) -> None:
