@@ -111,8 +111,11 @@ def test_jumps_of_a_staircase_are_not_called_a_wrong_gradient():
 def test_a_fault_of_this_project_is_not_put_on_the_subject(monkeypatch):
     from gradcheck.harness import measuring
 
+    def never_checked_before(values, lengths):  # else another test may have left a witness, and nothing is measured
+        return subjects.masked_mean(values, lengths)
+
     monkeypatch.setattr(measuring, "unstable", None)  # what is called there then raises a TypeError
-    report = gradcheck.check(subjects.masked_mean, BATCH, modes="graph")
+    report = gradcheck.check(never_checked_before, BATCH, modes="graph")
     assert report["graph"].verdict is Verdict.ERROR
     assert "gradcheck itself failed, which says nothing of the subject (TypeError" in report["graph"].cause
     assert "harness/measuring.py" in report["graph"].detail
