@@ -7,7 +7,7 @@ there is none, and nothing that hides what it computes, the reason is somewhere 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from gradcheck.cuts import line_of, upstream
@@ -59,14 +59,7 @@ def why_it_varies(problem: Problem, *, forward: bool) -> str:
         problem: the problem.
         forward: whether the outputs differ. Of a gradient the graph shows only what it shares with them.
     """
-    key = problem.plan.key(dynamic=True)
-    kept = problem.subject.drawing
-    if key not in kept:
-        try:
-            kept[key] = _drawing(problem)
-        except Exception:  # a subject that cannot be traced keeps its secret
-            kept[key] = None
-    found = kept[key]
+    found = _draws(problem)[0]
     if found:
         return f"the subject draws random numbers: {found}"
     if found == "" and forward:
@@ -79,30 +72,38 @@ def why_it_varies(problem: Problem, *, forward: bool) -> str:
 
 def drawn_from_a_seed(problem: Problem) -> str:
     """The operations that draw the same from the same seed, in words; empty where none is found."""
-    try:
-        return _named(problem, lambda kind: bool(_SEEDED.match(kind)))[0]
-    except Exception:  # a subject that cannot be traced keeps its secret
-        return ""
+    return _draws(problem)[1]
 
 
-def _drawing(problem: Problem) -> str | None:
-    """The operations that draw, in words; empty where there is none, None where one may be hidden."""
-    words, hidden = _named(problem, _DRAWING.__contains__)
-    return words or (None if hidden else "")
+def _draws(problem: Problem) -> tuple[str | None, str]:
+    """The operations that draw, in words, and those that do so from a seed; empty where there is none. Of the former
+    None where one may be hidden. The graph is looked at once for each signature.
+    """
+    key = problem.plan.key(dynamic=True)
+    kept = problem.subject.drawing
+    if key not in kept:
+        try:
+            kept[key] = _in_the_graph(problem)
+        except Exception:  # a subject that cannot be traced keeps its secret
+            kept[key] = (None, "")
+    return kept[key]
 
 
-def _named(problem: Problem, wanted: Callable[[str], bool]) -> tuple[str, bool]:
-    """Operations behind the outputs by their kind, in words, and whether some may be hidden."""
+def _in_the_graph(problem: Problem) -> tuple[str | None, str]:
     graph, _, outputs = traced(problem)
     functions = {function.signature.name: function for function in graph.as_graph_def().library.function}
-    words: dict[str, None] = {}
+    drawing: dict[str, None] = {}
+    seeded: dict[str, None] = {}
     hidden = False
     for op in upstream([output.op for output in outputs]):
         for kind in (op.type, *_inside(op.node_def, functions, set())):
             hidden = hidden or kind in _HIDING
-            if wanted(kind):
-                words[f"{kind}{line_of(op)}"] = None
-    return ", ".join(list(words)[:2]), hidden
+            if kind in _DRAWING:
+                drawing[f"{kind}{line_of(op)}"] = None
+            elif _SEEDED.match(kind):
+                seeded[f"{kind}{line_of(op)}"] = None
+    drawn, from_a_seed = (", ".join(list(words)[:2]) for words in (drawing, seeded))
+    return drawn or (None if hidden else ""), from_a_seed
 
 
 def _inside(node: Any, functions: dict[str, Any], seen: set[str]) -> Iterator[str]:

@@ -54,7 +54,7 @@ class Subject:
             self.name = _name_of(self.target)
         self.programs: dict[Any, Any] = {}  # what gradcheck.modes compiled for it, by signature
         self.cuts: dict[Any, str] = {}  # what gradcheck.cuts found in its graph, by signature and path
-        self.drawing: dict[Any, str | None] = {}  # what gradcheck.randomness found in its graph, by signature
+        self.drawing: dict[Any, tuple[str | None, str]] = {}  # what gradcheck.randomness found, by signature
         self.confirmed: set[Any] = set()  # modes in which both engines were compared once
         self.forward_seconds: float | None = None  # what forward mode took at first; infinite where it cannot run
         self.twin: Subject | None = None  # a Keras layer in float64: see gradcheck.twin
