@@ -14,7 +14,7 @@ from gradcheck._tensorflow import tensorflow
 from gradcheck.modes import traced
 from gradcheck.problem import Problem
 
-__all__ = ["line_of", "upstream", "what_cuts"]
+__all__ = ["line_of", "moves_in_steps", "upstream", "what_cuts"]
 
 # Words for operations without a gradient that people meet.
 _WORDS = {
@@ -27,6 +27,26 @@ _WORDS = {
     "Rint": "tf.math.rint, which moves in steps",
     "Floor": "tf.floor, which moves in steps",
     "Ceil": "tf.math.ceil, which moves in steps",
+}
+
+
+# Operations whose results move in steps, or not at all, however their arguments move; and casts to integers.
+_STEPS = {
+    *("Floor", "Ceil", "Round", "Rint", "Sign", "FloorDiv", "ArgMax", "ArgMin", "Bucketize"),
+    *("Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual", "ApproximateEqual"),
+    *(
+        "LowerBound",
+        "UpperBound",
+        "IsFinite",
+        "IsInf",
+        "IsNan",
+        "Shape",
+        "ShapeN",
+        "Size",
+        "Rank",
+        "ZerosLike",
+        "OnesLike",
+    ),
 }
 
 
@@ -50,8 +70,49 @@ def what_cuts(problem: Problem, block: int, output: int | None = None) -> str:
     return kept[key]
 
 
-def _found(problem: Problem, block: int, output: int | None) -> str:
-    tf = tensorflow()
+def moves_in_steps(problem: Problem, block: int, output: int | None = None) -> bool:
+    """Whether all that an output takes from an input block has been rounded, compared or cast to an integer.
+
+    Proven by the subject's graph: every way meets such an operation. Steps inside a loop or a branch prove nothing.
+
+    Args:
+        problem, block, output: as for `what_cuts`.
+    """
+    key = (problem.plan.key(dynamic=True), block, output, "steps")
+    kept = problem.subject.cuts
+    if key not in kept:
+        try:
+            _, source, goals = _ends(problem, block, output)
+            kept[key] = "" if _reaches(source, goals) else "in steps"
+        except Exception:  # a subject that cannot be traced proves nothing
+            kept[key] = ""
+    return bool(kept[key])
+
+
+def _reaches(source: Any, goals: list[Any]) -> bool:
+    """Whether some way from a tensor to one of others meets no step."""
+    behind = {id(op) for op in upstream([goal.op for goal in goals])}
+    ends, seen, pending = {goal.ref() for goal in goals}, {source.ref()}, [source]
+    while pending:
+        tensor = pending.pop()
+        if tensor.ref() in ends:
+            return True
+        for op in tensor.consumers():
+            if id(op) not in behind or op.type in _STEPS or (op.type == "Cast" and not _real(op.outputs[0].dtype)):
+                continue
+            for result in op.outputs:
+                if result.ref() not in seen:
+                    seen.add(result.ref())
+                    pending.append(result)
+    return False
+
+
+def _real(dtype: Any) -> bool:
+    return bool(dtype.is_floating or dtype.is_complex)
+
+
+def _ends(problem: Problem, block: int, output: int | None) -> tuple[Any, Any, list[Any]]:
+    """The graph of a subject, the tensor in it that is an input block, and those that are the outputs asked for."""
     graph, sources, outputs = traced(problem)
     plan = problem.plan
     if block < plan.input_count:
@@ -59,7 +120,12 @@ def _found(problem: Problem, block: int, output: int | None) -> str:
     else:
         handle = plan.variables[block - plan.input_count].handle
         source = next(inner for outer, inner in graph.captures if outer is handle)
-    goals = outputs if output is None else [outputs[output]]
+    return graph, source, outputs if output is None else [outputs[output]]
+
+
+def _found(problem: Problem, block: int, output: int | None) -> str:
+    tf = tensorflow()
+    graph, source, goals = _ends(problem, block, output)
     with graph.as_default():
         behind = {id(op) for op in upstream([goal.op for goal in goals], _differentiated)}
         carried, pending, cuts = {source.ref()}, [source], []
@@ -73,7 +139,7 @@ def _found(problem: Problem, block: int, output: int | None) -> str:
                     cuts.append((op, why))
                     continue
                 for result in op.outputs:
-                    real = result.dtype.is_floating or result.dtype.is_complex or result.dtype == tf.variant
+                    real = _real(result.dtype) or result.dtype == tf.variant
                     if (real or result.dtype == tf.resource) and result.ref() not in carried:
                         carried.add(result.ref())
                         pending.append(result)
@@ -112,7 +178,7 @@ def _cut_by(op: Any) -> str:
     from tensorflow.python.framework import ops
 
     kind = op.type
-    if kind == "Cast" and not (op.outputs[0].dtype.is_floating or op.outputs[0].dtype.is_complex):
+    if kind == "Cast" and not _real(op.outputs[0].dtype):
         readers = {reader.type for reader in op.outputs[0].consumers()}
         index = (
             ", used as an index" if any(r.startswith(("Gather", "ResourceGather", "OneHot")) for r in readers) else ""
@@ -124,7 +190,7 @@ def _cut_by(op: Any) -> str:
         gradient = ops.get_gradient_function(op)
     except LookupError:  # differentiating it would raise: no silent cut
         return ""
-    if gradient is None and any(result.dtype.is_floating or result.dtype.is_complex for result in op.outputs):
+    if gradient is None and any(_real(result.dtype) for result in op.outputs):
         return f"the operation {kind}, which has no gradient"
     return ""
 

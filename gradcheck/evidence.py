@@ -25,6 +25,7 @@ from gradcheck.preserving import preserved
 from gradcheck.problem import Problem
 from gradcheck.report import ModeResult, jsonable
 from gradcheck.strategies import Batch
+from gradcheck.treads import by_treads
 from gradcheck.verdicts import Verdict
 
 __all__ = ["Scene", "batch_evidence", "evidence_of"]
@@ -211,6 +212,7 @@ def _jacobian(scene: Scene) -> dict[str, Any]:
             eps=2.0**-52 if scene.twin is not None else _eps(problem),
             **scene.options,
         )
+        judgement = by_treads(wide, judgement, exact[:, finite], rows, columns[finite])
         numerical[:, finite] = judgement.numerical.T
         bound[:, finite] = judgement.bound.T
         left[:, finite], right[:, finite] = judgement.left.T, judgement.right.T

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from gradcheck.modes import Execution
 from gradcheck.numerics import Kind, Status
 from gradcheck.problem import Problem
 from gradcheck.report import Entry
+from gradcheck.treads import REACH
 from gradcheck.verdicts import Verdict
 
 __all__ = ["Finding", "entry_at", "judged", "nonfinite"]
@@ -36,6 +37,7 @@ class Finding:
         resolution: smallest relative error of the gradient that could have been seen.
         notes: remarks.
         scripted: whether a script that looks at one entry can show it.
+        step: the step with which the slope shows, where not any small one does.
     """
 
     verdict: Verdict
@@ -51,6 +53,7 @@ class Finding:
     resolution: float | None = None
     notes: tuple[str, ...] = field(default=())
     scripted: bool = True
+    step: float | None = None
 
 
 def nonfinite(
@@ -96,7 +99,8 @@ def judged(run: Execution, found: Examination) -> Finding:
                 f"{_undecided(entry)}{_why(found, row)} ({len(where)} of {judgement.status.size} entries)"
             )
             return Finding(verdict, cause, entry, place=(row, column), resolution=resolution)
-        return _wrong(run, found, entry, row, column, len(where), resolution)
+        wrong = _wrong(run, found, i, j, len(where), resolution)
+        return replace(wrong, step=REACH) if judgement.kind[j, i] == Kind.STEPS else wrong
     kinks = np.argwhere(judgement.status == Status.KINK)
     if len(kinks):
         # A corner before a step: there the gradient says something.
@@ -173,22 +177,21 @@ def entry_at(run: Execution, found: Examination, i: int, j: int) -> Entry:
     )
 
 
-def _wrong(
-    run: Execution, found: Examination, entry: Entry, row: int, column: int, count: int, resolution: float | None
-) -> Finding:
+def _wrong(run: Execution, found: Examination, i: int, j: int, count: int, resolution: float | None) -> Finding:
     """MISMATCH, or DISCONNECTED where the path from the input to the output is cut altogether."""
+    entry, row, column = entry_at(run, found, i, j), int(found.rows[i]), int(found.columns[j])
     inputs, outputs = run.problem.plan.inputs, run.problem.outputs
     block = inputs.blocks[inputs.block_of(column)]
     output = outputs.blocks[outputs.block_of(row)]
     looked, every = found.judgement.status.size, inputs.size * outputs.size
     # Random directions lead to one entry, which is then judged by itself.
     of = f"{count} of {looked} entries" if looked > 1 or every == 1 else f"the one entry looked at, of {every:.3g}"
+    in_steps = " in steps so small that it follows" if found.judgement.kind[j, i] == Kind.STEPS else ""
+    moves = f"moving {entry.input} moves {entry.output}{in_steps}"
     if entry.theoretical is None:
         cut = what_cuts(run.problem, inputs.block_of(column), outputs.block_of(row))
         by = f"cut by {cut}" if cut else "cut, as by an operation without a gradient or a gradient that returns None"
-        cause = (
-            f"the gradient w.r.t. {block.name} is None, yet moving {entry.input} moves {entry.output}: the path is {by}"
-        )
+        cause = f"the gradient w.r.t. {block.name} is None, yet {moves}: the path is {by}"
         return Finding(Verdict.DISCONNECTED, cause, entry, place=(row, column), resolution=resolution)
     part = found.jacobian[output.start : output.stop, block.start : block.stop]
     if not part.any():
@@ -200,10 +203,7 @@ def _wrong(
                 "0.01), so the path is there and a formula is wrong at these values"
             )
             by += f"; another way is cut by {cut}" if cut else ""
-        cause = (
-            f"the gradient of {output.name} w.r.t. {block.name} is zero throughout, yet moving {entry.input} moves "
-            f"{entry.output}: {by} ({of})"
-        )
+        cause = f"the gradient of {output.name} w.r.t. {block.name} is zero throughout, yet {moves}: {by} ({of})"
         return Finding(Verdict.DISCONNECTED, cause, entry, place=(row, column), resolution=resolution)
     cause = f"the gradient is {_relation(entry)} ({of})"
     return Finding(Verdict.MISMATCH, cause, entry, place=(row, column), resolution=resolution)

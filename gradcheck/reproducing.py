@@ -34,6 +34,7 @@ def script_for(subject: Subject, problem: Problem, result: ModeResult, finding: 
     if finding.entry is not None:
         failure["where"] = f"{finding.entry.output} w.r.t. {finding.entry.input}"
         failure["bound"] = finding.entry.bound
+        failure["step"] = finding.step
     if finding.place is not None:
         row, column = finding.place
         failure |= _output_place(problem.outputs, row)

@@ -14,6 +14,7 @@ from gradcheck.harness.confirming import confirmed
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.numerics import Status, noise_points
 from gradcheck.report import Entry
+from gradcheck.treads import on_treads
 from gradcheck.twin import widened_names
 from gradcheck.verdicts import Verdict
 
@@ -39,7 +40,9 @@ def through_twin(baseline: Baseline, run: Execution, jacobian: np.ndarray) -> tu
     wide = twin_execution(baseline, run)
     precise = theoretical_jacobian(wide, x).jacobian
     exact = np.full(eps.size, 2.0**-52)
-    found = examine(wide, x, precise, eps=exact, rows=rows, columns=columns, options=baseline.options.tolerance)
+    found = on_treads(
+        wide, examine(wide, x, precise, eps=exact, rows=rows, columns=columns, options=baseline.options.tolerance)
+    )
     finding = judged(wide, found)
     if finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED):
         note = "measured on the float64 twin: the same computation with float64 inputs and weights"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.cuts import what_cuts
+from gradcheck.cuts import moves_in_steps, what_cuts
 from gradcheck.engines.jacobians import examine, is_large, theoretical_jacobian
 from gradcheck.findings import Finding, judged, nonfinite
 from gradcheck.harness.asking_again import wavering
@@ -19,6 +19,7 @@ from gradcheck.harness.rules import broken, differs_from_eager, nonlinear, unsta
 from gradcheck.harness.state import ModeState
 from gradcheck.harness.ties import inconsistent_at_ties
 from gradcheck.harness.witness import Witness, Witnesses
+from gradcheck.treads import on_treads
 from gradcheck.verdicts import Verdict
 
 __all__ = ["measured", "note_silent_zeros"]
@@ -76,7 +77,9 @@ def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rule
         found, precise = through_twin(baseline, run, jacobian)
     else:
         tolerance = baseline.options.tolerance
-        found = examine(run, x, jacobian, eps=baseline.eps, rows=rows, columns=columns, options=tolerance)
+        found = on_treads(
+            run, examine(run, x, jacobian, eps=baseline.eps, rows=rows, columns=columns, options=tolerance)
+        )
         if baseline.no_twin:
             state.notes.append(f"measured in low precision, so only coarse errors show: {baseline.no_twin}")
     state.found = found
@@ -125,4 +128,7 @@ def note_silent_zeros(baseline: Baseline, state: ModeState) -> None:
         block = baseline.problem.plan.inputs.blocks[number]
         cut = what_cuts(baseline.problem, number)
         by = f" (the path is cut by {cut})" if cut else ""
-        state.notes.append(f"the gradient w.r.t. {block.name} is None{by}, and moving it moves no output here")
+        stands = "moving it moves no output here"
+        if moves_in_steps(baseline.problem, number):
+            stands = "moving it moves the outputs in steps if at all, between which they are flat"
+        state.notes.append(f"the gradient w.r.t. {block.name} is None{by}, and {stands}")

@@ -25,6 +25,7 @@ from gradcheck.harness.witness import Witness, Witnesses, agreement, unsettled
 from gradcheck.layout import Block, Layout
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.rendering.causes import cause_of, is_unsupported
+from gradcheck.treads import on_treads
 from gradcheck.verdicts import Verdict
 
 __all__ = ["call_witness", "checked_mode"]
@@ -162,7 +163,9 @@ def _in_part(baseline: Baseline, state: ModeState, witness: Witness) -> ModeStat
         return None
     if columns.size:
         tolerance = baseline.options.tolerance
-        found = examine(run, x, jacobian, eps=baseline.eps, rows=baseline.rows, columns=columns, options=tolerance)
+        found = on_treads(
+            run, examine(run, x, jacobian, eps=baseline.eps, rows=baseline.rows, columns=columns, options=tolerance)
+        )
         own = nonfinite(found.center, jacobian, inputs, outputs, baseline.rows, baseline.columns) or judged(run, found)
         finding = witness.finding if own.verdict is Verdict.PASS else own
     else:
@@ -198,7 +201,9 @@ def _beside_suspect(baseline: Baseline, state: ModeState, suspect: Witness) -> M
     if wrong.place is None or wrong.place[1] is None or wrong.verdict is not suspect.finding.verdict:
         return None
     column = np.array([wrong.place[1]])
-    own = examine(run, x, theory.jacobian, eps=baseline.eps, rows=baseline.rows, columns=column, options=tolerance)
+    own = on_treads(
+        run, examine(run, x, theory.jacobian, eps=baseline.eps, rows=baseline.rows, columns=column, options=tolerance)
+    )
     if judged(run, own).verdict is not wrong.verdict:
         return None
     state.found = found = beside(found, own)

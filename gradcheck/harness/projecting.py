@@ -13,6 +13,7 @@ from gradcheck.harness.rules import broken, differs_from_eager
 from gradcheck.harness.state import ModeState
 from gradcheck.modes import Execution
 from gradcheck.numerics import Status
+from gradcheck.treads import on_treads
 from gradcheck.verdicts import Verdict
 
 __all__ = ["projected"]
@@ -41,11 +42,11 @@ def projected(baseline: Baseline, state: ModeState) -> ModeState:
     resolution = None if np.isnan(found.judgement.resolution) else float(found.judgement.resolution)
     if (statuses == Status.MISMATCH).any() or (statuses == Status.NONFINITE).any():
         single = locate(run, x, found, eps=eps, rows=rows, columns=columns, options=options)
-        if single is None:
+        finding = Finding(Verdict.PASS) if single is None else judged(run, on_treads(run, single))
+        if not finding.verdict.fails:
             cause = "random combinations of gradient entries are wrong, but no single entry is beyond its bound"
-            state.finding = Finding(Verdict.UNRESOLVED, cause, resolution=resolution)
-        else:
-            state.finding = confirmed(run, x, judged(run, single))
+            finding = Finding(Verdict.UNRESOLVED, cause, resolution=resolution)
+        state.finding = confirmed(run, x, finding)
         return state
     if (statuses == Status.UNRESOLVED).any():
         cause = "the slope along random directions could not be measured well enough"

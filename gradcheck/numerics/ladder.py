@@ -60,6 +60,8 @@ class Kind(enum.IntEnum):
     """The value jumps at the point. ``left`` and ``right`` are the slopes of the pieces beside the jump."""
     UNRESOLVED = 4
     """No step size gives a slope that the shorter ones confirm."""
+    STEPS = 5
+    """The value follows the input in many small steps. No ladder says so: see `gradcheck.treads`."""
 
 
 @dataclass(frozen=True)
