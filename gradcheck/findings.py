@@ -110,16 +110,20 @@ def judged(run: Execution, found: Examination) -> Finding:
         if judgement.kind[j, i] == Kind.JUMP:
             cause = (
                 f"{entry.output} jumps where {entry.input} passes this point, as what is rounded or cast to an integer "
-                f"does; the gradient is that of the pieces it jumps between ({of})"
+                f"does; its slope is {_sides(entry)} ({of})"
             )
         else:
-            cause = (
-                f"{entry.output} has a corner in {entry.input} at this point; the gradient lies between the slopes of "
-                f"the two sides ({of})"
-            )
+            cause = f"{entry.output} has a corner in {entry.input} at this point: its slope is {_sides(entry)} ({of})"
         place = (int(found.rows[i]), int(found.columns[j]))
         return Finding(Verdict.KINK, cause, entry, place=place, resolution=resolution)
     return Finding(Verdict.PASS, resolution=resolution)
+
+
+def _sides(entry: Entry) -> str:
+    """The slopes below and above the point and the gradient, in words."""
+    below, above = ("of no known size" if side is None else f"{side + 0.0:.4g}" for side in (entry.left, entry.right))
+    sides = f"{below} on either side" if below == above else f"{below} below it and {above} above it"
+    return f"{sides}, and the gradient says {(entry.theoretical or 0.0) + 0.0:.4g}"
 
 
 def _undecided(entry: Entry) -> str:

@@ -48,6 +48,16 @@ _THEORETICAL_AND_NUMERICAL = ("theoretical (gradient)", "numerical (measured)")
 _TOGETHER_AND_APART = ("gradient, all at once", "one at a time, added up")
 
 
+# What follows from the cause of a verdict that fails nothing; the cause itself has said what there is.
+_MILD = {
+    Verdict.KINK: (
+        "There a function has no single slope, and a gradient between those of the two sides is all that can be asked "
+        "for."
+    ),
+    Verdict.UNRESOLVED: "Whether the gradient is right is left open: this is no pass.",
+}
+
+
 def _and(names: Iterable[str]) -> str:
     return ", ".join(names)
 
@@ -208,8 +218,10 @@ def passing(report: Report) -> list[str]:
         group = [result for result in fine if result.verdict is verdict]
         if group:
             causes = dict.fromkeys(result.cause for result in group if result.cause)
-            text = ". ".join([*causes, verdict.meaning])
+            text = ". ".join([*causes, _MILD[verdict]])
             rows.append((f"{verdict.value} in {_and(result.mode for result in group)}", text))
+            if verdict is Verdict.UNRESOLVED:
+                rows.append(("What to do", hint(verdict, group[0].mode, "")))
     for group in _groups([result for result in fine if result.verdict.fails]):
         rows.append((f"{group[0].verdict.value} in {_and(result.mode for result in group)}", group[0].cause))
     lines = [line for label, text in rows for line in paragraph(f"{label}: {text}" if text else label)]

@@ -333,7 +333,7 @@ def test_numbers_are_short() -> None:
     ]
     assert times(1.0, 0.0) == "and the two should be equal"
     assert times(3.0, 1.0) == "3 times the 1 that is allowed"
-    assert times(1.0, 1e-9) == "1e9 times the 1e-09 that is allowed"
+    assert times(1.0, 1e-9) == "far more than the 1e-09 that is allowed"
 
 
 # -- matrix ---------------------------------------------------------------------------------------------------
