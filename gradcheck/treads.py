@@ -30,6 +30,8 @@ _FOLLOWS = 16
 # Part of all its movement that an output must have come further by, or it does not follow.
 _ONE_WAY = 0.5
 
+_DOUBTFUL = (Status.UNRESOLVED, Status.MISMATCH)
+
 # Most values in one group of points.
 _GROUP_VALUES = 1 << 22
 
@@ -63,9 +65,12 @@ def by_treads(
         moved = np.flatnonzero((columns >= block.start) & (columns < block.stop))
         for other, output in enumerate(outputs.blocks):
             here = np.flatnonzero((rows >= output.start) & (rows < output.stop))
+            pair = np.ix_(moved, here)
             silent = moved.size and here.size and not theory[np.ix_(here, moved)].any()
-            if silent and moves_in_steps(run.problem, number, other):
-                steps[np.ix_(moved, here)] = True
+            # Looking at the graph takes a trace, and zeros of a mask that hides everything are no steps.
+            doubtful = number in run.none_gradients or np.isin(judgement.status[pair], _DOUBTFUL).any()
+            if silent and doubtful and moves_in_steps(run.problem, number, other):
+                steps[pair] = True
     lines = np.flatnonzero(steps.any(axis=1))
     if not lines.size:
         return judgement

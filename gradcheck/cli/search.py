@@ -53,6 +53,13 @@ def _convert_invariants(ctx: click.Context, param: click.Parameter, value: str |
 @wrt_option
 @click.option("--engine", type=click.Choice(["compiled", "reference", "projected"]), help="How Jacobians are formed.")
 @click.option(
+    "--order",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="2 checks the gradient of the gradient.",
+)
+@click.option(
     "--invariants",
     metavar="NAMES",
     callback=_convert_invariants,
@@ -109,6 +116,7 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         "seed": options["seed"],
         "wrt": options["wrt"],
         "engine": options["engine"],
+        "order": options["order"],
         "invariants": options["invariants"],
         "expect": parse_expect(options["expect"]) or None,
     }

@@ -22,7 +22,10 @@ RUNNER = Path(__file__).with_name("run_page.py")
 # One process each: what a page needs of TensorFlow is imported once.
 PAGES = [
     ["tutorial.md"],
-    ["how-to/own-layer.md", "how-to/weights.md", "how-to/several-inputs.md", "how-to/expected-failures.md"],
+    [
+        f"how-to/{name}.md"
+        for name in ("own-layer", "weights", "several-inputs", "second-derivatives", "expected-failures")
+    ],
 ]
 
 
