@@ -165,7 +165,9 @@ def _from_where_nox_was_called(session: nox.Session, argument: str) -> str:
 def _search(session: nox.Session, label: str, arguments: _Arguments, *, keras2: bool) -> None:
     """The variants, the zoo, and the failing cases that other versions left; results go to ``results/``.
 
-    With Keras 2 only what is Keras's: the rest is the same as without. All run, whatever the first finds.
+    With Keras 2 only what is Keras's: the rest is the same as without. All run, whatever the first finds. Each search
+    that is finished goes to a journal: a session that was killed, or is run again, goes on with what is not in it yet,
+    as long as the build and the versions are the same.
     """
     results = ROOT / "results"
     results.mkdir(exist_ok=True)
@@ -180,8 +182,9 @@ def _search(session: nox.Session, label: str, arguments: _Arguments, *, keras2: 
             *(["--sample"] if arguments.search == "sample" else ["--replay", str(results / "cases")]),
         ]
     failed = []
+    journals = _journals(session, results / "journals")
     for name, command in commands.items():
-        command += arguments.only
+        command += [*arguments.only, "--resume", str(journals / f"{name}-{label}.jsonl")]
         written = results / f"{name}-{label}.json"
         written.unlink(missing_ok=True)
         # 1: a verdict is not as it should be. Anything else is a failure to run.
@@ -194,6 +197,16 @@ def _search(session: nox.Session, label: str, arguments: _Arguments, *, keras2: 
         session.run("python", "-m", "gradcheck.zoo.scripts", *scripts, env=_environment())
     if failed:
         session.error(f"not every verdict is as it should be: see {' and '.join(failed)} above")
+
+
+def _journals(session: nox.Session, folder: Path) -> Path:
+    """The folder for what this build of gradcheck finishes. What another build left there is of no use any more."""
+    code = "from gradcheck.build import build; print(build())"
+    mine = folder / str(session.run("python", "-c", code, env=_environment(), silent=True)).split()[-1]
+    for other in folder.glob("*"):
+        if other != mine:
+            shutil.rmtree(other, ignore_errors=True)
+    return mine
 
 
 def _install_keras2(session: nox.Session, release: versions.Release) -> None:

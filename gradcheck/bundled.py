@@ -42,6 +42,7 @@ class BundledResult(ABC, Generic[CellT]):
         max_examples: batches tried on each subject in each mode.
         seconds: wall-clock time of the whole run.
         interrupted: whether it was stopped before the last subject.
+        resumed: how many of its searches an earlier run had finished, and are not made again.
     """
 
     cells: tuple[CellT, ...]
@@ -49,6 +50,7 @@ class BundledResult(ABC, Generic[CellT]):
     max_examples: int
     seconds: float
     interrupted: bool = False
+    resumed: int = 0
 
     @property
     def ok(self) -> bool:
@@ -77,6 +79,12 @@ class BundledResult(ABC, Generic[CellT]):
             "interrupted": self.interrupted,
             "results": [self._row(cells) for cells in self._by_name().values()],
         }
+
+    def _ending(self) -> str:
+        """How long it took, and what was special about it."""
+        searches = f"{self.resumed} search{'es' * (self.resumed != 1)}"
+        resumed = f", beside {searches} that an earlier run had finished" if self.resumed else ""
+        return f", {self.seconds:.0f} s{resumed}{', interrupted' * self.interrupted}"
 
     _kind = ""
 

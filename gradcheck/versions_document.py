@@ -39,6 +39,10 @@ Results are in `results/`: `variants-2.8.json`, `zoo-2.8.json`, `scripts-2.8.jso
 `results/cases/2.8/`, which the sessions of other versions replay. From 2.16 on `tf.keras` is Keras 3; the sessions with
 `-keras2` run the same release with Keras 2, which `tf_keras` brings back with `TF_USE_LEGACY_KERAS=1`. Each session
 first makes sure that the Keras it is for is the one that runs. A missing Python is an error, not a skip.
+
+A session takes a quarter of an hour on two cores, all of them together five hours. What a session has searched is kept
+in `results/journals/`: one that was killed, or is run again, goes on with what is left, and says how much it found
+there, as long as gradcheck and the versions are the same. Delete the folder to search everything anew.
 """
 
 

@@ -32,6 +32,13 @@ __all__ = ["variants"]
 @click.option("--max-examples", type=click.IntRange(min=1), help="Batches to try on each variant.")
 @click.option("--only", metavar="TEXT", multiple=True, help="Only variants with this in their name; repeatable.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which batches are tried.")
+@click.option(
+    "--resume",
+    "journal",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep what is finished in this file, and begin with what is in it already.",
+)
 @click.option("--claims/--no-claims", default=True, show_default=True, help="Measure the three claims as well.")
 @click.option(
     "--scripts",
@@ -46,6 +53,7 @@ def variants(
     max_examples: int | None,
     only: tuple[str, ...],
     seed: int,
+    journal: Path | None,
     claims: bool,
     scripts: Path | None,
     quiet: bool,
@@ -62,7 +70,13 @@ def variants(
     hush_tensorflow()
     with progress(quiet) as bar:
         result = run_variants(
-            modes=modes, max_examples=max_examples, only=only, seed=seed, claims=claims, progress=bar.update
+            modes=modes,
+            max_examples=max_examples,
+            only=only,
+            seed=seed,
+            claims=claims,
+            journal=journal,
+            progress=bar.update,
         )
     say(_text(result, modes), json_file)
     write_json(json_file, result.to_dict())

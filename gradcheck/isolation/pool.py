@@ -183,7 +183,7 @@ class _Hand(threading.Thread):
                 outcome = self.worker.run(task, self._part(task))
                 if outcome.death is not None and outcome.death.kind == "stopped":
                     break
-                if pool.journal is not None:
+                if pool.journal is not None and not outcome.error:  # a task that raised may be tried again
                     pool.journal.record(task.key, outcome.to_dict())
                 pool._outcomes.put(outcome)
         except BaseException as error:  # a full disk, say: whoever waits for outcomes must learn of it

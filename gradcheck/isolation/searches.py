@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from gradcheck.build import build
 from gradcheck.encoding import encode
 from gradcheck.errors import InputError
 from gradcheck.importing import load_object, load_strategy
@@ -102,8 +103,8 @@ class SearchTask:
 
     @property
     def key(self) -> str:
-        """Names the task: the same for the same search under the same versions, on every machine."""
-        return key_of({**self.to_dict(), "database": ""}, dict(installed_versions()))
+        """Names the task: the same for the same search by the same build under the same versions, on any machine."""
+        return key_of({**self.to_dict(), "database": ""}, dict(installed_versions()), build())
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gradcheck.bundled import BundledResult
 from gradcheck.errors import InputError
+from gradcheck.isolation import Journal
 from gradcheck.isolation.searches import SearchOutcome, SearchTask, run_searches
 from gradcheck.mode_names import parse_modes
 from gradcheck.report import ModeResult
@@ -118,7 +120,7 @@ class VariantsResult(BundledResult[VariantCell]):
     def summary(self) -> str:
         """How it ended, in one line."""
         version = self.versions.get("tensorflow", "")
-        ending = f" on TensorFlow {version}, {self.seconds:.0f} s" + (", interrupted" if self.interrupted else "")
+        ending = f" on TensorFlow {version}{self._ending()}"
         if self.ok:
             every = f"all {len(self.cells)} verdicts" if len(self.cells) > 1 else "the verdict is"
             return f"{every} as expected{ending}"
@@ -145,6 +147,7 @@ def run_variants(
     claims: bool = True,
     progress: Callable[[str, int, int], None] | None = None,
     workers: int | None = None,
+    journal: Path | None = None,
 ) -> VariantsResult:
     """Search every variant in every mode, compare with the expected verdicts, and measure the claims.
 
@@ -158,11 +161,13 @@ def run_variants(
         progress: called with the name of what was last finished, how many are done, and how many there are.
         workers: worker processes; as many as there are processors, and 4 at most, where None. A variant that
             kills its process is a ``CRASH``, and the rest goes on.
+        journal: a file in which each finished search is kept. A run with the journal of one that was killed goes on
+            where that was, if gradcheck and the versions are still the same.
 
     A KeyboardInterrupt ends the run and keeps what was found; ``interrupted`` is then True.
 
     Raises:
-        InputError: for an unknown mode, or where no variant matches ``only``.
+        InputError: for an unknown mode, where no variant matches ``only``, or where the journal is in use or is none.
         MissingTensorFlowError: where TensorFlow is not installed.
         RuntimeError: where the harness itself fails on a variant, with its traceback.
     """
@@ -182,14 +187,17 @@ def run_variants(
     tasks = [task for variant in chosen for task in _tasks(variant, modes, max_examples, seed, run.version)]
     workers = min(os.cpu_count() or 1, 4) if workers is None else workers
     measured: tuple[ClaimResult, ...] = ()
-    interrupted = False
-    try:
-        run.take(tasks, workers)
-        if claims:
-            run.report("the claims")
-            measured = measure_claims()
-    except KeyboardInterrupt:
-        interrupted = True
+    interrupted, resumed = False, 0
+    with contextlib.ExitStack() as stack:
+        kept = None if journal is None else stack.enter_context(Journal(journal))
+        resumed = 0 if kept is None else sum(task.key in kept for task in tasks)
+        try:
+            run.take(tasks, workers, kept)
+            if claims:
+                run.report("the claims")
+                measured = measure_claims()
+        except KeyboardInterrupt:
+            interrupted = True
     wanted = [(variant.name, mode) for variant in chosen for mode in modes]
     cells = [run.cells[key] for key in wanted if key in run.cells]
     return VariantsResult(
@@ -199,6 +207,7 @@ def run_variants(
         max_examples=max_examples or DEFAULT_EXAMPLES,
         seconds=time.perf_counter() - started,
         interrupted=interrupted,
+        resumed=resumed,
     )
 
 
@@ -241,10 +250,10 @@ class _Run:
         if self._progress is not None:
             self._progress(name, len({variant for variant, _ in self.cells}), len(self.variants))
 
-    def take(self, tasks: Sequence[SearchTask], workers: int) -> None:
+    def take(self, tasks: Sequence[SearchTask], workers: int, journal: Journal | None) -> None:
         """Run the searches."""
         self.report("starting TensorFlow")
-        with contextlib.closing(run_searches(tasks, workers)) as outcomes:
+        with contextlib.closing(run_searches(tasks, workers, journal=journal)) as outcomes:
             for outcome in outcomes:
                 task = outcome.task
                 if outcome.error:

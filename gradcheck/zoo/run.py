@@ -134,8 +134,7 @@ class ZooResult(BundledResult[ZooCell]):
     def summary(self) -> str:
         """How it ended, in one line."""
         keras = self.versions.get("keras", "")
-        ending = f" on TensorFlow {self.versions['tensorflow']} with Keras {keras}, {self.seconds:.0f} s"
-        ending += ", interrupted" if self.interrupted else ""
+        ending = f" on TensorFlow {self.versions['tensorflow']} with Keras {keras}{self._ending()}"
         failing = sum(cell.result.verdict.fails for cell in self.cells)
         if self.ok:
             return f"{len(self.cells)} verdicts, {failing} of them failures that are known{ending}"
@@ -180,7 +179,7 @@ def run_zoo(
         seed: seed of the searches, so that two runs try the same batches.
         workers: worker processes; one for each processor where None. What kills its worker is a ``CRASH``.
         journal: a file in which each finished search is kept. A run with the journal of one that was killed goes on
-            where that was.
+            where that was, if gradcheck and the versions are still the same.
         progress: called with the name of what was last finished, how many are done, and how many there are.
 
     A KeyboardInterrupt ends the run and keeps what was found; ``interrupted`` is then True.
@@ -203,11 +202,12 @@ def run_zoo(
     report = progress or (lambda name, done, total: None)
     started = time.perf_counter()
     found: dict[Exhibit, dict[str, ZooCell]] = {exhibit: {} for exhibit in tasks}
-    interrupted = False
+    interrupted, resumed = False, 0
     report("starting TensorFlow", 0, len(tasks))
     with contextlib.ExitStack() as stack:
         kept = None if journal is None else stack.enter_context(Journal(journal))
         searches = [task for each in tasks.values() for task in each]
+        resumed = 0 if kept is None else sum(task.key in kept for task in searches)
         outcomes = stack.enter_context(contextlib.closing(run_searches(searches, workers, journal=kept)))
         try:
             for outcome in outcomes:
@@ -226,6 +226,7 @@ def run_zoo(
         max_examples=max_examples or DEFAULT_EXAMPLES,
         seconds=time.perf_counter() - started,
         interrupted=interrupted,
+        resumed=resumed,
     )
 
 

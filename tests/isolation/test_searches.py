@@ -191,3 +191,10 @@ def test_real_subjects(tmp_path: Path):
     with Journal(tmp_path / "journal") as journal:  # and at once
         again = {o.task.subject.partition(":")[2]: o for o in run_searches(tasks, 1, journal=journal)}
     assert again["aborts"].document == crash.document
+
+
+def test_what_another_build_found_is_not_taken_for_this_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = SearchTask("pkg.module:name")
+    mine = task.key
+    monkeypatch.setattr("gradcheck.isolation.searches.build", lambda: "0.0.0+another")
+    assert task.key != mine

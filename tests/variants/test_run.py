@@ -29,7 +29,7 @@ def answered(verdicts, died=()):
         result = replace(result, expected=expected)
         return {"result": result.to_dict(), "arguments": "Batch(…)" if mode in died else "", "script": ""}
 
-    def run_searches(tasks, workers):
+    def run_searches(tasks, workers, journal):
         for task in tasks:
             yield SearchOutcome(task, {"modes": {mode: found(task, mode) for mode in task.modes}})
 
@@ -96,8 +96,8 @@ def test_json_is_read_back(workers):
 
 
 def test_an_interrupted_run_keeps_what_it_found(monkeypatch):
-    def run_searches(tasks, workers):
-        yield from answered(RIGHT)(tasks[:1], workers)
+    def run_searches(tasks, workers, journal):
+        yield from answered(RIGHT)(tasks[:1], workers, journal)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run_module, "run_searches", run_searches)
@@ -110,9 +110,9 @@ def test_an_interrupted_run_keeps_what_it_found(monkeypatch):
 def test_what_xla_compiles_anew_gets_fewer_examples(monkeypatch):
     seen = []
 
-    def run_searches(tasks, workers):
+    def run_searches(tasks, workers, journal):
         seen.extend(tasks)
-        yield from answered(RIGHT)(tasks, workers)
+        yield from answered(RIGHT)(tasks, workers, journal)
 
     monkeypatch.setattr(run_module, "run_searches", run_searches)
     run_variants(only=["scatter_range/pooling"], claims=False)
@@ -141,7 +141,7 @@ def test_progress_counts_variants(workers):
 
 
 def test_an_error_of_the_harness_is_not_a_verdict(monkeypatch):
-    def run_searches(tasks, workers):
+    def run_searches(tasks, workers, journal):
         yield SearchOutcome(tasks[0], {}, error="Traceback …")
 
     monkeypatch.setattr(run_module, "run_searches", run_searches)
@@ -161,12 +161,20 @@ def test_bad_input(options, message):
         run_variants(**options)
 
 
-def test_real_workers():
+def test_real_workers(tmp_path, monkeypatch):
     """One variant for real: an expected failure shrunk to two rows of different length, and its script."""
-    result = run_variants(only=["map_fn_range/pooling"], modes=["graph"], max_examples=10, claims=False, workers=1)
+    options = {"only": ["map_fn_range/pooling"], "modes": ["graph"], "max_examples": 10, "claims": False, "workers": 1}
+    options["journal"] = tmp_path / "journal"
+    result = run_variants(**options)
     (cell,) = result.cells
     assert cell.ok
     assert cell.result.verdict is Verdict.ERROR
     assert "lengths=np.array([0, 1], dtype=np.int32)" in cell.counterexample
     assert "import tensorflow as tf" in cell.script
     assert "import gradcheck" not in cell.script
+    assert "earlier run" not in result.summary()
+    # From the journal alone: no worker can be started any more.
+    monkeypatch.setattr("gradcheck.isolation.pool.Worker.run", None)
+    again = run_variants(**options)
+    assert again.cells[0].result == cell.result
+    assert again.summary().endswith("beside 1 search that an earlier run had finished")
