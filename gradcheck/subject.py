@@ -135,9 +135,12 @@ class Subject:
                 )
             return "lengths"
         if len(required) > 2:
+            again = ", ".join(["values"] * len(required))
             raise InputError(
                 f"{self.name} needs {len(required)} arguments ({', '.join(p.name for p in required)}); a batch offers "
-                "values, lengths and mask. Say how it is called with call=, or pass the arguments themselves"
+                f"values, lengths and mask. Say how it is called, for example call=lambda subject, values: "
+                f"subject({again}), or draw its arguments themselves: a search takes a strategy of tuples "
+                "(hypothesis.strategies.tuples), and check the arguments behind the subject"
             )
         if len(positional) > 1 and _LENGTHS_NAME.search(positional[1].name):
             return "lengths"
