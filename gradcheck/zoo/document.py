@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import InputError
+from gradcheck.files import read_json
 from gradcheck.generated import page_command
 from gradcheck.history import runs
 from gradcheck.mode_names import MODES
@@ -108,10 +109,7 @@ def _kept(cell: Mapping[str, Any]) -> str | list[str]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as JSON: {error}") from error
+    found = read_json(path, "give files that a session wrote to results/")
     if not isinstance(found, dict) or not isinstance(found.get("versions"), dict):
         raise InputError(f"{path}: holds no results of gradcheck")
     return found
