@@ -98,13 +98,20 @@ def _reaches(source: Any, goals: list[Any]) -> bool:
         if tensor.ref() in ends:
             return True
         for op in tensor.consumers():
-            if id(op) not in behind or op.type in _STEPS or (op.type == "Cast" and not _real(op.outputs[0].dtype)):
+            if id(op) not in behind or _is_step(op):
                 continue
             for result in op.outputs:
                 if result.ref() not in seen:
                     seen.add(result.ref())
                     pending.append(result)
     return False
+
+
+def _is_step(op: Any) -> bool:
+    dtype = op.outputs[0].dtype if op.outputs else None
+    if op.type == "Cast":
+        return not _real(dtype)
+    return op.type in _STEPS and not (dtype is not None and dtype.is_complex)  # the sign of a complex number turns
 
 
 def _real(dtype: Any) -> bool:

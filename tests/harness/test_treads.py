@@ -70,6 +70,7 @@ def test_what_goes_up_and_down_again_follows_nothing():
     "subject",
     [
         lambda x: tf.floor(x * 4.0) + 1e-3 * tf.stop_gradient(x),  # a way beside the steps
+        lambda x: tf.math.imag(tf.sign(tf.complex(tf.stop_gradient(x), x * 0 + 2.0))),  # the direction of a number
         lambda x: tf.numpy_function(lambda v: np.floor(v * 4.0) + 1e-3 * v, [x], tf.float64),  # steps nobody can see
     ],
 )
