@@ -103,8 +103,8 @@ def judged(run: Execution, found: Examination) -> Finding:
         return replace(wrong, step=REACH) if judgement.kind[j, i] == Kind.STEPS else wrong
     kinks = np.argwhere(judgement.status == Status.KINK)
     if len(kinks):
-        # A corner before a step: there the gradient says something.
-        j, i = (int(k) for k in min(kinks.tolist(), key=lambda place: judgement.kind[tuple(place)] == Kind.JUMP))
+        # A corner before a step, and that before a guard: there the gradient says something.
+        j, i = (int(k) for k in min(kinks.tolist(), key=lambda place: _TELLING.get(judgement.kind[tuple(place)], 0)))
         entry = entry_at(run, found, i, j)
         of = f"{len(kinks)} of {judgement.status.size} entries"
         if judgement.kind[j, i] == Kind.JUMP:
@@ -112,11 +112,20 @@ def judged(run: Execution, found: Examination) -> Finding:
                 f"{entry.output} jumps where {entry.input} passes this point, as what is rounded or cast to an integer "
                 f"does; its slope is {_sides(entry)} ({of})"
             )
+        elif judgement.kind[j, i] == Kind.GUARD:
+            cause = (
+                f"{entry.output} has a value at this point that it has nowhere beside it in {entry.input}, as where "
+                f"tf.where puts a constant in the place of what has no limit; the gradient is the constant's, 0 ({of})"
+            )
         else:
             cause = f"{entry.output} has a corner in {entry.input} at this point: its slope is {_sides(entry)} ({of})"
         place = (int(found.rows[i]), int(found.columns[j]))
         return Finding(Verdict.KINK, cause, entry, place=place, resolution=resolution)
     return Finding(Verdict.PASS, resolution=resolution)
+
+
+# The less a gradient says at a point of a kind, the larger.
+_TELLING = {Kind.JUMP: 1, Kind.GUARD: 2}
 
 
 def _sides(entry: Entry) -> str:

@@ -23,6 +23,8 @@ from gradcheck.numerics.judging import Judgement, Status, judge, passes_screen
 from gradcheck.numerics.ladder import Kind, Refined, refine
 from gradcheck.numerics.noise import (
     FINEST_INSIDE,
+    at_a_pole,
+    beside,
     eps_further_away,
     grain_noise,
     noise_level,
@@ -105,16 +107,24 @@ def compare(
     out = values(first)
     center, samples, rest = out[0], out[1 : 1 + len(offsets)], out[1 + len(offsets) :]
     noise = noise_level(center, samples, eps=eps)
-    still = standing(center, samples)
+    middle = center
+    torn = at_a_pole(center, samples, noise)
+    if torn.any():
+        near = beside(point, seed=seed)
+        places = np.concatenate([[0.0], offsets])
+        elsewhere = values(_Points(near, places, np.zeros(places.size, np.intp), line[np.newaxis]))
+        middle, samples = np.where(torn, elsewhere[0], center), np.where(torn, elsewhere[1:], samples)
+        noise = noise_level(middle, samples, eps=eps)
+    still = standing(middle, samples)
     short = _far_away(eps_further_away, values, point, still)
     noise = np.fmax(noise, rounding_noise(short, center))
     plus, minus = rest.reshape(2, *steps.shape, center.size)  # at the steps of the screen
-    noise = np.fmax(noise, grain_noise(values, point, center, samples, rest, seed=seed))
+    noise = np.fmax(noise, grain_noise(values, point, middle, samples, rest, seed=seed))
     estimate = screen(center, plus, minus, steps, noise)
     # The (lower) median, so that one output with cancellation does not coarsen the check of all. What never moves, such
     # as an output that is masked, computes in no precision.
-    levels = np.fmax(rounding_eps(center, samples, noise, eps=eps), short)
-    moving = (samples != center).any(axis=0) | (rest != center).any(axis=0) | (short > 0)
+    levels = np.fmax(rounding_eps(middle, samples, noise, eps=eps), short)
+    moving = (samples != middle).any(axis=0) | (rest != center).any(axis=0) | (short > 0)
     voting = np.sort(levels[moving])
     real_eps = float(voting[(len(voting) - 1) // 2]) if len(voting) else eps
 

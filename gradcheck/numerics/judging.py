@@ -176,11 +176,13 @@ def passes_screen(theoretical: Any, estimate: Estimate, *, eps: float = FLOAT64_
         InputError: the shapes differ.
     """
     theory = _slopes(theoretical, estimate.value.shape)
-    rounding = _rounding(theory, estimate.value, None, eps)
+    # What was measured across a pole is no slope, and would make that of any other input small beside it.
+    known = np.where(estimate.error <= np.abs(estimate.value), estimate.value, 0.0)
+    rounding = _rounding(theory, known, None, eps)
     with np.errstate(invalid="ignore"):
         bound = SAFETY * estimate.error + rounding
         own = np.abs(estimate.value)
-        row = own.max(axis=0) if own.size else own.sum(axis=0)
+        row = np.abs(known).max(axis=0, initial=0.0)
         limit = np.maximum(_SCREEN_OWN * own, _SCREEN_ROW * row) + rounding
         # Nothing moves and nothing should: the bound has no slope to be compared with.
         limit = np.maximum(limit, np.where((theory == 0) & (estimate.value == 0), 1e-9 + rounding, 0.0))
@@ -311,7 +313,8 @@ def _judge(
     # A corner too small to tell from noise can shift the central slope by more than its claimed error, never
     # beyond the hull of the side slopes: what the ladder calls wrong must lie outside that too.
     wrong = smooth & (distance > bound) & ~(on_ladder & in_hull) & on_ladder
-    unresolved = (kind == Kind.UNRESOLVED) | ~(smooth | (kind == Kind.KINK) | (kind == Kind.JUMP))
+    cornered = np.isin(kind, (Kind.KINK, Kind.JUMP, Kind.GUARD))
+    unresolved = ~(smooth | cornered)
     unresolved |= smooth & ~screened & ~on_ladder
     unresolved |= wrong & doubtful
     wrong &= ~doubtful
@@ -330,15 +333,16 @@ def _judge(
         bound = np.where(smooth, tolerance, bound)
 
     status = np.full(theory.shape, Status.PASS, np.int8)
-    cornered = (kind == Kind.KINK) | (kind == Kind.JUMP)
     status[unresolved | coarse] = Status.UNRESOLVED
     status[wrong] = Status.MISMATCH
     status[cornered & in_hull] = Status.KINK
     status[(kind == Kind.KINK) & ~in_hull] = Status.MISMATCH
     status[(kind == Kind.JUMP) & ~in_hull] = Status.UNRESOLVED
+    status[kind == Kind.GUARD] = Status.KINK
     status[~np.isfinite(theory)] = Status.NONFINITE
 
     bound = np.where(cornered, slack, bound)
+    in_hull |= kind == Kind.GUARD
     gap = np.where(cornered, outside + np.where(in_hull, 0.0, slack), distance)
     excess = np.where(gap > 0, gap / np.maximum(bound, np.finfo(np.float64).tiny), 0.0)
     excess = np.where(np.isfinite(excess), excess, np.where(np.isfinite(theory), 0.0, np.inf))

@@ -43,6 +43,12 @@ _TREAD = 2.0**-46
 _EDGE = 0.01
 
 
+# A value stands apart where these many nearest steps do not come nearer to it, each by no more than this part, and are
+# all this many roundings away.
+_APART_RUNGS = 8
+_APART_SLACK = 1e-3
+_APART_ROUNDINGS = 1e6
+
 # Both sides together are taken for the slope where their errors are this part of that of the central one.
 _SHARPER = 0.01
 
@@ -60,7 +66,10 @@ class Kind(enum.IntEnum):
     """The value jumps at the point. ``left`` and ``right`` are the slopes of the pieces beside the jump."""
     UNRESOLVED = 4
     """No step size gives a slope that the shorter ones confirm."""
-    STEPS = 5
+    GUARD = 5
+    """The value at the point is none that the function has beside it, and the theoretical slope is 0: a constant stands
+    in for what is not defined there, or for a pole."""
+    STEPS = 6
     """The value follows the input in many small steps. No ladder says so: see `gradcheck.treads`."""
 
 
@@ -183,6 +192,18 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     level_place &= (kind == Kind.SMOOTH) | (kind == Kind.UNRESOLVED)
     kind[level_place] = Kind.SMOOTH
     value, error = np.where(level_place, 0.0, value), np.where(level_place, still_error, error)
+    # However much the noise was measured: its samples fell on the other side of a pole, say.
+    unmoved = ((plus == center) & (minus == center)).all(axis=0) & (theory == 0)
+    value, error = np.where(unmoved, 0.0, value), np.where(unmoved, NOISE_FACTOR * least[0] / h[0], error)
+    kind[unmoved] = Kind.SMOOTH
+    apart_right, apart_left = (_stands_apart(side, center, least) for side in (plus, minus))
+    still_right, still_left = ((side[-_APART_RUNGS:] == center).all(axis=0) for side in (plus, minus))
+    guarded = (apart_right & (apart_left | still_left)) | (apart_left & still_right)
+    beyond = (theory < np.fmin(left, right)) | (theory > np.fmax(left, right))
+    # Where the value jumps the slopes of the sides are no bounds for what is said of the point itself.
+    kind[(apart_right | apart_left) & (kind == Kind.KINK) & beyond] = Kind.UNRESOLVED
+    guarded &= (theory == 0) & (np.isin(kind, (Kind.UNRESOLVED, Kind.SMOOTH)) | ((kind == Kind.JUMP) & beyond))
+    kind[guarded] = Kind.GUARD
     lone = kind == Kind.ONE_SIDED
     value = np.where(lone, np.where(only_right, right, left), value)
     error = np.where(lone, np.where(only_right, right_error, left_error), error)
@@ -192,8 +213,8 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     illegible &= ((plus != center) | (minus != center)).any(axis=0)
     slopes = np.where(lone, np.where(only_right, right_slopes, left_slopes), slopes)
     rung = np.where(lone, np.where(only_right, right_rung, left_rung), rung)
-    value = np.where(kind == Kind.UNRESOLVED, 0.0, value)
-    error = np.where((kind == Kind.UNRESOLVED) | (kind == Kind.JUMP), np.inf, error)
+    value = np.where((kind == Kind.UNRESOLVED) | (kind == Kind.GUARD), 0.0, value)
+    error = np.where(np.isin(kind, (Kind.UNRESOLVED, Kind.JUMP, Kind.GUARD)), np.inf, error)
     return Refined(
         value=value,
         error=error,
@@ -281,6 +302,16 @@ def _level_place(plus: Array, minus: Array, center: Array, h: Array, rounding: A
     found = one & near[-5:].all(axis=0) & (moving >= 8) & (steps >= moving - 1)
     error = np.where(near, NOISE_FACTOR * rounding / h, np.inf).min(axis=0)
     return np.asarray(found & np.isfinite(plus).all(axis=0) & np.isfinite(minus).all(axis=0)), error
+
+
+def _stands_apart(side: Array, center: Array, rounding: Array) -> Mask:
+    """Whether the values on one side come no nearer to that at the point: they jump, or grow without bound.
+
+    Noise does not keep that order, and what is continuous comes nearer.
+    """
+    gap = np.abs(side - center)[-_APART_RUNGS:]
+    far = (gap > _APART_ROUNDINGS * rounding[-_APART_RUNGS:]).all(axis=0)
+    return np.asarray(far & (gap[1:] >= gap[:-1] * (1 - _APART_SLACK)).all(axis=0))
 
 
 def _piece(values: Array, h: Array, level: Array) -> tuple[Array, Array]:

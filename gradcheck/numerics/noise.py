@@ -34,6 +34,8 @@ from gradcheck.numerics.steps import FLOAT64_EPS
 
 __all__ = [
     "FINEST_INSIDE",
+    "at_a_pole",
+    "beside",
     "eps_further_away",
     "grain_noise",
     "measured_eps",
@@ -218,6 +220,35 @@ def roughness(samples: Any) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         rough = np.stack([_estimate(sequences[k], _DEGREES[k]) for k in range(3)])
     return np.asarray(np.where(np.isfinite(rough), rough, 0.0).max(axis=(0, 1)))
+
+
+def at_a_pole(center: Any, samples: Any, noise: Any) -> NDArray[np.bool_]:
+    """Outputs ``[y_size]`` whose noise is none: the point stands apart from what is on one side of it, or on both.
+
+    So does a constant that stands in for log(0). What grows without bound towards the point looks rough, but
+    the nearer a sample the farther its value, in order; noise keeps none.
+
+    Args:
+        center, samples: as for `noise_level`.
+        noise: what that returned.
+    """
+    middle, values = np.asarray(center, np.float64), np.asarray(samples, np.float64)
+    sides = np.moveaxis(values.reshape(4, 2, _SAMPLES, middle.size), 1, 0).reshape(2, 4 * _SAMPLES, middle.size)
+    with np.errstate(invalid="ignore", over="ignore"):
+        # In order of their distance: fine spacings first, and each outwards.
+        gap = np.abs(sides - middle)
+        outwards = (np.diff(gap, axis=1) <= 1e-3 * gap[:, :-1]).all(axis=1) & (gap[:, -1] > 0)
+        size = np.fmax(np.abs(middle), np.fmax.reduce(np.abs(np.where(np.isfinite(values), values, 0.0))))
+        rough = np.asarray(noise, np.float64) > 2.0**-10 * np.fmin(size, gap.max(axis=1).max(axis=0))
+    return np.asarray(outwards.any(axis=0) & rough & np.isfinite(middle))
+
+
+def beside(x: Any, *, seed: int = 0) -> Array:
+    """A point ``[x_size]`` that shares no coordinate with another one, up to 2⁻⁷ of each (or of 1) away from it."""
+    values = np.asarray(x, np.float64)
+    random = np.random.default_rng(seed)
+    apart = random.uniform(0.5, 1.0, values.shape) * np.where(random.random(values.shape) < 0.5, -1.0, 1.0)
+    return np.asarray(values + 2.0**-7 * np.maximum(1.0, np.abs(values)) * apart)
 
 
 def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> Array:

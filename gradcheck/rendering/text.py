@@ -50,10 +50,7 @@ _TOGETHER_AND_APART = ("gradient, all at once", "one at a time, added up")
 
 # What follows from the cause of a verdict that fails nothing; the cause itself has said what there is.
 _MILD = {
-    Verdict.KINK: (
-        "There a function has no single slope, and a gradient between those of the two sides is all that can be asked "
-        "for."
-    ),
+    Verdict.KINK: ("A function has no single slope at such a point, and no more can be asked of a gradient."),
     Verdict.UNRESOLVED: "Whether the gradient is right is left open: this is no pass.",
 }
 
