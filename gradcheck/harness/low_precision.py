@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.agreement import gradient_bound, lost_below, noise_ratio, output_terms
-from gradcheck.engines.jacobians import Examination, eps_of, examine, rounding, theoretical_jacobian
+from gradcheck.engines.jacobians import Examination, eps_of, rounding, theoretical_jacobian
 from gradcheck.findings import Finding, judged
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import confirmed
+from gradcheck.harness.examining import examined
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.numerics import Status, noise_points
 from gradcheck.report import Entry
-from gradcheck.treads import on_treads
 from gradcheck.twin import widened_names
 from gradcheck.verdicts import Verdict
 
@@ -36,13 +36,11 @@ def through_twin(baseline: Baseline, run: Execution, jacobian: np.ndarray) -> tu
         The twin's judgement beside the mode's own outputs, noise and Jacobian; and what it came to.
     """
     assert baseline.twin is not None
-    x, rows, columns, eps = baseline.problem.x, baseline.rows, baseline.columns, baseline.eps
+    x, columns, eps = baseline.problem.x, baseline.columns, baseline.eps
     wide = twin_execution(baseline, run)
     precise = theoretical_jacobian(wide, x).jacobian
     exact = np.full(eps.size, 2.0**-52)
-    found = on_treads(
-        wide, examine(wide, x, precise, eps=exact, rows=rows, columns=columns, options=baseline.options.tolerance)
-    )
+    found = examined(baseline, wide, precise, columns, exact)
     finding = judged(wide, found)
     if finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED):
         note = "measured on the float64 twin: the same computation with float64 inputs and weights"

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.cuts import moves_in_steps, what_cuts
-from gradcheck.engines.jacobians import examine, is_large, theoretical_jacobian
+from gradcheck.engines.jacobians import is_large, theoretical_jacobian
 from gradcheck.findings import Finding, judged, nonfinite
 from gradcheck.harness.asking_again import wavering
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import alone_under_xla, compare_engines, confirmed
+from gradcheck.harness.examining import examined
 from gradcheck.harness.last_digits import in_the_last_digits
 from gradcheck.harness.low_precision import through_twin, twin_execution
 from gradcheck.harness.projecting import projected
@@ -19,7 +20,6 @@ from gradcheck.harness.rules import broken, differs_from_eager, nonlinear, unsta
 from gradcheck.harness.state import ModeState
 from gradcheck.harness.ties import inconsistent_at_ties
 from gradcheck.harness.witness import Witness, Witnesses
-from gradcheck.treads import on_treads
 from gradcheck.verdicts import Verdict
 
 __all__ = ["measured", "note_silent_zeros"]
@@ -76,10 +76,7 @@ def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rule
     if baseline.twin is not None:
         found, precise = through_twin(baseline, run, jacobian)
     else:
-        tolerance = baseline.options.tolerance
-        found = on_treads(
-            run, examine(run, x, jacobian, eps=baseline.eps, rows=rows, columns=columns, options=tolerance)
-        )
+        found = examined(baseline, run, jacobian, columns)
         if baseline.no_twin:
             state.notes.append(f"measured in low precision, so only coarse errors show: {baseline.no_twin}")
     state.found = found

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gradcheck.engines.jacobians import beside, examine, theoretical_jacobian
+from gradcheck.engines.jacobians import beside, theoretical_jacobian
 from gradcheck.errors import InputError
 from gradcheck.findings import Finding, judged, nonfinite
 from gradcheck.harness.asking_again import nondeterministic, wavering
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import compare_engines, confirmed
+from gradcheck.harness.examining import examined
 from gradcheck.harness.forward_mode import ask_forward_mode
 from gradcheck.harness.measuring import measured, note_silent_zeros
 from gradcheck.harness.rules import broken, nonlinear, unstable
@@ -25,7 +26,6 @@ from gradcheck.harness.witness import Witness, Witnesses, agreement, unsettled
 from gradcheck.layout import Block, Layout
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.rendering.causes import cause_of, is_unsupported
-from gradcheck.treads import on_treads
 from gradcheck.verdicts import Verdict
 
 __all__ = ["call_witness", "checked_mode"]
@@ -162,10 +162,7 @@ def _in_part(baseline: Baseline, state: ModeState, witness: Witness) -> ModeStat
     if _too_slow(baseline, run, columns.size):
         return None
     if columns.size:
-        tolerance = baseline.options.tolerance
-        found = on_treads(
-            run, examine(run, x, jacobian, eps=baseline.eps, rows=baseline.rows, columns=columns, options=tolerance)
-        )
+        found = examined(baseline, run, jacobian, columns)
         own = nonfinite(found.center, jacobian, inputs, outputs, baseline.rows, baseline.columns) or judged(run, found)
         finding = witness.finding if own.verdict is Verdict.PASS else own
     else:
@@ -191,7 +188,7 @@ def _beside_suspect(baseline: Baseline, state: ModeState, suspect: Witness) -> M
     Returns:
         None where eager mode does not do the same, or its own slope does not show the same.
     """
-    run, x, tolerance = state.run, baseline.problem.x, baseline.options.tolerance
+    run, x = state.run, baseline.problem.x
     same = agreement(baseline, run, suspect)
     if not (same.outputs and same.gradient):
         return None
@@ -201,9 +198,7 @@ def _beside_suspect(baseline: Baseline, state: ModeState, suspect: Witness) -> M
     if wrong.place is None or wrong.place[1] is None or wrong.verdict is not suspect.finding.verdict:
         return None
     column = np.array([wrong.place[1]])
-    own = on_treads(
-        run, examine(run, x, theory.jacobian, eps=baseline.eps, rows=baseline.rows, columns=column, options=tolerance)
-    )
+    own = examined(baseline, run, theory.jacobian, column)
     if judged(run, own).verdict is not wrong.verdict:
         return None
     state.found = found = beside(found, own)

@@ -9,11 +9,11 @@ from gradcheck.engines.locate import locate, locate_nonfinite
 from gradcheck.findings import Finding, judged, nonfinite
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import confirmed
+from gradcheck.harness.examining import settled
 from gradcheck.harness.rules import broken, differs_from_eager
 from gradcheck.harness.state import ModeState
 from gradcheck.modes import Execution
 from gradcheck.numerics import Status
-from gradcheck.treads import on_treads
 from gradcheck.verdicts import Verdict
 
 __all__ = ["projected"]
@@ -42,7 +42,7 @@ def projected(baseline: Baseline, state: ModeState) -> ModeState:
     resolution = None if np.isnan(found.judgement.resolution) else float(found.judgement.resolution)
     if (statuses == Status.MISMATCH).any() or (statuses == Status.NONFINITE).any():
         single = locate(run, x, found, eps=eps, rows=rows, columns=columns, options=options)
-        finding = Finding(Verdict.PASS) if single is None else judged(run, on_treads(run, single))
+        finding = Finding(Verdict.PASS) if single is None else judged(run, settled(run, single))
         if not finding.verdict.fails:
             cause = "random combinations of gradient entries are wrong, but no single entry is beyond its bound"
             finding = Finding(Verdict.UNRESOLVED, cause, resolution=resolution)

@@ -1,0 +1,39 @@
+"""An examination as the harness takes it: measured, and with what only the subject itself can tell."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck.engines.jacobians import Examination, examine
+from gradcheck.harness.baseline import Baseline
+from gradcheck.modes import Execution
+from gradcheck.own_rounding import within_own_rounding
+from gradcheck.treads import on_treads
+
+__all__ = ["examined", "settled"]
+
+
+def examined(
+    baseline: Baseline, run: Execution, jacobian: np.ndarray, columns: np.ndarray, eps: np.ndarray | None = None
+) -> Examination:
+    """A mode's theoretical Jacobian beside its numerical one, at the outputs that count and some inputs.
+
+    Args:
+        baseline: what eager mode showed.
+        run: the problem, or its twin, in a mode.
+        jacobian: theoretical, ``[y_size, x_size]``.
+        columns: the inputs.
+        eps: machine epsilon for each output; those of the baseline where omitted.
+    """
+    eps = baseline.eps if eps is None else eps
+    tolerance = baseline.options.tolerance
+    x = baseline.problem.x
+    found = examine(run, x, jacobian, eps=eps, rows=baseline.rows, columns=columns, options=tolerance)
+    # A caller's own tolerance holds, whatever a gradient is off for.
+    given = tolerance.get("rtol") is not None or tolerance.get("atol") is not None
+    return on_treads(run, found) if given else settled(run, found)
+
+
+def settled(run: Execution, found: Examination) -> Examination:
+    """An examination after a look at paths of steps, and at rounding errors of the gradient itself."""
+    return within_own_rounding(run, on_treads(run, found))
