@@ -260,7 +260,7 @@ _NOT_WITH_THE_OLDEST = [
     *("tests/docs/test_pages.py", "tests/docs/test_named_pages.py", "tests/rendering", "tests/reports", "tests/sweep"),
     *("tests/cli", "tests/isolation", "tests/numerics", "tests/strategies", "tests/variants/test_planted.py"),
     *("tests/harness/test_hypothesis.py", "tests/harness/test_sharing.py", "tests/harness/test_advice.py"),
-    "tests/harness/test_large.py",
+    *("tests/harness/test_large.py", "tests/harness/test_treads.py", "tests/harness/test_own_rounding.py"),
 ]
 _NOT_WITH_THE_MIDDLE = [
     *_NOT_WITH_THE_OLDEST,
