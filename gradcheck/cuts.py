@@ -34,19 +34,8 @@ _WORDS = {
 _STEPS = {
     *("Floor", "Ceil", "Round", "Rint", "Sign", "FloorDiv", "ArgMax", "ArgMin", "Bucketize"),
     *("Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual", "ApproximateEqual"),
-    *(
-        "LowerBound",
-        "UpperBound",
-        "IsFinite",
-        "IsInf",
-        "IsNan",
-        "Shape",
-        "ShapeN",
-        "Size",
-        "Rank",
-        "ZerosLike",
-        "OnesLike",
-    ),
+    *("LowerBound", "UpperBound", "IsFinite", "IsInf", "IsNan"),
+    *("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"),
 }
 
 

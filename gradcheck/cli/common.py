@@ -25,6 +25,7 @@ __all__ = [
     "modes_option",
     "parse_expect",
     "progress",
+    "resume_option",
     "write_html",
     "write_json",
 ]
@@ -63,6 +64,15 @@ json_option = click.option(
     "json_file",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     help="Write the results as JSON to this file; `-` is standard output, and the text goes to stderr.",
+)
+
+
+resume_option = click.option(
+    "--resume",
+    "journal",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep what is finished in this file, and begin with what is in it already.",
 )
 
 

@@ -14,6 +14,7 @@ from gradcheck.cli.common import (
     json_option,
     modes_option,
     progress,
+    resume_option,
     say,
     write_html,
     write_json,
@@ -32,13 +33,7 @@ __all__ = ["variants"]
 @click.option("--max-examples", type=click.IntRange(min=1), help="Batches to try on each variant.")
 @click.option("--only", metavar="TEXT", multiple=True, help="Only variants with this in their name; repeatable.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which batches are tried.")
-@click.option(
-    "--resume",
-    "journal",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep what is finished in this file, and begin with what is in it already.",
-)
+@resume_option
 @click.option("--claims/--no-claims", default=True, show_default=True, help="Measure the three claims as well.")
 @click.option(
     "--scripts",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck.cli.common import hush_tensorflow, json_option, modes_option, progress, say, write_json
+from gradcheck.cli.common import hush_tensorflow, json_option, modes_option, progress, resume_option, say, write_json
 from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
 
 if TYPE_CHECKING:
@@ -30,13 +30,7 @@ __all__ = ["zoo"]
 @click.option("--sample", is_flag=True, help="Only the first subject of each family: a quick look.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which batches are tried.")
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [one for each processor]")
-@click.option(
-    "--resume",
-    "journal",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep what is finished in this file, and begin with what is in it already.",
-)
+@resume_option
 @click.option(
     "--cases",
     type=click.Path(file_okay=False, path_type=Path),

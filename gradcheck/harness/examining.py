@@ -29,11 +29,15 @@ def examined(
     tolerance = baseline.options.tolerance
     x = baseline.problem.x
     found = examine(run, x, jacobian, eps=eps, rows=baseline.rows, columns=columns, options=tolerance)
-    # A caller's own tolerance holds, whatever a gradient is off for.
+    return settled(baseline, run, found)
+
+
+def settled(baseline: Baseline, run: Execution, found: Examination) -> Examination:
+    """An examination after a look at paths of steps, and at rounding errors of the gradient itself.
+
+    A caller's own tolerance holds, whatever a gradient is off for.
+    """
+    found = on_treads(run, found)
+    tolerance = baseline.options.tolerance
     given = tolerance.get("rtol") is not None or tolerance.get("atol") is not None
-    return on_treads(run, found) if given else settled(run, found)
-
-
-def settled(run: Execution, found: Examination) -> Examination:
-    """An examination after a look at paths of steps, and at rounding errors of the gradient itself."""
-    return within_own_rounding(run, on_treads(run, found))
+    return found if given else within_own_rounding(run, found)

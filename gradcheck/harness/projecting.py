@@ -42,7 +42,7 @@ def projected(baseline: Baseline, state: ModeState) -> ModeState:
     resolution = None if np.isnan(found.judgement.resolution) else float(found.judgement.resolution)
     if (statuses == Status.MISMATCH).any() or (statuses == Status.NONFINITE).any():
         single = locate(run, x, found, eps=eps, rows=rows, columns=columns, options=options)
-        finding = Finding(Verdict.PASS) if single is None else judged(run, settled(run, single))
+        finding = Finding(Verdict.PASS) if single is None else judged(run, settled(baseline, run, single))
         if not finding.verdict.fails:
             cause = "random combinations of gradient entries are wrong, but no single entry is beyond its bound"
             finding = Finding(Verdict.UNRESOLVED, cause, resolution=resolution)

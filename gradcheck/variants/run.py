@@ -187,7 +187,7 @@ def run_variants(
     tasks = [task for variant in chosen for task in _tasks(variant, modes, max_examples, seed, run.version)]
     workers = min(os.cpu_count() or 1, 4) if workers is None else workers
     measured: tuple[ClaimResult, ...] = ()
-    interrupted, resumed = False, 0
+    interrupted = False
     with contextlib.ExitStack() as stack:
         kept = None if journal is None else stack.enter_context(Journal(journal))
         resumed = 0 if kept is None else sum(task.key in kept for task in tasks)

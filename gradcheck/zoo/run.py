@@ -202,7 +202,7 @@ def run_zoo(
     report = progress or (lambda name, done, total: None)
     started = time.perf_counter()
     found: dict[Exhibit, dict[str, ZooCell]] = {exhibit: {} for exhibit in tasks}
-    interrupted, resumed = False, 0
+    interrupted = False
     report("starting TensorFlow", 0, len(tasks))
     with contextlib.ExitStack() as stack:
         kept = None if journal is None else stack.enter_context(Journal(journal))
