@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck.engines.jacobians import Examination
 from gradcheck.modes import Execution
-from gradcheck.numerics import Status
+from gradcheck.numerics import Status, typical_slope
 from gradcheck.numerics.noise import FINEST_INSIDE
 
 __all__ = ["within_own_rounding"]
@@ -59,7 +59,8 @@ def within_own_rounding(run: Execution, found: Examination) -> Examination:
     excused = tiny & ~hidden & (distance <= allowed)
     if not (excused.any() or hidden.any()):
         return found
-    part = float((distance / np.maximum(size, _ordinary(run, found)))[excused].max(initial=0.0))
+    usual = typical_slope(run.problem.x[found.columns], found.center[found.rows])[np.newaxis]
+    part = float((distance / np.maximum(size, usual))[excused].max(initial=0.0))
     judged = replace(
         judgement,
         status=np.where(excused, np.int8(Status.PASS), status),
@@ -81,9 +82,3 @@ def _scatter(run: Execution, found: Examination, asked: np.ndarray) -> np.ndarra
         rows = np.concatenate([run.pullback(point, cotangents) for point in points])[:, found.columns]
         result[:, place] = np.abs(rows - rows.mean(axis=0)).max(axis=0)
     return np.where(np.isfinite(result), result, 0.0)
-
-
-def _ordinary(run: Execution, found: Examination) -> np.ndarray:
-    """Output by input ``[1, len(rows)]``: what a derivative of an output is usually as large as."""
-    reach = max(1.0, float(np.abs(run.problem.x[found.columns]).max(initial=0.0)))
-    return np.asarray(np.abs(found.center[found.rows])[np.newaxis] / reach)

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.cuts import moves_in_steps
-from gradcheck.engines.jacobians import Examination
+from gradcheck.engines.jacobians import Examination, points_a_call
 from gradcheck.modes import Execution
 from gradcheck.numerics import Judgement, Kind, Status
 
@@ -31,9 +31,6 @@ _FOLLOWS = 16
 _ONE_WAY = 0.5
 
 _DOUBTFUL = (Status.UNRESOLVED, Status.MISMATCH)
-
-# Most values in one group of points.
-_GROUP_VALUES = 1 << 22
 
 
 def on_treads(run: Execution, found: Examination) -> Examination:
@@ -104,7 +101,7 @@ def _sweep(run: Execution, columns: np.ndarray) -> np.ndarray:
     """Outputs ``[len(columns), _SWEEP + 1, y_size]`` along each input by itself, from one end of its reach on."""
     x = run.problem.x
     offsets = np.linspace(-REACH, REACH, _SWEEP + 1)
-    group = max(1, _GROUP_VALUES // (offsets.size * max(x.size, 1)))
+    group = max(1, points_a_call(run, x) // offsets.size)
     found = []
     for start in range(0, columns.size, group):
         chosen = columns[start : start + group]

@@ -6,6 +6,7 @@ engines that evaluate the points themselves. docs/numerics.md explains the metho
 
 from gradcheck.numerics.driver import compare as compare
 from gradcheck.numerics.driver import concatenate_refined as concatenate_refined
+from gradcheck.numerics.driver import typical_slope as typical_slope
 from gradcheck.numerics.first_look import Estimate as Estimate
 from gradcheck.numerics.first_look import screen as screen
 from gradcheck.numerics.judging import SAFETY as SAFETY

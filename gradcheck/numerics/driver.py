@@ -38,7 +38,7 @@ from gradcheck.numerics.noise import (
 from gradcheck.numerics.stairs import stairs
 from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps, screen_steps
 
-__all__ = ["compare", "concatenate_refined"]
+__all__ = ["compare", "concatenate_refined", "typical_slope"]
 
 Array = NDArray[np.float64]
 Evaluate = Callable[[Array], Any]
@@ -144,7 +144,7 @@ def compare(
         refined = concatenate_refined(parts)
     found = judge(
         theory, estimate, refined, todo, eps=real_eps, coarser=levels, noise=noise / _reach(point),
-        scale=_typical_slope(point, center), rtol=rtol, atol=atol, resolution_limit=resolution_limit,
+        scale=typical_slope(point, center), rtol=rtol, atol=atol, resolution_limit=resolution_limit,
     )  # fmt: skip
     found = replace(found, short=short)
     outside = (found.kind == Kind.KINK) & (found.status == Status.MISMATCH)
@@ -309,8 +309,8 @@ def _refine_some(
     return Refined(**whole)  # type: ignore[arg-type]
 
 
-def _typical_slope(point: Array, center: Array) -> Array:
-    """Output by input, for outputs whose gradient gives no scale; 1 where that is zero too."""
+def typical_slope(point: Array, center: Array) -> Array:
+    """Output by input, for outputs whose gradient gives no scale: what a slope is usually as large as; 1 where zero."""
     size = np.where(np.isfinite(center), np.abs(center), 0.0)
     return np.asarray(np.where(size > 0, size / _reach(point), 1.0))
 
