@@ -1,11 +1,11 @@
 """No false alarm on right subjects: verdicts by subject and mode, over many examples of the default strategies.
 
-    python benchmarks/false_alarms.py [--examples 1000] [--seconds N] [--json FILE] [--only NAME ...]
+    python benchmarks/false_alarms.py [--examples 1000] [--dtype float64] [--seconds N] [--json FILE] [--only NAME ...]
 
 The right functions of `tests/pairs/right_functions.py` and stock Keras layers (`benchmarks/layers.py`), in four modes,
-float64. A failing verdict is printed with its cause and its smallest batch: a false alarm, or a fault of TensorFlow
-(`UNSUPPORTED` under XLA is neither). With ``--seconds`` no subject is begun after that time, and the last line says how
-many were.
+in float64 unless ``--dtype`` says otherwise. A failing verdict is printed with its cause and its smallest batch: a
+false alarm, or a fault of TensorFlow (`UNSUPPORTED` under XLA is neither). With ``--seconds`` no subject is begun after
+that time, and the last line says how many were.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=int, default=1000)
     parser.add_argument("--modes", nargs="*", default=["eager", "graph", "dynamic", "xla"])
+    parser.add_argument("--dtype", default="float64")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--only", nargs="*", default=None)
@@ -51,10 +52,10 @@ def main() -> int:
     for name in chosen:
         if time.monotonic() - start > arguments.seconds:
             break
-        subject, call = (RIGHT[name], None) if name in RIGHT else layers.made(name)
+        subject, call = (RIGHT[name], None) if name in RIGHT else layers.made(name, dtype=arguments.dtype)
         found = gradcheck.search(
-            subject, st.batches(features=3, dtype="float64"), modes=arguments.modes, max_examples=arguments.examples,
-            seed=arguments.seed, call=call,
+            subject, st.batches(features=3, dtype=arguments.dtype), call=call, modes=arguments.modes,
+            max_examples=arguments.examples, seed=arguments.seed,
         )  # fmt: skip
         results[name] = {mode: dict(one.counts) for mode, one in found.modes.items()}
         print(f"{name}: {results[name]}", flush=True)

@@ -1,4 +1,4 @@
-"""Stock Keras layers for sequences: what makes each, in float64, and how a batch is passed to it."""
+"""Stock Keras layers for sequences: what makes each, in some precision, and how a batch is passed to it."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ def _embedded(subject: Any, values: Any) -> Any:
 
 
 # The layer, and how it is called where its signature does not say.
-LAYERS: dict[str, tuple[Callable[[], Any], Any]] = {
-    "LSTM": (lambda: K.LSTM(2, dtype="float64"), None),
-    "LSTM, all steps": (lambda: K.LSTM(2, return_sequences=True, dtype="float64"), None),
-    "GRU": (lambda: K.GRU(2, dtype="float64"), None),
-    "GRU, backwards": (lambda: K.GRU(2, return_sequences=True, go_backwards=True, dtype="float64"), None),
-    "SimpleRNN": (lambda: K.SimpleRNN(2, dtype="float64"), None),
+LAYERS: dict[str, tuple[Callable[[str], Any], Any]] = {
+    "LSTM": (lambda dtype: K.LSTM(2, dtype=dtype), None),
+    "LSTM, all steps": (lambda dtype: K.LSTM(2, return_sequences=True, dtype=dtype), None),
+    "GRU": (lambda dtype: K.GRU(2, dtype=dtype), None),
+    "GRU, backwards": (lambda dtype: K.GRU(2, return_sequences=True, go_backwards=True, dtype=dtype), None),
+    "SimpleRNN": (lambda dtype: K.SimpleRNN(2, dtype=dtype), None),
     "Bidirectional(LSTM)": (
-        lambda: K.Bidirectional(K.LSTM(2, return_sequences=True, dtype="float64"), dtype="float64"),
+        lambda dtype: K.Bidirectional(K.LSTM(2, return_sequences=True, dtype=dtype), dtype=dtype),
         None,
     ),
-    "Attention": (lambda: K.Attention(dtype="float64"), _self_attended),
-    "AdditiveAttention": (lambda: K.AdditiveAttention(dtype="float64"), _self_attended),
-    "MultiHeadAttention": (lambda: K.MultiHeadAttention(2, 2, dtype="float64"), _self_attended_by_heads),
-    "GlobalAveragePooling1D": (lambda: K.GlobalAveragePooling1D(dtype="float64"), None),
-    "GlobalMaxPooling1D": (lambda: K.GlobalMaxPooling1D(dtype="float64"), None),
-    "Masking": (lambda: K.Masking(dtype="float64"), None),
-    "Embedding": (lambda: K.Embedding(5, 2, dtype="float64"), _embedded),
-    "LayerNormalization": (lambda: K.LayerNormalization(dtype="float64"), None),
-    "BatchNormalization": (lambda: K.BatchNormalization(dtype="float64"), None),
+    "Attention": (lambda dtype: K.Attention(dtype=dtype), _self_attended),
+    "AdditiveAttention": (lambda dtype: K.AdditiveAttention(dtype=dtype), _self_attended),
+    "MultiHeadAttention": (lambda dtype: K.MultiHeadAttention(2, 2, dtype=dtype), _self_attended_by_heads),
+    "GlobalAveragePooling1D": (lambda dtype: K.GlobalAveragePooling1D(dtype=dtype), None),
+    "GlobalMaxPooling1D": (lambda dtype: K.GlobalMaxPooling1D(dtype=dtype), None),
+    "Masking": (lambda dtype: K.Masking(dtype=dtype), None),
+    "Embedding": (lambda dtype: K.Embedding(5, 2, dtype=dtype), _embedded),
+    "LayerNormalization": (lambda dtype: K.LayerNormalization(dtype=dtype), None),
+    "BatchNormalization": (lambda dtype: K.BatchNormalization(dtype=dtype), None),
 }
 
 
-def made(name: str, *, seed: int = 0) -> tuple[Any, Any]:
+def made(name: str, *, seed: int = 0, dtype: str = "float64") -> tuple[Any, Any]:
     """A built layer with weights that are not 0, and its ``call``."""
     make, call = LAYERS[name]
-    layer = make()
-    values = tf.zeros([1, 2, 3], tf.float64)
+    layer = make(dtype)
+    values = tf.zeros([1, 2, 3], dtype)
     (layer(values) if call is None else call(layer, *[values, None][: 1 if name == "Embedding" else 2]))
     random = np.random.default_rng(seed)
     layer.set_weights([w + 0.25 * random.uniform(-1, 1, w.shape) for w in layer.get_weights()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from typing import Any
 
 from gradcheck.errors import MissingTensorFlowError
@@ -17,6 +18,9 @@ def tensorflow() -> Any:
     Raises:
         MissingTensorFlowError: where it is not installed, or is installed and does not load.
     """
+    loaded = sys.modules.get("tensorflow")  # asked for some times with every call of a subject
+    if loaded is not None:
+        return loaded
     # TensorFlow prints a page about CPU features and missing GPUs at import; a user's own choice is respected.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:

@@ -9,11 +9,24 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["combinations", "gradient_bound", "lost_below", "noise_ratio", "output_bound", "output_terms"]
+__all__ = [
+    "combinations",
+    "gradient_bound",
+    "lost_below",
+    "noise_ratio",
+    "output_bound",
+    "output_terms",
+    "squares_bound",
+]
 
 # Noise is a standard deviation; two executions are two draws, and the largest of many entries counts.
 _DEVIATIONS = 100.0
 _ROUNDINGS = 32.0
+
+# Inputs larger than this square to terms that no Jacobian shows where they cancel; so many of their roundings may be
+# left.
+_LARGE = 8.0
+_SQUARE_ROUNDINGS = 4.0
 
 
 def lost_below(terms: np.ndarray, eps: np.ndarray | float) -> np.ndarray:
@@ -91,3 +104,19 @@ def gradient_bound(terms: np.ndarray, ratio: float, eps: float) -> np.ndarray:
     """
     largest = terms.max(axis=-1, keepdims=True) if terms.size else np.zeros((*terms.shape[:-1], 1))
     return np.asarray(_ROUNDINGS * eps * ratio * (terms + largest) + lost_below(terms, eps))
+
+
+def squares_bound(terms: np.ndarray, x: np.ndarray, eps: np.ndarray | float) -> np.ndarray:
+    """How far roundings of the squares of large inputs may move a gradient, shaped as ``terms``; 0 for ordinary inputs.
+
+    The scores of attention are such squares, and a variance is made of them. Where they cancel, what is left has their
+    rounding errors, and neither the outputs nor the gradient are large enough to tell of these.
+
+    Args:
+        terms: sizes of what the gradient is made of.
+        x: the inputs that count.
+        eps: machine epsilon of the gradient.
+    """
+    largest = float(np.abs(x[np.isfinite(x)]).max(initial=0.0))
+    factor = _SQUARE_ROUNDINGS * largest**2 if largest > _LARGE else 0.0
+    return np.asarray(factor * eps * np.broadcast_to(terms.max(axis=-1, keepdims=True, initial=0.0), terms.shape))

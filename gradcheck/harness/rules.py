@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.agreement import gradient_bound, noise_ratio, output_bound, output_terms
+from gradcheck.agreement import gradient_bound, noise_ratio, output_bound, output_terms, squares_bound
 from gradcheck.engines.jacobians import Examination, Theoretical
 from gradcheck.findings import Finding
 from gradcheck.harness.asking_again import nondeterministic, wavering
@@ -69,7 +69,9 @@ def nonlinear(baseline: Baseline, found: Examination, theory: Theoretical) -> Fi
     reach = np.abs(baseline.x[columns])
     shortest = min(1.0, float(reach[reach > 0].min(initial=1.0)))
     inner = float(np.abs(weights) @ np.abs(found.center[rows])) / shortest
-    allowed = allowed + gradient_bound(np.array([inner]), ratio, level)
+    allowed = (
+        allowed + gradient_bound(np.array([inner]), ratio, level) + squares_bound(terms, baseline.x[columns], level)
+    )
     beyond = np.abs(weighed - expected) > allowed
     if not beyond.any():
         return None

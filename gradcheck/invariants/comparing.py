@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.agreement import combinations, gradient_bound, noise_ratio, output_bound, output_terms
+from gradcheck.agreement import (
+    combinations,
+    gradient_bound,
+    noise_ratio,
+    output_bound,
+    output_terms,
+    squares_bound,
+)
 from gradcheck.engines.jacobians import random_weights
 from gradcheck.findings import Finding
 from gradcheck.layout import Block, Layout
@@ -173,7 +180,9 @@ class Example:
         random = np.random.default_rng(0)
         weights = random_weights(random, combinations(self.eps), places.outputs.size, np.arange(places.outputs.size))
         mine, theirs = self._both(other, places, weights)
-        allowed = gradient_bound(self._terms(weights, places, mine), self._ratio(), self.level)
+        terms = self._terms(weights, places, mine)
+        allowed = gradient_bound(terms, self._ratio(), self.level)
+        allowed = allowed + squares_bound(terms, self.problem.x[places.inputs], self.level)
         with np.errstate(invalid="ignore"):
             beyond = ~((mine == theirs) | (np.abs(mine - theirs) <= allowed))
             if beyond.any():

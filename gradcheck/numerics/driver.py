@@ -35,7 +35,7 @@ from gradcheck.numerics.noise import (
     swallowed,
     unrest,
 )
-from gradcheck.numerics.stairs import stairs
+from gradcheck.numerics.stairs import stairs, tread_noise
 from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps, screen_steps
 
 __all__ = ["compare", "concatenate_refined", "typical_slope"]
@@ -62,6 +62,7 @@ def compare(
     atol: float | None = None,
     resolution_limit: float | None = None,
     max_points: int = 4096,
+    least_noise: Any = None,
 ) -> Judgement:
     """Compare theoretical derivatives with measured ones.
 
@@ -76,6 +77,8 @@ def compare(
         seed: of the noise measurement.
         rtol, atol, resolution_limit: as for `gradcheck.numerics.judge`.
         max_points: most points in one call of ``evaluate``.
+        least_noise: ``[y_size]``, standard deviation that the rounding errors of each output are known to have at
+            least. None: what is measured near the point holds, unless treads turn out to be wider than that.
 
     Raises:
         InputError: the shapes do not belong together.
@@ -120,6 +123,7 @@ def compare(
     noise = np.fmax(noise, rounding_noise(short, center))
     plus, minus = rest.reshape(2, *steps.shape, center.size)  # at the steps of the screen
     noise = np.fmax(noise, grain_noise(values, point, middle, samples, rest, seed=seed))
+    noise = noise if least_noise is None else np.fmax(noise, least_noise)
     estimate = screen(center, plus, minus, steps, noise)
     # The (lower) median, so that one output with cancellation does not coarsen the check of all. What never moves, such
     # as an output that is masked, computes in no precision.
@@ -131,7 +135,7 @@ def compare(
     theory = np.asarray(theoretical, np.float64)
     doubtful = ~passes_screen(theory, estimate, eps=eps)
     todo = doubtful.any(axis=1)
-    refined = None
+    refined, followed = None, np.zeros(theory.shape, bool)
     if todo.any():
         ladder = refine_steps(along[todo], eps=eps)
         group = max(1, max_points // (2 * len(ladder)))
@@ -142,6 +146,7 @@ def compare(
             wanted, chosen = theory[todo][start : start + group], doubtful[todo][start : start + group]
             parts.append(_refine_some(chosen, center, right, left, rungs, noise, wanted))
         refined = concatenate_refined(parts)
+        followed[todo] = refined.followed
     found = judge(
         theory, estimate, refined, todo, eps=real_eps, coarser=levels, noise=noise / _reach(point),
         scale=typical_slope(point, center), rtol=rtol, atol=atol, resolution_limit=resolution_limit,
@@ -180,6 +185,20 @@ def compare(
         lines = (mismatch & ~wrong).any(axis=1)
         climbed = partial(stairs, ways=ways[lines], noise=noise, eps=real_eps)
         wrong[lines] |= mismatch[lines] & (_far_away(climbed, values, point, mismatch.any(axis=0)) > 0)
+    treads = mismatch & ~wrong & followed
+    if treads.any():
+        lines = treads.any(axis=1)
+        climbed = partial(stairs, ways=ways[lines], noise=noise, fine=True)
+        climbing = treads[lines] & (_far_away(climbed, values, point, treads.any(axis=0)) > 0)
+        outputs = climbing.any(axis=0)
+        if outputs.any() and least_noise is None:
+            # The samples all lay within one tread. Once more, with the noise that the treads are.
+            known = _far_away(tread_noise, values, point, outputs)
+            return compare(
+                evaluate, x, theoretical, directions=directions, eps=eps, seed=seed, rtol=rtol, atol=atol,
+                resolution_limit=resolution_limit, max_points=max_points, least_noise=known,
+            )  # fmt: skip
+        wrong[lines] |= climbing
     if wrong.any():
         bound = np.where(wrong, np.fmax(found.bound, np.abs(theory - found.numerical)), found.bound)
         found = replace(found, bound=bound, status=np.where(wrong, Status.UNRESOLVED, found.status))

@@ -39,6 +39,12 @@ _ILLEGIBLE = 2.0**-10
 # Height of a step that the rounding of an intermediate result of size 1 explains.
 _TREAD = 2.0**-46
 
+# Height of a step beside 1e9 in float64, as scores have it from which that was taken. Those who climb stairs of such
+# steps follow the theoretical slope over so many rungs, and are this near to it on both sides.
+_HIGH_TREAD = 2.0**-20
+_LONG = 6
+_NEAR = 0.1
+
 # A one-sided slope at the edge of a domain must be known to this part of the slopes on the way there.
 _EDGE = 0.01
 
@@ -90,6 +96,8 @@ class Refined:
             and against ``value``. Only a noise estimate that is much too large brings that about.
         staircase: a slope that is no evidence: the output is mostly noise, or the function stands still nearby yet
             climbs over longer steps as the theoretical value says, because it rounds its argument.
+        followed: over many longer steps both sides do as the theoretical value says, and what separates that from
+            ``value`` is no more than a step beside 1e9 in float64: a staircase, unless it has no steps.
     """
 
     value: Array
@@ -102,6 +110,7 @@ class Refined:
     calm_error: Array
     supported: Mask
     staircase: Mask
+    followed: Mask
 
 
 def refine(center: Any, plus: Any, minus: Any, steps: Any, noise: Any, *, theoretical: Any = None) -> Refined:
@@ -213,6 +222,7 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     illegible &= ((plus != center) | (minus != center)).any(axis=0)
     slopes = np.where(lone, np.where(only_right, right_slopes, left_slopes), slopes)
     rung = np.where(lone, np.where(only_right, right_rung, left_rung), rung)
+    stairs, followed = _staircase(plus, minus, center, h, theory, value, rung)
     value = np.where((kind == Kind.UNRESOLVED) | (kind == Kind.GUARD), 0.0, value)
     error = np.where(np.isin(kind, (Kind.UNRESOLVED, Kind.JUMP, Kind.GUARD)), np.inf, error)
     return Refined(
@@ -225,7 +235,8 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
         calm_value=np.where(np.isfinite(calm_error), calm, 0.0),
         calm_error=calm_error,
         supported=_supported(slopes, theory, value, plus != minus, rung, least / h),
-        staircase=_staircase(plus, minus, center, h, theory, value, rung) | illegible,
+        staircase=stairs | illegible,
+        followed=followed,
     )
 
 
@@ -341,9 +352,18 @@ def _supported(
 
 
 def _staircase(
-    plus: Array, minus: Array, center: Array, h: Array, theory: Array, value: Array, rung: NDArray[np.intp]
-) -> Mask:
-    """Still, or all but still, nearby, but climbing over longer steps on both sides as ``theory`` says."""
+    plus: Array,
+    minus: Array,
+    center: Array,
+    h: Array,
+    theory: Array,
+    value: Array,
+    rung: NDArray[np.intp],
+) -> tuple[Mask, Mask]:
+    """Still, or all but still, nearby, but climbing over longer steps on both sides as ``theory`` says.
+
+    Second, what climbs like that and is not still at all nearby: on steps of such height it may be a staircase.
+    """
     right, left = (plus - center) / h, (center - minus) / h
     still = ((plus[-5:] == center) & (minus[-5:] == center)).all(axis=0)
     gap = np.abs(theory - value)
@@ -354,5 +374,11 @@ def _staircase(
     # The steps of something rounded inside need not be flat. They are small, though: what separates the two
     # slopes over the steps that `value` was taken from is a few roundings of numbers of ordinary size.
     follows = longer & (off < 0.25 * gap)
-    tread = gap * np.take_along_axis(h, rung[np.newaxis], 0)[0] < _TREAD
-    return np.asarray(stairs | (tread & (follows[:-2] & follows[1:-1] & follows[2:]).any(axis=0)))
+    height = gap * np.take_along_axis(h, rung[np.newaxis], 0)[0]
+    stairs |= (height < _TREAD) & _in_a_row(follows, 3)
+    return np.asarray(stairs), (height < _HIGH_TREAD) & _in_a_row(longer & (off < _NEAR * gap), _LONG)
+
+
+def _in_a_row(rungs: Mask, count: int) -> Mask:
+    """Where so many neighbouring rungs are all true."""
+    return np.asarray(np.all([rungs[k : len(rungs) - count + 1 + k] for k in range(count)], axis=0).any(axis=0))

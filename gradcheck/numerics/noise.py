@@ -159,10 +159,14 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     finest = most > 8 * floor
     # Otherwise one may hold a corner or lie outside the domain, and up to two may be quiet by chance: the
     # second largest. The middle spacing has its say too, though it reaches further and meets more corners and
-    # bends; where only one side is noisy that is a corner, unless the other side knows nothing at all.
+    # bends; where only one side is noisy that is a corner, unless the other side knows nothing at all, or most outputs
+    # that are noisy are so on both: then it is quiet by chance.
     likely = np.where(fine[2] >= 0, fine[2], np.where(fine[3] >= 0, fine[3], np.nan))
     more, less = np.fmax(sigma[2:, 0], sigma[2:, 1]), np.fmin(sigma[2:, 0], sigma[2:, 1])
-    medium = np.where((more[0] > _ONE_SIDED * less[0]) & (less[0] > floor), less[0], more[0])
+    noisy, lone = more[0] > 8 * floor, (more[0] > _ONE_SIDED * less[0]) & (less[0] > floor)
+    if 2 * (noisy & lone).sum() < noisy.sum():
+        lone = np.zeros_like(lone)
+    medium = np.where(lone, less[0], more[0])
     # Where they agree they may lie inside one tread of a staircase, as of scores from which 1e9 was taken: it is smooth
     # there, and its slope is not that of the stairs. Both sides of the middle spacing see those; a corner is on one
     # side, and a bend this close together is none that its polynomial would not follow.

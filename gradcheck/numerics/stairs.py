@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradcheck.numerics.steps import FLOAT64_EPS
 
-__all__ = ["stairs"]
+__all__ = ["stairs", "tread_noise"]
 
 Array = NDArray[np.float64]
 
@@ -29,6 +29,12 @@ _SWEEPS = tuple(2.0**power for power in range(-14, 2, 2))
 _FAR_SWEEP = (0.75, 1.0, 2.0**17)
 _SWEEP = 96
 _STEPS = 3
+
+# The same beside 1e9 in float64: treads from 1e-8 to 3e-5 wide.
+_FINE_SWEEPS = tuple(2.0**power for power in range(-29, -19, 3))
+
+# How far around the point treads are averaged, in sizes of the largest coordinate.
+_AROUND = 2.0**-14
 
 # A rise is one of a step if it differs from those beside it by this many times what they usually do, and by this many
 # times the noise.
@@ -53,6 +59,7 @@ def stairs(
     noise: Any,
     *,
     eps: float = FLOAT64_EPS,
+    fine: bool = False,
 ) -> NDArray[np.bool_]:
     """Outputs ``[n_ways, y_size]`` that climb stairs where they seem smooth: what goes in is rounded beside more.
 
@@ -66,25 +73,52 @@ def stairs(
         ways: directions ``[n_ways, x_size]``. Their sum with random weights is swept first, and each by itself as far
             as that showed stairs, and far away.
         noise: standard deviation of the rounding errors near the point, ``[y_size]``.
-        eps: machine epsilon with which the function computes, taken for that of float32 at least. Further away its
-            outputs are larger.
+        eps: machine epsilon with which the function computes, taken for that of float32 at least unless ``fine``.
+            Further away its outputs are larger.
+        fine: look for the treads of float64 beside 1e9, and for no others.
     """
     point, lines, random = np.asarray(x, np.float64), np.asarray(ways, np.float64), np.random.default_rng(0)
     weights = random.uniform(0.5, 1.5, len(lines)) * np.where(random.random(len(lines)) < 0.5, -1.0, 1.0)
-    climbed = partial(_climbed, values, point, noise=np.asarray(noise, np.float64), eps=max(eps, _FLOAT32_EPS))
-    together: NDArray[np.bool_] = np.stack([climbed(weights @ lines, outputs, apart=apart) for apart in _SWEEPS])
+    sweeps = _FINE_SWEEPS if fine else _SWEEPS
+    climbed = partial(
+        _climbed, values, point, noise=np.asarray(noise, np.float64), eps=max(eps, 0 if fine else _FLOAT32_EPS)
+    )
+    together: NDArray[np.bool_] = np.stack([climbed(weights @ lines, outputs, apart=apart) for apart in sweeps])
     seen: NDArray[np.bool_] = np.any(together, axis=1)
     if len(lines) > _ASKED_ALONE:
-        far = climbed(weights @ lines, outputs)
+        far = outputs & False if fine else climbed(weights @ lines, outputs)
         return np.broadcast_to(together.any(axis=0) | far, (len(lines), outputs.size))
     beside = seen | np.append(seen[1:], False) | np.append(False, seen[:-1])
     found = np.zeros((len(lines), outputs.size), bool)
     for way, mine in zip(lines, found, strict=True):
-        for apart in np.array(_SWEEPS)[beside]:
+        for apart in np.array(sweeps)[beside]:
             mine |= climbed(way, outputs & ~mine, apart=apart)
-        for side in (way, -way):
+        for side in () if fine else (way, -way):
             mine |= climbed(side, outputs & ~mine)
     return found
+
+
+def tread_noise(values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool_]) -> Array:
+    """Noise ``[y_size]`` that the treads of float64 beside 1e9 are to whoever steps over many of them; 0 for others.
+
+    What a parabola leaves unexplained along two directions, twice its standard deviation as
+    `gradcheck.numerics.noise.noise_level` has it.
+
+    Args:
+        values, x: as for `stairs`.
+        outputs: those that climb such stairs, ``[y_size]``.
+    """
+    point, random = np.asarray(x, np.float64), np.random.default_rng(0)
+    size = max(1.0, float(np.abs(point[np.isfinite(point)]).max(initial=0.0)))
+    noise = np.zeros(outputs.size)
+    for _ in range(2):
+        places = np.sort(random.uniform(-1.0, 1.0, _SWEEP))
+        way = random.uniform(0.5, 1.5, point.shape) * np.where(random.random(point.shape) < 0.5, -1.0, 1.0)
+        seen = np.asarray(values(point + _AROUND * size * places[:, np.newaxis] * way), np.float64)[:, outputs]
+        parabola = np.vander(places, 3)
+        left = seen - parabola @ np.linalg.lstsq(parabola, seen, rcond=None)[0]
+        noise[outputs] = np.fmax(noise[outputs], 2 * left.std(axis=0))
+    return noise
 
 
 def _climbed(

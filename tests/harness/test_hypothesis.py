@@ -61,7 +61,7 @@ def test_the_verbosity_of_the_profile(profile, capsys) -> None:
     assert "Batch(values=" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("mode", ["eager", "graph", "dynamic", "xla"])
+@pytest.mark.parametrize("mode", ["eager", "xla"])
 def test_a_failure_is_found_again_from_the_database(profile, tmp_path: Path, mode: str) -> None:
     profile(database=DirectoryBasedExampleDatabase(tmp_path), max_examples=30)
     first = gradcheck.search(_wrong_in_long_rows, BATCHES, modes=mode)[mode]
@@ -171,7 +171,7 @@ def test_different_causes_keep_their_own() -> None:
             return total * float("nan")
         return scaled(1.001)(values, lengths)
 
-    small = st.batches(features=1, max_batch=2, max_length=2)  # no mode has right slopes for eager mode to borrow
+    small = st.batches(features=1, max_batch=1, max_length=1)  # no mode has right slopes for eager mode to borrow
     result = gradcheck.search(subject, small, modes=("eager", "graph"), seed=1, max_examples=10)
     assert (result["eager"].verdict, result["graph"].verdict) == (Verdict.MISMATCH, Verdict.NONFINITE)
     assert str(result).count("on this batch:") == 2

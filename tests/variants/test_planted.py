@@ -51,20 +51,19 @@ def found_in(name, mode, plant, max_examples=100):
     return gradcheck.search(planted, BATCHES, max_examples=max_examples, modes=mode, seed=1)[mode]
 
 
-@pytest.mark.parametrize("plant", PLANTED.values(), ids=list(PLANTED))
 @pytest.mark.parametrize(
-    ("name", "mode"),
+    ("name", "mode", "error"),
     [
-        ("while_loop_tensor_array/recurrence", "dynamic"),
-        ("broadcast_rows/attention", "xla"),
-        ("ragged_rows/pooling", "graph"),
+        *(("while_loop_tensor_array/recurrence", "dynamic", error) for error in PLANTED),
+        ("broadcast_rows/attention", "xla", "a factor of 1.001"),
+        ("ragged_rows/pooling", "graph", "only where a row fills the time axis"),
     ],
 )
-def test_planted(name, mode, plant):
-    found = found_in(name, mode, plant)
+def test_planted(name, mode, error):
+    found = found_in(name, mode, PLANTED[error])
     assert found.verdict in (Verdict.MISMATCH, Verdict.PADDING_LEAK)
     assert found.counterexample.values.shape[:2] == (1, 1)
-    if plant is PLANTED["only where a row fills the time axis"]:
+    if error == "only where a row fills the time axis":
         np.testing.assert_array_equal(found.counterexample.lengths, [1])
 
 

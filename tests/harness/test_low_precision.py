@@ -1,0 +1,69 @@
+"""A low-precision gradient beside its float64 twin's: what rounding explains there although no Jacobian shows it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradcheck
+from gradcheck import Batch, strategies
+from gradcheck.verdicts import Verdict
+
+
+def attention(values, factor=1.0):
+    """Each row's attention to itself, every step of it masked as Keras does; and one ordinary row, with a gradient that
+    is off by a factor.
+    """
+
+    @tf.custom_gradient
+    def scaled(x):
+        return tf.identity(x), lambda upstream: tf.cast(factor, x.dtype) * upstream
+
+    scores = tf.linalg.matmul(values, values, transpose_b=True) - 1e9
+    return tf.linalg.matmul(tf.nn.softmax(scores), values), 40 * tf.sin(scaled(values[0, 0]))
+
+
+VALUES = np.array([[[-0.6875, -0.1875, -0.9375], [-0.4375, -1.6875, 1.5625]]], np.float32)
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+def test_what_float32_loses_beside_a_mask_is_left_undecided(mode):
+    """Where no score is left in float32 the outputs are others than in float64, and so may the gradients be."""
+    found = gradcheck.check(attention, VALUES, modes=mode)[mode]
+    assert found.verdict is Verdict.UNRESOLVED, found
+    assert "further apart than rounding explains" in found.cause
+
+
+def test_an_output_that_loses_nothing_is_held_to_its_gradient():
+    found = gradcheck.check(lambda values: attention(values, 1.01), VALUES, modes="graph")["graph"]
+    assert found.verdict is Verdict.MISMATCH, found
+
+
+def self_attention(layer, values, mask):
+    return layer([values, values], mask=[mask, mask])
+
+
+def test_roundings_of_large_scores_convict_nobody():
+    """A score of 96² beside others of 0: the softmax is 1, and 1 - 1 is what its gradient is made of."""
+    values = np.zeros((1, 8, 3), np.float32)
+    values[0, 0, 0] = 96.0
+    batch = Batch(values, [1], strategies.Padding(extra=7))
+    report = gradcheck.check(tf.keras.layers.Attention(), batch, call=self_attention, modes="eager,graph,xla")
+    assert report.ok, str(report)
+
+
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis:UserWarning")
+def test_a_wrong_factor_is_found_at_numbers_of_ordinary_size():
+    attend = tf.keras.layers.Attention()
+
+    @tf.custom_gradient
+    def scaled(x):
+        return tf.identity(x), lambda upstream: tf.cast(1.001, x.dtype) * upstream
+
+    def wrong(values, mask):
+        return attend([scaled(values), values], mask=[mask, mask])
+
+    batches = strategies.batches(features=2, dtype="float32", max_batch=2, max_length=3)
+    found = gradcheck.search(wrong, batches, modes="graph", max_examples=30, seed=0)["graph"]
+    assert found.verdict is Verdict.MISMATCH, found
