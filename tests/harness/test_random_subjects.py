@@ -15,7 +15,7 @@ from gradcheck import Batch, Verdict
 from gradcheck.subject import subject_of
 
 MODES = ("eager", "graph", "dynamic", "xla")
-TIMES = 30
+TIMES = 20
 
 
 @pytest.fixture(autouse=True)
