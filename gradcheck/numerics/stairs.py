@@ -30,10 +30,10 @@ _FAR_SWEEP = (0.75, 1.0, 2.0**17)
 _SWEEP = 96
 _STEPS = 3
 
-# The same beside 1e9 in float64: treads from 1e-8 to 3e-5 wide.
-_FINE_SWEEPS = tuple(2.0**power for power in range(-29, -19, 3))
+# The same beside 1e9 in float64: treads from 1e-9 to 3e-5 wide, whatever the size of the coordinates.
+_FINE_SWEEPS = tuple(2.0**power for power in range(-32, -19, 3))
 
-# How far around the point treads are averaged, in sizes of the largest coordinate.
+# How far around the point these treads are averaged.
 _AROUND = 2.0**-14
 
 # A rise is one of a step if it differs from those beside it by this many times what they usually do, and by this many
@@ -80,9 +80,9 @@ def stairs(
     point, lines, random = np.asarray(x, np.float64), np.asarray(ways, np.float64), np.random.default_rng(0)
     weights = random.uniform(0.5, 1.5, len(lines)) * np.where(random.random(len(lines)) < 0.5, -1.0, 1.0)
     sweeps = _FINE_SWEEPS if fine else _SWEEPS
-    climbed = partial(
-        _climbed, values, point, noise=np.asarray(noise, np.float64), eps=max(eps, 0 if fine else _FLOAT32_EPS)
-    )
+    size = 1.0 if fine else max(1.0, float(np.abs(point[np.isfinite(point)]).max(initial=0.0)))
+    least = max(eps, 0.0 if fine else _FLOAT32_EPS)
+    climbed = partial(_climbed, values, point, size=size, noise=np.asarray(noise, np.float64), eps=least)
     together: NDArray[np.bool_] = np.stack([climbed(weights @ lines, outputs, apart=apart) for apart in sweeps])
     seen: NDArray[np.bool_] = np.any(together, axis=1)
     if len(lines) > _ASKED_ALONE:
@@ -109,12 +109,11 @@ def tread_noise(values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool
         outputs: those that climb such stairs, ``[y_size]``.
     """
     point, random = np.asarray(x, np.float64), np.random.default_rng(0)
-    size = max(1.0, float(np.abs(point[np.isfinite(point)]).max(initial=0.0)))
     noise = np.zeros(outputs.size)
     for _ in range(2):
         places = np.sort(random.uniform(-1.0, 1.0, _SWEEP))
         way = random.uniform(0.5, 1.5, point.shape) * np.where(random.random(point.shape) < 0.5, -1.0, 1.0)
-        seen = np.asarray(values(point + _AROUND * size * places[:, np.newaxis] * way), np.float64)[:, outputs]
+        seen = np.asarray(values(point + _AROUND * places[:, np.newaxis] * way), np.float64)[:, outputs]
         parabola = np.vander(places, 3)
         left = seen - parabola @ np.linalg.lstsq(parabola, seen, rcond=None)[0]
         noise[outputs] = np.fmax(noise[outputs], 2 * left.std(axis=0))
@@ -127,6 +126,7 @@ def _climbed(
     way: Array,
     outputs: NDArray[np.bool_],
     *,
+    size: float,
     noise: Array,
     eps: float,
     apart: float | None = None,
@@ -135,7 +135,6 @@ def _climbed(
     found = np.zeros(outputs.size, bool)
     if not outputs.any():
         return found
-    size = max(1.0, float(np.abs(point[np.isfinite(point)]).max(initial=0.0)))
     if apart is None:
         places = size * np.geomspace(_FAR_SWEEP[0], _FAR_SWEEP[2], _SWEEP)
     else:

@@ -12,10 +12,19 @@ import pytest
 from gradcheck.numerics import Status, compare
 
 
-def masked_away(seed: int) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray, np.ndarray]:
-    """Attention over two steps that are both masked, at some point; its Jacobian ``[x_size, y_size]``."""
+def masked_away(
+    seed: int, beside: float | None = None
+) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray, np.ndarray]:
+    """Attention over two steps that are both masked, at some point; its Jacobian ``[x_size, y_size]``.
+
+    Args:
+        seed: of the numbers.
+        beside: a number for the last coordinate, which then plays no part.
+    """
     random = np.random.default_rng(seed)
     point, keys, values = random.uniform(-2, 2, 6), random.uniform(-1, 1, (2, 6)), random.uniform(-1, 1, (2, 3, 6))
+    if beside is not None:
+        point[-1], keys[:, -1], values[..., -1] = beside, 0.0, 0.0
 
     def function(points: np.ndarray) -> np.ndarray:
         scores = points @ keys.T - 1e9
@@ -35,6 +44,12 @@ def test_the_slope_of_one_tread_convicts_nobody() -> None:
     # side only.
     for seed in [*range(60), 95, 123, 151]:
         function, point, jacobian = masked_away(seed)
+        assert not (compare(function, point, jacobian).status == Status.MISMATCH).any(), seed
+
+
+def test_treads_are_as_wide_beside_a_large_number() -> None:
+    for seed in range(100):
+        function, point, jacobian = masked_away(seed, beside=96.0)
         assert not (compare(function, point, jacobian).status == Status.MISMATCH).any(), seed
 
 
