@@ -28,6 +28,9 @@ _ROUNDINGS = 32.0
 _LARGE = 8.0
 _SQUARE_ROUNDINGS = 4.0
 
+# Poison in the padding is as large as numbers are; its square is none.
+_LARGEST = 1e100
+
 
 def lost_below(terms: np.ndarray, eps: np.ndarray | float) -> np.ndarray:
     """How much may be missing where results are too small for their type, shaped as ``terms``.
@@ -117,6 +120,6 @@ def squares_bound(terms: np.ndarray, x: np.ndarray, eps: np.ndarray | float) -> 
         x: the inputs that count.
         eps: machine epsilon of the gradient.
     """
-    largest = float(np.abs(x[np.isfinite(x)]).max(initial=0.0))
+    largest = min(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)), _LARGEST)
     factor = _SQUARE_ROUNDINGS * largest**2 if largest > _LARGE else 0.0
     return np.asarray(factor * eps * np.broadcast_to(terms.max(axis=-1, keepdims=True, initial=0.0), terms.shape))

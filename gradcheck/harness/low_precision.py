@@ -111,25 +111,25 @@ def _against_twin(
         outputs.describe(row), inputs.describe(column), float(mine[i, j]), float(theirs[i, j]),
         float(allowed[i, j]), index=(row, column),
     )  # fmt: skip
-    differ = f"the gradient in {low} is {mine[i, j]:.6g} where the same computation in float64 gives {theirs[i, j]:.6g}"
-    of = f"({int(chosen.sum())} of {beyond.size} entries)"
-    if not told.any() and lost[i]:
-        cause = (
-            f"{differ}, and {entry.output} itself is {own.center[row]:.6g} in {low} and {center[row]:.6g} in float64, "
-            f"further apart than rounding explains: something is lost on the way, as what is added to the -1e9 of a "
-            f"mask, and whether the gradient is that of what is left cannot be told {of}"
-        )
-        return Finding(Verdict.UNRESOLVED, cause, entry, place=(row, column))
-    if not told.any():
-        cause = (
-            f"{differ}, which may be rounding: from inputs as large as {np.abs(baseline.x[columns]).max():.4g} come "
-            f"terms as large as their square, as in the scores of attention, and little may be left of these {of}"
-        )
-        return Finding(Verdict.UNRESOLVED, cause, entry, place=(row, column))
     if not _systematic(baseline, run, wide, row, column, float(eps[row]) * ratio):
         return None
-    cause = f"{differ}; rounding explains {allowed[i, j]:.2g} {of}"
-    return Finding(Verdict.MISMATCH, cause, entry, place=(row, column))
+    differ = f"the gradient in {low} is {mine[i, j]:.6g} where the same computation in float64 gives {theirs[i, j]:.6g}"
+    of = f"({int(chosen.sum())} of {beyond.size} entries)"
+    if told.any():
+        cause = f"{differ}; rounding explains {allowed[i, j]:.2g} {of}"
+        return Finding(Verdict.MISMATCH, cause, entry, place=(row, column))
+    if lost[i]:
+        why = (
+            f"and {entry.output} itself is {own.center[row]:.6g} in {low} and {center[row]:.6g} in float64, further "
+            "apart than rounding explains: something is lost on the way, as what is added to the -1e9 of a mask, and "
+            "whether the gradient is that of what is left cannot be told"
+        )
+    else:
+        why = (
+            f"which may be rounding: from inputs as large as {np.abs(baseline.x[columns]).max():.4g} come terms as "
+            "large as their square, as in the scores of attention, and little may be left of these"
+        )
+    return Finding(Verdict.UNRESOLVED, f"{differ}, {why} {of}", entry, place=(row, column))
 
 
 def _systematic_part(eps: float) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-_DATA = {".py", ".typed", ".json", ".html", ".txt"}
+_DATA = {".py", ".typed", ".json", ".html", ".css", ".js", ".txt"}
 
 
 def source_files() -> set[str]:
