@@ -69,9 +69,9 @@ def nonlinear(baseline: Baseline, found: Examination, theory: Theoretical) -> Fi
     reach = np.abs(baseline.x[columns])
     shortest = min(1.0, float(reach[reach > 0].min(initial=1.0)))
     inner = float(np.abs(weights) @ np.abs(found.center[rows])) / shortest
-    allowed = (
-        allowed + gradient_bound(np.array([inner]), ratio, level) + squares_bound(terms, baseline.x[columns], level)
-    )
+    # What padding holds may be as large as numbers are: inputs without a gradient have no say.
+    counts = baseline.x[columns][(jacobian != 0).any(axis=0) | (weighed != 0)]
+    allowed = allowed + gradient_bound(np.array([inner]), ratio, level) + squares_bound(terms, counts, level)
     beyond = np.abs(weighed - expected) > allowed
     if not beyond.any():
         return None

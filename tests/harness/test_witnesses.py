@@ -79,6 +79,12 @@ def test_a_gradient_that_is_clipped_is_found_although_unit_cotangents_pass():
     assert "passed back" in report["xla"].cause
 
 
+@pytest.mark.parametrize("padding", [1e9, 1e200])
+def test_a_gradient_that_is_clipped_is_found_beside_padding_of_any_size(padding):
+    report = gradcheck.check(lambda x: clipping(x[:, :2]), np.array([[0.25, 0.5, padding]]), modes="graph")
+    assert report["graph"].verdict is Verdict.MISMATCH, str(report)
+
+
 def doubled(factor):
     """A gradient that someone wrote; forward mode differentiates the forward pass instead."""
 
