@@ -253,21 +253,22 @@ for _release in versions.RELEASES:
 
 
 # What no TensorFlow changes (numbers, corners, treads, texts, files, processes, how a search goes, what Hypothesis is
-# told, which mode is asked when) is tested with the newest, as are errors planted into the variants; the README, the
-# plugin, the wheel and case files with the oldest as well. A middle one has the quirks of neither end: there it is
-# modes, verdicts, state, the zoo and replays. `nox -s "tests(tf215)" -- tests -n 2` runs everything on it.
+# told, which mode is asked when) is tested with the newest, as are the table of pairs, invariants, and errors planted
+# into the variants; verdicts, modes, state, scripts, the README, the plugin, the wheel and case files with the oldest
+# as well. A middle one has the quirks of neither end: there it is modes, verdicts, state, the zoo and replays.
+# `nox -s "tests(tf215)" -- tests -n 2` runs everything on it.
 _NOT_WITH_THE_OLDEST = [
     *("tests/docs/test_pages.py", "tests/docs/test_named_pages.py", "tests/rendering", "tests/reports", "tests/sweep"),
     *("tests/cli", "tests/isolation", "tests/numerics", "tests/strategies", "tests/variants/test_planted.py"),
     *("tests/harness/test_hypothesis.py", "tests/harness/test_sharing.py", "tests/harness/test_advice.py"),
     *("tests/harness/test_large.py", "tests/harness/test_treads.py", "tests/harness/test_own_rounding.py"),
     *("tests/harness/test_second_order.py", "tests/harness/test_search.py", "tests/harness/test_witnesses.py"),
-    "tests/pairs/test_corners.py",
+    *("tests/pairs", "tests/invariants"),
 ]
 _NOT_WITH_THE_MIDDLE = [
     *_NOT_WITH_THE_OLDEST,
-    *("tests/docs", "tests/packaging", "tests/plugin", "tests/pairs", "tests/reproduce", "tests/variants"),
-    *("tests/invariants", "tests/harness/test_engine_parity.py", "tests/harness/test_random_subjects.py"),
+    *("tests/docs", "tests/packaging", "tests/plugin", "tests/reproduce", "tests/variants"),
+    *("tests/harness/test_engine_parity.py", "tests/harness/test_random_subjects.py"),
     *("tests/harness/test_programs.py", "tests/harness/test_structures.py", "tests/harness/test_low_precision.py"),
     "tests/harness/test_bad_input.py",
 ]

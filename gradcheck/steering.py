@@ -10,6 +10,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import InvalidArgument
 
+from gradcheck.naming import unnumbered
 from gradcheck.report import Report
 from gradcheck.strategies import Batch, describe
 from gradcheck.verdicts import Verdict
@@ -43,7 +44,8 @@ def tell_hypothesis(report: Report, args: Sequence[Any]) -> None:
         if excess is not None and excess >= _WORTH_CLIMBING and result.verdict is not Verdict.UNRESOLVED:
             # A second check of the same subject in one example is not climbed.
             with contextlib.suppress(InvalidArgument):
-                hypothesis.target(min(excess, _HIGHEST), label=f"{report.subject} in {mode}: discrepancy / allowed")
+                label = f"{unnumbered(report.subject)} in {mode}: discrepancy / allowed"
+                hypothesis.target(min(excess, _HIGHEST), label=label)
 
 
 def search_settings(max_examples: int) -> settings:

@@ -9,11 +9,12 @@ import click
 
 from gradcheck.errors import InputError, MissingTensorFlowError
 
-__all__ = ["EPILOG", "FOUND", "INTERRUPTED", "NO_TENSORFLOW", "OK", "CommandGroup"]
+__all__ = ["BAD_INPUT", "EPILOG", "FOUND", "INTERRUPTED", "NO_TENSORFLOW", "OK", "CommandGroup"]
 
 OK = 0
 FOUND = 1
-# 2 is click's own status for wrong usage; bad input is the same to a caller.
+# Click's own status for wrong usage; bad input is the same to a caller.
+BAD_INPUT = 2
 NO_TENSORFLOW = 3
 INTERRUPTED = 130
 

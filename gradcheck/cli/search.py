@@ -21,7 +21,7 @@ from gradcheck.cli.common import (
     write_json,
 )
 from gradcheck.cli.drawing import drawing_options, strategy_of, wrt_option
-from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
+from gradcheck.cli.exits import BAD_INPUT, FOUND, INTERRUPTED, OK
 from gradcheck.cli.progress import search_progress
 from gradcheck.errors import InputError
 from gradcheck.files import file_stem, write_text
@@ -107,6 +107,7 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
 
     access = _access(options)
     isolated = _isolation(options)
+    expect = parse_expect(options["expect"]) or None  # before TensorFlow is imported, which takes seconds
     # What may take its process along is not loaded here.
     loaded = [(spec, spec if options["isolate"] else load_object(spec, "subject")) for spec in subjects]
     strategy = load_strategy(strategy_of(options))
@@ -118,10 +119,11 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         "engine": options["engine"],
         "order": options["order"],
         "invariants": options["invariants"],
-        "expect": parse_expect(options["expect"]) or None,
+        "expect": expect,
     }
     hush_tensorflow()
     finished: list[SearchResult] = []
+    refused: list[str] = []
     interrupted = ""
     with ending_on_sigterm():
         for spec, subject in loaded:
@@ -133,6 +135,12 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
             except KeyboardInterrupt:
                 interrupted = f"interrupted in {spec}"
                 result = _until_then(spec, modes, found) if found else None
+            except InputError as error:
+                if len(loaded) == 1:
+                    raise
+                result = None
+                refused.append(spec)
+                click.echo(f"{spec} was not searched: {error}\n", err=True)
             if result is not None:
                 finished.append(result)
                 if not (options["quiet"] and result.ok):
@@ -147,7 +155,7 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
     document = {
         "schema": SCHEMA_VERSION,
         "kind": "searches",
-        "complete": not interrupted,
+        "complete": not (interrupted or refused),
         "results": [result.to_dict() for result in finished],
     }
     write_json(json_file, document)
@@ -156,6 +164,9 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         searched = ", ".join(f"{result.subject} ({_extent(result)})" for result in finished)
         click.echo(f"{interrupted}; searched until then: {searched or 'nothing'}", err=True)
         sys.exit(INTERRUPTED)
+    if refused:
+        click.echo(f"not searched: {', '.join(refused)}", err=True)
+        sys.exit(BAD_INPUT)
     sys.exit(OK if all(result.ok for result in finished) else FOUND)
 
 
@@ -205,13 +216,20 @@ def _searched(
     shown: SearchProgress,
 ) -> SearchResult:
     """Search; ``found`` holds what the modes came to, also where an interruption leaves no result."""
+    from hypothesis.errors import InvalidArgument
+
     import gradcheck
 
     def on_mode(one: ModeSearch) -> None:
         found.append(one)
         shown.on_mode(one)
 
-    return gradcheck.search(subject, strategy, modes=modes, on_example=shown.on_example, on_mode=on_mode, **arguments)
+    try:
+        return gradcheck.search(
+            subject, strategy, modes=modes, on_example=shown.on_example, on_mode=on_mode, **arguments
+        )
+    except InvalidArgument as error:
+        raise InputError(f"batches like that cannot be drawn: {error}") from error
 
 
 def _until_then(spec: str, modes: tuple[str, ...], found: list[ModeSearch]) -> SearchResult:

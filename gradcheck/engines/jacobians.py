@@ -284,7 +284,7 @@ def examine(
         jacobian: theoretical, ``[y_size, x_size]``.
         eps: machine epsilon for each output ``[y_size]``.
         rows, columns: the outputs and inputs that count.
-        options: ``rtol``, ``atol``, ``resolution_limit`` of `gradcheck.numerics.judge`.
+        options: ``rtol``, ``atol``, ``resolution_limit``, ``swept`` of `gradcheck.numerics.compare`.
     """
     recorder = _Recorder(run, x, columns)
     points = points_a_call(run, x)

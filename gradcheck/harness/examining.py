@@ -14,7 +14,13 @@ __all__ = ["examined", "settled"]
 
 
 def examined(
-    baseline: Baseline, run: Execution, jacobian: np.ndarray, columns: np.ndarray, eps: np.ndarray | None = None
+    baseline: Baseline,
+    run: Execution,
+    jacobian: np.ndarray,
+    columns: np.ndarray,
+    eps: np.ndarray | None = None,
+    *,
+    swept: bool = False,
 ) -> Examination:
     """A mode's theoretical Jacobian beside its numerical one, at the outputs that count and some inputs.
 
@@ -24,11 +30,12 @@ def examined(
         jacobian: theoretical, ``[y_size, x_size]``.
         columns: the inputs.
         eps: machine epsilon for each output; those of the baseline where omitted.
+        swept: another mode, whose outputs are the same, was asked for stairs at this point.
     """
     eps = baseline.eps if eps is None else eps
-    tolerance = baseline.options.tolerance
+    options = {**baseline.options.tolerance, "swept": swept}
     x = baseline.problem.x
-    found = examine(run, x, jacobian, eps=eps, rows=baseline.rows, columns=columns, options=tolerance)
+    found = examine(run, x, jacobian, eps=eps, rows=baseline.rows, columns=columns, options=options)
     return settled(baseline, run, found)
 
 

@@ -198,7 +198,7 @@ def _beside_suspect(baseline: Baseline, state: ModeState, suspect: Witness) -> M
     if wrong.place is None or wrong.place[1] is None or wrong.verdict is not suspect.finding.verdict:
         return None
     column = np.array([wrong.place[1]])
-    own = examined(baseline, run, theory.jacobian, column)
+    own = examined(baseline, run, theory.jacobian, column, swept=True)
     if judged(run, own).verdict is not wrong.verdict:
         return None
     state.found = found = beside(found, own)

@@ -95,15 +95,19 @@ def reconsider(
     places = point + distance * np.maximum(np.abs(point), 1.0) * shifts
     starts = np.repeat(places, len(ways), axis=0)
     offsets = np.tile(step * ways, (_NEIGHBOURS, 1))
-    outputs = values(np.concatenate([starts + offsets, starts - offsets]))
-    plus, minus = outputs.reshape(2, _NEIGHBOURS, len(ways), -1)
-    slopes = (plus - minus) / (2 * step)
+    outputs = values(np.concatenate([places, starts + offsets, starts - offsets]))
+    here = outputs[:_NEIGHBOURS, np.newaxis]
+    plus, minus = outputs[_NEIGHBOURS:].reshape(2, _NEIGHBOURS, len(ways), -1)
+    slopes, whole = (plus - minus) / (2 * step), np.abs(plus + minus - 2 * here) / (2 * step)
     slopes = np.concatenate([slopes, np.where(np.isfinite(left), left, np.nan)[None]])
     slopes = np.concatenate([slopes, np.where(np.isfinite(right), right, np.nan)[None]])
     apart = np.where(np.isfinite(right - left), np.abs(right - left), 0.0)
     grain = 8 * noise / step + _DIFFERENT * apart
-    ordered = np.sort(np.where(np.isfinite(slopes), slopes, np.inf), axis=0)
     with np.errstate(invalid="ignore"):
+        # A step across a corner, between two inputs that tie, measures no piece's slope.
+        bent = 8 * noise / step + _BENT * (np.fmax.reduce(slopes) - np.fmin.reduce(slopes))
+        pure = np.isfinite(slopes) & np.concatenate([whole <= bent, np.ones((2, *whole.shape[1:]), bool)])
+        ordered = np.sort(np.where(pure, slopes, np.inf), axis=0)
         several = ((np.diff(ordered, axis=0) > grain) & np.isfinite(ordered[1:])).sum(axis=0) > 1
         low, high = np.fmin.reduce(slopes), np.fmax.reduce(slopes)
         slack = 8 * noise / step + 8 * distance * np.fmax(np.abs(low), np.abs(high))

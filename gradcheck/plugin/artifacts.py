@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gradcheck.files import file_stem, write_text
+from gradcheck.naming import unnumbered
 
 if TYPE_CHECKING:
     from gradcheck.errors import GradientError
@@ -55,4 +56,4 @@ def _folder(config: pytest.Config) -> Path:
 def _stem(item: pytest.Item, subject: str) -> str:
     # Two tests may check the same subject, also at the same time in two workers.
     digest = hashlib.sha256(item.nodeid.encode()).hexdigest()[:8]
-    return f"{file_stem(subject)[:60]}-{digest}"
+    return f"{file_stem(unnumbered(subject))[:60]}-{digest}"

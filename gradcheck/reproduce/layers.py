@@ -137,13 +137,13 @@ def _plain_dtype(value: Any) -> Any:
 
 def _from_attributes(script: Script, layer: Any, kind: str) -> str:
     """The constructor's call, its arguments read back from attributes of the same name."""
-    arguments = []
+    given: dict[str, Any] = {}
     for name, parameter in list(inspect.signature(type(layer).__init__).parameters.items())[1:]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         for attribute in (name, f"_{name}"):
             if attribute in vars(layer) or isinstance(getattr(type(layer), attribute, None), property):
-                arguments.append(f"{name}={script.expression(getattr(layer, attribute), name)}")
+                given[name] = getattr(layer, attribute)
                 break
         else:
             if parameter.default is parameter.empty:
@@ -153,9 +153,18 @@ def _from_attributes(script: Script, layer: Any, kind: str) -> str:
                 )
     parameters = inspect.signature(type(layer).__init__).parameters
     takes_dtype = "dtype" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    if takes_dtype and "dtype" not in {argument.split("=")[0] for argument in arguments}:
-        arguments.append(f"dtype={str(layer.dtype)!r}")
-    return f"{kind}({', '.join(arguments)})"
+    # A layer that sets its dtype itself hands it on beside the caller's, who must give none.
+    if takes_dtype and "dtype" not in given and not _has_dtype(layer, given):
+        given["dtype"] = str(layer.dtype)
+    return f"{kind}({', '.join(f'{name}={script.expression(value, name)}' for name, value in given.items())})"
+
+
+def _has_dtype(layer: Any, arguments: Mapping[str, Any]) -> bool:
+    """Whether the constructor gives the layer's dtypes without being told them."""
+    try:
+        return _dtypes(type(layer)(**arguments)) == _dtypes(layer)
+    except Exception:
+        return False
 
 
 def _variables(layer: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.errors import MissingTensorFlowError
+from gradcheck.errors import InputError, MissingTensorFlowError
 from gradcheck.results import read_rows
 
 
@@ -49,6 +49,22 @@ def test_an_expected_failure_is_none_and_an_expected_failure_that_passes_is_one(
     searches({"wrong": {"xla": "UNSUPPORTED"}})
     assert run("search", "layers_for_cli:wrong", "--expect", "xla=UNSUPPORTED|ERROR").exit_code == 0
     assert run("search", "layers_for_cli:right", "--expect", "xla=UNSUPPORTED").exit_code == 1
+
+
+def test_a_subject_that_cannot_be_searched_does_not_cost_the_others(run, searches, layers) -> None:
+    calls = searches({"wrong": {"eager": InputError("wrong returns no floating-point tensor")}})
+    result = run("search", "layers_for_cli:wrong", "layers_for_cli:right", "--json", "results.json")
+    assert result.exit_code == 2
+    assert len(calls) == 2
+    assert "right: PASS in eager" in result.output
+    assert "layers_for_cli:wrong was not searched: wrong returns no" in result.stderr
+    assert not json.loads(Path("results.json").read_text())["complete"]
+
+
+def test_batches_that_cannot_be_drawn_are_bad_input(run, layers) -> None:
+    result = run("search", "layers_for_cli:right", "--min-length", 9, "--max-length", 2, "--modes", "eager")
+    assert result.exit_code == 2
+    assert "min_length=9 is greater than max_length=2" in " ".join(result.stderr.split())
 
 
 def test_invariants_are_passed_on_and_their_names_checked(run, searches, layers) -> None:

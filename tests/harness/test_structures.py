@@ -126,9 +126,9 @@ def test_a_gradient_that_cancels_to_rounding_errors(dtype):
         return tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), -1)
 
     x = np.array([[0.0, 0.0, 0.0], [0.0, 1.0, -1.0]], dtype)
-    report = gradcheck.check(divergence, x, x)
+    report = gradcheck.check(divergence, x, x, modes=("graph", "xla"))
     assert {result.verdict for result in report.modes.values()} == {Verdict.PASS}, str(report)
-    assert not gradcheck.check(lambda p, q: divergence(wrong(p), q), x, -x).ok
+    assert not gradcheck.check(lambda p, q: divergence(wrong(p), q), x, -x, modes=("graph", "xla")).ok
 
 
 def test_a_layer_of_integers_need_not_be_built():
@@ -165,11 +165,11 @@ def test_a_row_that_is_hidden_as_a_whole_is_undecided_in_float32():
 def test_small_errors_in_low_precision_are_found_through_the_float64_twin(dtype):
     np_dtype = tf.as_dtype(dtype).as_numpy_dtype
     batch = Batch(BATCH.values.astype(np_dtype), BATCH.lengths)
-    report = gradcheck.check(scaled(1.0001), batch)
+    report = gradcheck.check(scaled(1.0001), batch, modes=("graph", "xla"))
     for result in report.modes.values():
         assert result.verdict is Verdict.MISMATCH
         assert any("float64 twin" in note for note in result.notes)
-    assert gradcheck.check(scaled(1.0), batch).ok
+    assert gradcheck.check(scaled(1.0), batch, modes=("graph", "xla")).ok
 
 
 def test_an_error_in_low_precision_only_is_found_beside_the_twin():
@@ -182,7 +182,7 @@ def test_an_error_in_low_precision_only_is_found_beside_the_twin():
         return masked_mean(double(values), lengths)
 
     batch = Batch(BATCH.values.astype(np.float32), BATCH.lengths)
-    report = gradcheck.check(subject, batch)
+    report = gradcheck.check(subject, batch, modes=("eager", "xla"))
     for result in report.modes.values():
         assert result.verdict is Verdict.MISMATCH
         assert "in float64 gives" in result.cause

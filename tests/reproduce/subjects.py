@@ -129,6 +129,13 @@ class Projection(tf.keras.layers.Layer):
         return out if mask is None else out * tf.cast(mask, out.dtype)[:, :, None]
 
 
+class WideProjection(Projection):
+    """It sets its dtype itself: whoever gives one gives two."""
+
+    def __init__(self, units, right, **settings):
+        super().__init__(units, right, dtype="float64", **settings)
+
+
 def stock_layer(layer, sine):
     def through(values, mask=None):
         return layer(sine(values), mask=mask)

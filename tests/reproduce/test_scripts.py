@@ -85,6 +85,12 @@ def _layer(right: bool) -> Any:
     return layer
 
 
+def _wide_layer(right: bool) -> Any:
+    layer = subjects.WideProjection(3, right)
+    layer(VALUES)
+    return layer
+
+
 def _stock(sine: Any) -> Any:
     layer = tf.keras.layers.GRU(2, return_sequences=True, dtype="float64")
     layer(VALUES)
@@ -132,6 +138,7 @@ def _kinds() -> dict[str, tuple[Callable[[bool], Any], dict[str, Any]]]:
         "method": (lambda right: subjects.Pooling(3, sine(right)).method, BATCH),
         "object": (lambda right: subjects.Scale(sine(right)), BATCH),
         "layer": (_layer, MASKED),
+        "wide_layer": (_wide_layer, MASKED),
         "stock": (lambda right: _stock(sine(right)), MASKED),
         "wrapped": (lambda right: _wrapped(sine(right)), MASKED),
         "mapping": (lambda right: subjects.mapping_output(sine(right)), BATCH | {"output_leaf": 2}),
