@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradcheck.rendering.layout import paragraph, text_width
-from gradcheck.rendering.numbers import number
+from gradcheck.rendering.numbers import number, pair
 from gradcheck.rendering.places import Places, real
 
 __all__ = ["heat_map_lines", "plain_text_wanted"]
@@ -22,6 +22,8 @@ __all__ = ["heat_map_lines", "plain_text_wanted"]
 _MOST_ROWS = 16
 # Up to so many columns entries are written as numbers.
 _MOST_NUMBERS = 6
+# Characters of a number that is wrong by a little.
+_MOST_DIGITS = 12
 
 _BLOCKS, _PLAIN = "░▒▓█", ".-=#"
 
@@ -75,12 +77,14 @@ class _Table:
         slopes = [[real(value) for value in line] for line in self.found["numerical"]]
         finite = [abs(v) for line in [*theory, *slopes] for v in line if math.isfinite(v)]
         scale = max(finite, default=0.0)
-        panels = [("theoretical (gradient)", self._cells(theory, scale))]
+        panels = [("theoretical (gradient)", self._cells(theory, slopes, scale))]
         if any(math.isfinite(value) for line in slopes for value in line):
-            panels.append(("numerical (measured)", self._cells(slopes, scale)))
+            panels.append(("numerical (measured)", self._cells(slopes, theory, scale)))
         return panels
 
-    def _cells(self, values: Sequence[Sequence[float]], scale: float) -> list[list[str]]:
+    def _cells(
+        self, values: Sequence[Sequence[float]], others: Sequence[Sequence[float]], scale: float
+    ) -> list[list[str]]:
         worst = self.found.get("worst")
         cells = []
         for i, row in enumerate(self.rows):
@@ -89,6 +93,8 @@ class _Table:
                 shown = self._value(values[i][j], scale)
                 is_worst = worst is not None and list(worst) == [row, column]
                 wrong = self.found["status"][i][j] == "MISMATCH"
+                if wrong and shown == self._value(others[i][j], scale):
+                    shown = self._apart(values[i][j], others[i][j]) or shown
                 padded = row in self.outputs.padded or column in self.inputs.padded
                 mark = "]" if is_worst else "!" if wrong else ":" if padded else " "
                 self.padded |= mark == ":"
@@ -108,6 +114,11 @@ class _Table:
         self.negative |= value < 0
         shade = self.shades[min(3, int(4 * abs(value) / scale))]
         return ("-" if value < 0 else "") + shade
+
+    def _apart(self, value: float, other: float) -> str:
+        """A number with so many digits that it is not the other one's, where these are few enough to be read."""
+        shown = pair(value, other)[0] if self.in_numbers else ""
+        return shown if len(shown) <= _MOST_DIGITS else ""
 
     def side_by_side(self, panels: Sequence[tuple[str, list[list[str]]]], width: int) -> list[str]:
         """The panels beside each other, or below each other where there is no room; no lines where one is too wide."""

@@ -109,3 +109,10 @@ def test_not_measured() -> None:
     text = "\n".join(heat_map_lines(given))
     assert "theoretical" in text
     assert "numerical" not in text
+
+
+def test_what_is_wrong_by_little_is_not_written_alike() -> None:
+    text = "\n".join(heat_map_lines(evidence([[3.00003, 0.5]], [[3.0, 0.5]], [(0, 0)])))
+    assert "[3.00003]" in text
+    assert "[3]" in text
+    assert text.count("0.5") == 2
