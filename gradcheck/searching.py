@@ -637,7 +637,10 @@ class _OneMode:
             )
         if self.counts[Verdict.UNRESOLVED.value]:
             undecided = self.counts[Verdict.UNRESOLVED.value]
-            notes.append(f"{undecided} of {total} examples could not be decided, and count as no pass")
+            notes.append(
+                f"{undecided} of {total} examples could not be decided (UNRESOLVED): counted neither as passed nor as "
+                "failed"
+            )
         # What was remarked of most of them is true of the subject.
         notes += [f"{note} (said of {n} of {total} examples)" for note, n in self.notes.items() if 2 * n > total]
         return ModeResult(self.mode, Verdict.PASS, resolution=self.resolution, notes=tuple(notes))

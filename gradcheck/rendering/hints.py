@@ -116,7 +116,10 @@ _WRONG_ZEROS = (
     "a formula that is wrong where the input is 0, a sum over repeated indices that was forgotten (tf.gather, a "
     "scatter that overwrites), and a tf.where, relu or mask that acts in the backward pass only."
 )
-_ZERO_HERE = f"No cut was found in the code. {_WRONG_ZEROS} {_SOME_MODES}"
+_ZERO_HERE = (
+    "Nothing in the code cuts the way off (no tf.stop_gradient, no cast to an integer was found). "
+    f"{_WRONG_ZEROS} {_SOME_MODES}"
+)
 _ZERO_ENTRIES = (
     f"The path is there: other entries of the same input do get a gradient. {_WRONG_ZEROS} Or a part of the input is "
     f"cut off (tf.stop_gradient, a cast to an integer). {_SOME_MODES}"
