@@ -437,6 +437,11 @@ def _as_report(result: SearchResult) -> Report:
 # How many reports a search keeps for batches that it meets again.
 _MOST_KEPT = 1000
 
+# Checks that shrinking may take; fifty are usual. What is random fails on a batch now and not then, so there is always
+# a smaller one to be found, and Hypothesis would go on for its five minutes.
+_MOST_SHRINKING = 400
+_MOST_SHRINKING_OF_CHANCE = 40
+
 
 class _Found(Exception):  # noqa: N818 - a signal, not an error
     """Tells Hypothesis that an example fails. It never leaves this module."""
@@ -464,6 +469,7 @@ class _OneMode:
         self.first: tuple[Any, Report] | None = None
         self.counts: Counter[str] = Counter()
         self.calls = 0
+        self.shrinking = 0
         self.failing: tuple[Verdict, str] | None = None  # the verdict, and the invariant that does not hold
         self.smallest: Any = None
         self.report: Report | None = None
@@ -545,16 +551,30 @@ class _OneMode:
         Hypothesis reaches the same batch by many ways, while shrinking above all.
         """
         if not isinstance(drawn, Batch):
-            self.calls += 1
+            if self._shrunk_enough() and repr(drawn) != repr(self.smallest):
+                return None, True
+            self._count_call()
             return self.checks.check(args, self.mode, self.options), True
         key = drawn.key()
         new = key not in self.reports
         if new:
-            self.calls += 1
+            if self._shrunk_enough():
+                return None, True
+            self._count_call()
             self.reports[key] = self._report_of(drawn)
             while len(self.reports) > _MOST_KEPT:
                 self.reports.pop(next(iter(self.reports)))
         return self.reports[key], new
+
+    def _count_call(self) -> None:
+        self.calls += 1
+        self.shrinking += self.failing is not None
+
+    def _shrunk_enough(self) -> bool:
+        if self.failing is None:
+            return False
+        chance = self.failing[0] is Verdict.NONDETERMINISTIC
+        return self.shrinking >= (_MOST_SHRINKING_OF_CHANCE if chance else _MOST_SHRINKING)
 
     def _digest(self, strategy: SearchStrategy[Any]) -> bytes:
         text = f"{unnumbered(self.checks.name)}\n{self.mode}\n{strategy!r}"

@@ -113,7 +113,7 @@ def compare(
     out = values(first)
     center, samples, rest = out[0], out[1 : 1 + len(offsets)], out[1 + len(offsets) :]
     noise = noise_level(center, samples, eps=eps)
-    middle = center
+    middle, drawn = center, samples[:_DRAWS]
     torn = at_a_pole(center, samples, noise)
     if torn.any():
         near = beside(point, seed=seed)
@@ -184,6 +184,7 @@ def compare(
         lines = unmoved.any(axis=1)
         lost = partial(swallowed, ways=ways[lines])
         wrong[lines] |= unmoved[lines] & (_far_away(lost, values, point, unmoved.any(axis=0)) > 0)
+    swept = swept or (real_eps > FINEST_INSIDE and mismatch.any() and _random(values, point, offsets, line, drawn))
     if real_eps > FINEST_INSIDE and not swept and (mismatch & ~wrong).any():
         lines = (mismatch & ~wrong).any(axis=1)
         climbed = partial(stairs, ways=ways[lines], noise=noise, eps=real_eps)
@@ -226,6 +227,18 @@ def compare(
         status[tied] = np.where(differs[tied] & inside, Status.KINK, status[tied])
         found = replace(found, status=status)
     return found
+
+
+# So many samples are taken twice, and differ by this part of the largest where they are drawn at random.
+_DRAWS = 4
+_ANOTHER = 2.0**-10
+
+
+def _random(values: Callable[[Any], Array], point: Array, offsets: Array, line: Array, drawn: Array) -> bool:
+    """Whether the first samples are others when they are taken again: what is random seems to be stairs all over."""
+    again = values(_Points(point, offsets[:_DRAWS], np.zeros(_DRAWS, np.intp), line[np.newaxis]))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool((np.abs(again - drawn) > _ANOTHER * np.abs(drawn).max(axis=0, initial=0.0)).any())
 
 
 def _far_away(question: Callable[..., Any], values: Evaluate, point: Array, outputs: NDArray[np.bool_]) -> Array:

@@ -87,6 +87,17 @@ def test_a_batch_that_is_drawn_again_counts_once():
     assert said in found.result.notes
 
 
+@pytest.mark.parametrize("tupled", [False, True])
+def test_shrinking_ends_with_its_budget_and_keeps_what_it_has(monkeypatch, tupled):
+    monkeypatch.setattr("gradcheck.searching._MOST_SHRINKING", 5)
+    strategy = BATCHES.map(lambda batch: (batch.values, batch.lengths)) if tupled else BATCHES
+    found = gradcheck.search(subjects.longest_rows_wrong, strategy, modes="dynamic", seed=1)["dynamic"]
+    assert found.verdict is Verdict.MISMATCH
+    assert not any("did not show every time" in note for note in found.result.notes)
+    if not tupled:  # what Hypothesis meets again of these is checked again
+        assert found.calls - found.examples == 5
+
+
 def test_an_error_in_the_longest_rows_shrinks_to_two_rows():
     result = gradcheck.search(subjects.longest_rows_wrong, BATCHES, modes="dynamic", seed=1)
     batch = result["dynamic"].counterexample

@@ -776,3 +776,17 @@ def test_eigenvalues_that_meet_are_not_called_wrong(at: float) -> None:
     apart = np.diag([1.0, 2.0, 3.0]).ravel()
     assert (numerics.compare(eigenvalues, apart, chosen.T).status == Status.PASS).all()
     assert Status.MISMATCH in numerics.compare(eigenvalues, apart, 1.001 * chosen.T).status
+
+
+def test_what_is_drawn_at_random_is_not_swept_for_stairs() -> None:
+    """It seems to be stairs at every distance, and in eager mode every point of a sweep is a call."""
+    random, asked = np.random.default_rng(0), 0
+
+    def drawn(points: np.ndarray) -> np.ndarray:
+        nonlocal asked
+        asked += len(points)
+        return np.sin(points) * (1 + 0.01 * random.random(points.shape))
+
+    x = np.array([0.3, 0.0, -3.0, -2.0])
+    numerics.compare(drawn, x, np.diag(1.7 * np.cos(x)))
+    assert asked < 1000  # 2547 with sweeps
