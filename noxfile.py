@@ -253,9 +253,9 @@ for _release in versions.RELEASES:
 
 
 # What no TensorFlow changes (numbers, corners, treads, texts, files, processes, how a search goes, what Hypothesis is
-# told, which mode is asked when) is tested with the newest, as are the table of pairs, invariants, and errors planted
-# into the variants; verdicts, modes, state, scripts, the README, the plugin, the wheel and case files with the oldest
-# as well. A middle one has the quirks of neither end: there it is modes, verdicts, state, the zoo and replays.
+# told, which mode is asked when) is tested with the newest, as are the table of pairs, invariants, errors planted into
+# the variants, and case files; verdicts, modes, state, scripts, the plugin and the wheel with the oldest as well. A
+# middle one has the quirks of neither end: there it is modes, verdicts, state, the zoo and replays.
 # `nox -s "tests(tf215)" -- tests -n 2` runs everything on it.
 _NOT_WITH_THE_OLDEST = [
     *("tests/docs/test_pages.py", "tests/docs/test_named_pages.py", "tests/rendering", "tests/reports", "tests/sweep"),
@@ -263,7 +263,7 @@ _NOT_WITH_THE_OLDEST = [
     *("tests/harness/test_hypothesis.py", "tests/harness/test_sharing.py", "tests/harness/test_advice.py"),
     *("tests/harness/test_large.py", "tests/harness/test_treads.py", "tests/harness/test_own_rounding.py"),
     *("tests/harness/test_second_order.py", "tests/harness/test_search.py", "tests/harness/test_witnesses.py"),
-    *("tests/pairs", "tests/invariants"),
+    *("tests/pairs", "tests/invariants", "tests/cases"),
 ]
 _NOT_WITH_THE_MIDDLE = [
     *_NOT_WITH_THE_OLDEST,
@@ -272,6 +272,8 @@ _NOT_WITH_THE_MIDDLE = [
     *("tests/harness/test_programs.py", "tests/harness/test_structures.py", "tests/harness/test_low_precision.py"),
     "tests/harness/test_bad_input.py",
 ]
+# The README shows what the oldest prints, and its commands and a suite under the plugin start many processes.
+_NOT_WITH_THE_NEWEST = ["tests/docs/test_readme.py", "tests/plugin/test_with_tensorflow.py"]
 
 
 @nox.session(reuse_venv=True, tags=["checks"])
@@ -287,9 +289,13 @@ def tests(session: nox.Session, release: versions.Release) -> None:
         _install_keras2(session, release)
     # `nox -s "tests(tf221)" -- --cov -n 2` measures coverage; tracing costs a fifth of the time.
     arguments = session.posargs or ["--numprocesses=2", "--dist=worksteal"]
-    elsewhere = {versions.oldest(): _NOT_WITH_THE_OLDEST, versions.middle(): _NOT_WITH_THE_MIDDLE}
+    elsewhere = {
+        versions.oldest(): _NOT_WITH_THE_OLDEST,
+        versions.middle(): _NOT_WITH_THE_MIDDLE,
+        versions.newest(): _NOT_WITH_THE_NEWEST,
+    }
     if not session.posargs:
-        arguments += [f"--ignore={path}" for path in elsewhere.get(release, ())]
+        arguments += [f"--ignore={path}" for path in elsewhere[release]]
     environment = {**_environment(), "COVERAGE_FILE": str(Path(session.create_tmp()) / "coverage")}
     if not browser:
         environment["GRADCHECK_EXPECT_BROWSER"] = ""

@@ -15,7 +15,7 @@ from .subjects import PAIRS, Pair
 EXAMPLES = 60
 
 # Of right subjects; benchmarks/false_alarms.py tries a thousand.
-RIGHT_EXAMPLES = 30
+RIGHT_EXAMPLES = 20
 
 # Reached only where the process dies, which is tested with isolated runs.
 OUT_OF_PROCESS = {Verdict.CRASH}

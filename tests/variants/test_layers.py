@@ -104,7 +104,9 @@ def test_xla(variant):
             function(tf.constant(drawn([3, 1], 3)), tf.constant([3, 1]))
         return
     if verdict is Verdict.PASS:
-        for lengths, time in [([3, 1, 0], 4), ([0, 0], 0)]:
+        # A shape is a compilation. What becomes of none at all is the construct's doing, whatever consumes it.
+        nothing = [([0, 0], 0)] if variant.consumer == "pooling" else []
+        for lengths, time in [([3, 1, 0], 4), *nothing]:
             check(function, variant, drawn(lengths, time), lengths)
         return
     # What is left compiles and is silently wrong: the last row's length is everybody's.
