@@ -469,7 +469,6 @@ class _OneMode:
         self.first: tuple[Any, Report] | None = None
         self.counts: Counter[str] = Counter()
         self.calls = 0
-        self.shrinking = 0
         self.failing: tuple[Verdict, str] | None = None  # the verdict, and the invariant that does not hold
         self.smallest: Any = None
         self.report: Report | None = None
@@ -553,28 +552,25 @@ class _OneMode:
         if not isinstance(drawn, Batch):
             if self._shrunk_enough() and repr(drawn) != repr(self.smallest):
                 return None, True
-            self._count_call()
+            self.calls += 1
             return self.checks.check(args, self.mode, self.options), True
         key = drawn.key()
         new = key not in self.reports
         if new:
             if self._shrunk_enough():
                 return None, True
-            self._count_call()
+            self.calls += 1
             self.reports[key] = self._report_of(drawn)
             while len(self.reports) > _MOST_KEPT:
                 self.reports.pop(next(iter(self.reports)))
         return self.reports[key], new
 
-    def _count_call(self) -> None:
-        self.calls += 1
-        self.shrinking += self.failing is not None
-
     def _shrunk_enough(self) -> bool:
         if self.failing is None:
             return False
         chance = self.failing[0] is Verdict.NONDETERMINISTIC
-        return self.shrinking >= (_MOST_SHRINKING_OF_CHANCE if chance else _MOST_SHRINKING)
+        shrinking = self.calls - sum(self.counts.values())  # each call before was an example
+        return shrinking >= (_MOST_SHRINKING_OF_CHANCE if chance else _MOST_SHRINKING)
 
     def _digest(self, strategy: SearchStrategy[Any]) -> bytes:
         text = f"{unnumbered(self.checks.name)}\n{self.mode}\n{strategy!r}"

@@ -83,8 +83,6 @@ def stairs(
     size = 1.0 if fine else max(1.0, float(np.abs(point[np.isfinite(point)]).max(initial=0.0)))
     least = max(eps, 0.0 if fine else _FLOAT32_EPS)
     climbed = partial(_climbed, values, point, size=size, noise=np.asarray(noise, np.float64), eps=least)
-    if len(lines) == 1:
-        weights = np.ones(1)  # along the way itself, which need not be swept again
     together: NDArray[np.bool_] = np.stack([climbed(weights @ lines, outputs, apart=apart) for apart in sweeps])
     seen: NDArray[np.bool_] = np.any(together, axis=1)
     if len(lines) > _ASKED_ALONE:
@@ -92,8 +90,6 @@ def stairs(
         return np.broadcast_to(together.any(axis=0) | far, (len(lines), outputs.size))
     beside = seen | np.append(seen[1:], False) | np.append(False, seen[:-1])
     found = np.zeros((len(lines), outputs.size), bool)
-    if len(lines) == 1:
-        beside, found[0] = beside & False, together.any(axis=0)
     for way, mine in zip(lines, found, strict=True):
         for apart in np.array(sweeps)[beside]:
             mine |= climbed(way, outputs & ~mine, apart=apart)
