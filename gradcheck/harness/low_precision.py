@@ -101,7 +101,9 @@ def _against_twin(
     made_of = np.abs(center[rows]) + size @ np.abs(baseline.x[columns])
     lost = ~(np.abs(own.center - center)[rows] <= _OUTPUT_ROUNDINGS * ratio * eps[rows] * made_of)
     told = beyond & ~lost[:, None]
-    told &= ~(np.abs(mine - theirs) <= squares_bound(terms, baseline.x[columns], eps[rows][:, None]))
+    # What padding holds may be as large as numbers are: inputs without a gradient have no say.
+    counts = baseline.x[columns][((mine != 0) | (theirs != 0)).any(axis=0)]
+    told &= ~(np.abs(mine - theirs) <= squares_bound(terms, counts, eps[rows][:, None]))
     chosen = told if told.any() else beyond
     i, j = np.unravel_index(int(np.argmax(np.where(chosen, np.abs(mine - theirs) / allowed, 0.0))), beyond.shape)
     row, column = int(rows[i]), int(columns[j])
@@ -126,7 +128,7 @@ def _against_twin(
         )
     else:
         why = (
-            f"which may be rounding: from inputs as large as {np.abs(baseline.x[columns]).max():.4g} come terms as "
+            f"which may be rounding: from inputs as large as {np.abs(counts).max():.4g} come terms as "
             "large as their square, as in the scores of attention, and little may be left of these"
         )
     return Finding(Verdict.UNRESOLVED, f"{differ}, {why} {of}", entry, place=(row, column))

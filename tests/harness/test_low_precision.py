@@ -65,3 +65,18 @@ def test_a_wrong_factor_is_found_at_numbers_of_ordinary_size():
     batches = strategies.batches(features=2, dtype="float32", max_batch=2, max_length=3)
     found = gradcheck.search(wrong, batches, modes="graph", max_examples=30, seed=0)["graph"]
     assert found.verdict is Verdict.MISMATCH, found
+
+
+def test_a_huge_input_without_a_gradient_excuses_nothing():
+    """A column of identifiers beside the values: nothing is made of its squares."""
+
+    def wrong(values):
+        @tf.custom_gradient
+        def scaled(x):
+            return tf.identity(x), lambda upstream: tf.cast(1.01 if x.dtype == tf.float32 else 1, x.dtype) * upstream
+
+        return tf.sin(scaled(values[..., 0])) + 0 * tf.round(values[..., 1])
+
+    values = np.array([[[0.5, 123456.0], [0.25, 98765.0]]], np.float32)
+    found = gradcheck.check(wrong, values, modes="graph")["graph"]
+    assert found.verdict is Verdict.MISMATCH, found
