@@ -9,6 +9,7 @@ fails in another way does not count.
 from __future__ import annotations
 
 import hashlib
+import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -442,6 +443,9 @@ _MOST_KEPT = 1000
 _MOST_SHRINKING = 400
 _MOST_SHRINKING_OF_CHANCE = 40
 
+# From which part of the gradient's size on the coarsest example is not all that is said of how small an error is seen.
+_COARSE = 1e-3
+
 
 class _Found(Exception):  # noqa: N818 - a signal, not an error
     """Tells Hypothesis that an example fails. It never leaves this module."""
@@ -476,7 +480,7 @@ class _OneMode:
         self.flaky = False
         self.notes: Counter[str] = Counter()  # of examples that passed
         self.reports: dict[Any, Report | None] = {}
-        self.resolution: float | None = None
+        self.resolutions: list[float] = []
 
     def search(self, strategy: SearchStrategy[Any], max_examples: int, seed: int | None) -> ModeSearch:
         def example(drawn: Any) -> None:
@@ -585,8 +589,8 @@ class _OneMode:
             hypothesis.reject()  # it says nothing new, and must not be counted twice
         tell_hypothesis(report, args)
         verdict, resolution = report[self.mode].verdict, report[self.mode].resolution
-        if resolution is not None:
-            self.resolution = max(self.resolution or 0.0, resolution)
+        if resolution is not None and verdict in (Verdict.PASS, Verdict.KINK):
+            self.resolutions.append(resolution)
         phase = "search" if self.failing is None else "shrink"
         if phase == "search":
             self.counts[verdict.value] += 1
@@ -659,7 +663,16 @@ class _OneMode:
             )
         # What was remarked of most of them is true of the subject.
         notes += [f"{note} (said of {n} of {total} examples)" for note, n in self.notes.items() if 2 * n > total]
-        return ModeResult(self.mode, Verdict.PASS, resolution=self.resolution, notes=tuple(notes))
+        coarsest = max(self.resolutions, default=None)
+        if coarsest is not None and coarsest > _COARSE:
+            # In low precision one batch whose terms cancel is enough for a number that says nothing of the others.
+            middle = statistics.median(self.resolutions)
+            if coarsest > 10 * middle:
+                notes.append(
+                    f"in half of the examples an error of {middle:.1g} of the gradient's size would have been seen; "
+                    f"{coarsest:.1g} is the coarsest of them"
+                )
+        return ModeResult(self.mode, Verdict.PASS, resolution=coarsest, notes=tuple(notes))
 
     def _undecided_verdict(self) -> Verdict:
         # An undecided example is no pass. Where they are the fewer, the counts tell.

@@ -20,10 +20,10 @@ _OPTIONS = {
     "features": click.option(
         "--features", type=_count, help="Size of the last axis; 0: values are [batch, time].  [3]"
     ),
-    "max_batch": click.option("--max-batch", type=click.IntRange(min=1), help="Most rows of a batch."),
-    "min_length": click.option("--min-length", type=_count, help="Shortest length of a row."),
-    "max_length": click.option("--max-length", type=_count, help="Longest length of a row."),
-    "dtype": click.option("--dtype", type=click.Choice(_DTYPES), help="Dtype of the values."),
+    "max_batch": click.option("--max-batch", type=click.IntRange(min=1), help="Most rows of a batch.  [3]"),
+    "min_length": click.option("--min-length", type=_count, help="Shortest length of a row.  [0]"),
+    "max_length": click.option("--max-length", type=_count, help="Longest length of a row.  [6]"),
+    "dtype": click.option("--dtype", type=click.Choice(_DTYPES), help="Dtype of the values.  [float64]"),
     "min_value": click.option("--min-value", type=float, help="Smallest value."),
     "max_value": click.option("--max-value", type=float, help="Largest value."),
     "poison": click.option("--poison", is_flag=True, default=None, help="Also fill the padding with NaN and Inf."),

@@ -42,16 +42,12 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except InputError as error:
-            raise click.UsageError(str(error), self._context_of_command(ctx)) from error
+            # Not a UsageError: how the options are spelled is no help to whom the message tells what is wrong.
+            click.echo(f"gradcheck: {error}", err=True)
+            sys.exit(BAD_INPUT)
         except MissingTensorFlowError as error:
             click.echo(f"gradcheck: {error}", err=True)
             sys.exit(NO_TENSORFLOW)
         except KeyboardInterrupt:
             click.echo("gradcheck: interrupted before anything was found out", err=True)
             sys.exit(INTERRUPTED)
-
-    def _context_of_command(self, ctx: click.Context) -> click.Context:
-        """That of the command that ran, which is closed by now: the usage line is to be its own."""
-        name = ctx.invoked_subcommand
-        command = None if name is None else self.get_command(ctx, name)
-        return ctx if command is None else click.Context(command, parent=ctx, info_name=name)

@@ -60,7 +60,14 @@ def through_twin(baseline: Baseline, run: Execution, jacobian: np.ndarray) -> tu
     )
     if finding.verdict.fails:
         return own, finding
-    return own, _against_twin(baseline, run, wide, own, found.center, precise) or finding
+    differs, unseen = _against_twin(baseline, run, wide, own, found.center, precise)
+    if differs is not None:
+        return own, differs
+    if finding.resolution is not None:
+        finding = replace(finding, resolution=max(finding.resolution, unseen))
+        judgement = own.judgement
+        own = replace(own, judgement=replace(judgement, resolution=max(judgement.resolution, unseen)))
+    return own, finding
 
 
 def twin_execution(baseline: Baseline, run: Execution) -> Execution:
@@ -72,8 +79,10 @@ def twin_execution(baseline: Baseline, run: Execution) -> Execution:
 
 def _against_twin(
     baseline: Baseline, run: Execution, wide: Execution, own: Examination, center: np.ndarray, precise: np.ndarray
-) -> Finding | None:
+) -> tuple[Finding | None, float]:
     """The low-precision gradient beside the float64 one, on the same inputs: only rounding may differ.
+
+    Returns what was found, and the smallest difference that would have been, as a part of the gradient's size.
 
     ``center`` are the twin's outputs, and ``precise`` is its Jacobian. An output that is another one there says nothing
     about its gradient: what was lost on the way to it, as beside the -1e9 of a mask, the gradient need not have lost.
@@ -82,7 +91,7 @@ def _against_twin(
     rows, columns, eps = own.rows, own.columns, baseline.eps
     mine, theirs = own.jacobian[np.ix_(rows, columns)], precise[np.ix_(rows, columns)]
     if not np.isfinite(mine).all():
-        return None  # NONFINITE, which says more
+        return None, 0.0  # NONFINITE, which says more
     ratio = noise_ratio(own.center, own.noise, eps)
     # Entries of an output share its terms.
     from_output = output_terms(np.eye(rows.size), own.center[rows], baseline.x[columns])
@@ -95,9 +104,11 @@ def _against_twin(
     allowed = np.minimum(gross, np.array([_systematic_part(level) for level in eps[rows]])[:, None] * ratio * terms)
     smooth = own.judgement.status.T == Status.PASS
     allowed += lost_below(size + from_output, eps[rows][:, None])
+    scale = np.maximum(row_size, min(1.0, ordinary or 1.0))[:, None]
+    unseen = float((allowed / scale)[smooth].max(initial=0.0))
     beyond = smooth & ~(np.abs(mine - theirs) <= allowed)
     if not beyond.any():
-        return None
+        return None, unseen
     made_of = np.abs(center[rows]) + size @ np.abs(baseline.x[columns])
     lost = ~(np.abs(own.center - center)[rows] <= _OUTPUT_ROUNDINGS * ratio * eps[rows] * made_of)
     told = beyond & ~lost[:, None]
@@ -114,12 +125,12 @@ def _against_twin(
         float(allowed[i, j]), index=(row, column),
     )  # fmt: skip
     if not _systematic(baseline, run, wide, row, column, float(eps[row]) * ratio):
-        return None
+        return None, max(unseen, float((np.abs(mine - theirs) / scale)[beyond].max()))
     differ = f"the gradient in {low} is {mine[i, j]:.6g} where the same computation in float64 gives {theirs[i, j]:.6g}"
     of = f"({int(chosen.sum())} of {beyond.size} entries)"
     if told.any():
         cause = f"{differ}; rounding explains {allowed[i, j]:.2g} {of}"
-        return Finding(Verdict.MISMATCH, cause, entry, place=(row, column))
+        return Finding(Verdict.MISMATCH, cause, entry, place=(row, column)), unseen
     if lost[i]:
         why = (
             f"and {entry.output} itself is {own.center[row]:.6g} in {low} and {center[row]:.6g} in float64, further "
@@ -131,7 +142,7 @@ def _against_twin(
             f"which may be rounding: from inputs as large as {np.abs(counts).max():.4g} come terms as "
             "large as their square, as in the scores of attention, and little may be left of these"
         )
-    return Finding(Verdict.UNRESOLVED, f"{differ}, {why} {of}", entry, place=(row, column))
+    return Finding(Verdict.UNRESOLVED, f"{differ}, {why} {of}", entry, place=(row, column)), unseen
 
 
 def _systematic_part(eps: float) -> float:

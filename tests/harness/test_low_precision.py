@@ -80,3 +80,28 @@ def test_a_huge_input_without_a_gradient_excuses_nothing():
     values = np.array([[[0.5, 123456.0], [0.25, 98765.0]]], np.float32)
     found = gradcheck.check(wrong, values, modes="graph")["graph"]
     assert found.verdict is Verdict.MISMATCH, found
+
+
+@pytest.mark.parametrize(
+    ("dtype", "finest", "coarsest"), [("float64", 0, 1e-6), ("float32", 1e-6, 1e-4), ("bfloat16", 5e-3, 3e-2)]
+)
+def test_the_smallest_error_seen_is_that_of_the_precision(dtype, finest, coarsest):
+    """What the float64 twin is measured to says nothing of how far the low precision may be off."""
+    values = tf.constant([[[0.5, -0.25], [1.5, 0.75]]], dtype)
+    for result in gradcheck.check(lambda values: tf.sin(values), values).modes.values():
+        assert result.verdict is Verdict.PASS, result
+        assert finest <= result.resolution <= coarsest
+
+
+def test_a_search_in_low_precision_tells_its_coarsest_batch_from_the_others():
+    """The gradient next to a small value beside a large output is a mere rounding error of that output."""
+    batches = strategies.batches(features=2, dtype="bfloat16")
+    result = gradcheck.search(
+        lambda values: tf.reduce_logsumexp(values, axis=1), batches, modes="graph", max_examples=20, seed=0
+    )
+    found = result["graph"]
+    assert found.verdict is Verdict.PASS
+    (note,) = [note for note in found.report["graph"].notes if "in half of the examples" in note]
+    assert found.report["graph"].resolution > 0.1
+    middle = float(note.split("an error of ")[1].split()[0])
+    assert 5e-3 < middle < 0.1, note
