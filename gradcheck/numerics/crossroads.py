@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["between", "reconsider"]
+__all__ = ["among_rare_pieces", "between", "reconsider"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -40,9 +40,10 @@ _LOW_STRIDE = 2.0**-4
 # Steps as parts of the distance of the places they start from; few cross a corner.
 _STRIDE = _STEP / _DISTANCE
 
-# Ties of many numbers make many pieces: that of the theoretical value must be among those looked at.
+# Ties of many numbers make many pieces: that of the theoretical value must be among those looked at. One in which all
+# that ties has one certain order is rare, so before a value is called wrong many more places are looked at.
 _PIECES = 30
-_GLANCE = 10
+_RARE = 300
 _DISTANCES = (2.0**-20, 2.0**-34)
 
 # A slope that is less sharp than this part of what it has to explain explains nothing.
@@ -92,12 +93,15 @@ def reconsider(
     even = random.uniform(0.5, 1.5, (_EVEN, point.size))
     uneven = 2.0 ** random.uniform(-4.0, 0.5, (_UNEVEN, point.size))
     shifts = np.concatenate([even, uneven]) * random.choice((-1, 1), (_NEIGHBOURS, point.size))
+    shifts = np.concatenate([_by_position(point), shifts])
+    # Neighbours in a long run of rising shifts are close to each other.
+    step = min(step, 0.5 * distance / max(point.size, 1))
     places = point + distance * np.maximum(np.abs(point), 1.0) * shifts
     starts = np.repeat(places, len(ways), axis=0)
-    offsets = np.tile(step * ways, (_NEIGHBOURS, 1))
+    offsets = np.tile(step * ways, (len(places), 1))
     outputs = values(np.concatenate([places, starts + offsets, starts - offsets]))
-    here = outputs[:_NEIGHBOURS, np.newaxis]
-    plus, minus = outputs[_NEIGHBOURS:].reshape(2, _NEIGHBOURS, len(ways), -1)
+    here = outputs[: len(places), np.newaxis]
+    plus, minus = outputs[len(places) :].reshape(2, len(places), len(ways), -1)
     slopes, whole = (plus - minus) / (2 * step), np.abs(plus + minus - 2 * here) / (2 * step)
     slopes = np.concatenate([slopes, np.where(np.isfinite(left), left, np.nan)[None]])
     slopes = np.concatenate([slopes, np.where(np.isfinite(right), right, np.nan)[None]])
@@ -127,7 +131,7 @@ def between(
     differs: Mask,
     *,
     eps: float = 2.0**-52,
-) -> tuple[Mask, Mask]:
+) -> tuple[Mask, Mask, Mask]:
     """Whether values that differ from a measured slope lie between the slopes of pieces that meet in the point.
 
     Where several inputs tie, moving any single one of them may leave the output as it is: the median of three equal
@@ -148,24 +152,28 @@ def between(
         eps: relative rounding error at which the function computes.
 
     Returns:
-        Two masks, ``[n, y_size]``: where they do; and where that cannot be told: where there are more than two
+        Three masks, ``[n, y_size]``: where they do; where that cannot be told: where there are more than two
         different slopes about the point, as of leaky units behind leaky units, so that lying between none of them
-        proves nothing, or where rounding hides the pieces close to it.
+        proves nothing, or where rounding hides the pieces close to it; and where the point may be a crossroads at all.
     """
     random = np.random.default_rng(0)
     distances, stride = (_DISTANCES, _STRIDE) if eps < _LOW else (_LOW_DISTANCES, _LOW_STRIDE)
     shifts = random.uniform(0.5, 1.5, (_PIECES, point.size)) * random.choice((-1, 1), (_PIECES, point.size))
     shifts = np.concatenate([_by_position(point), shifts])
-    # Most points are no crossroads. Where a few places all have the slope of the point, the others have it too.
-    slopes, _, _ = _slopes_about(values, point, ways, shifts[:_GLANCE], distances[0], stride)
+    # Most points are no crossroads: there what two small steps together do is what they do one after the other.
+    reach = distances[0] * np.maximum(np.abs(point), 1.0) * shifts
+    outputs = values(np.concatenate([point[np.newaxis], point + reach, point + (reach + np.roll(reach, 1, axis=0))]))
     with np.errstate(invalid="ignore", over="ignore"):
-        away, apart = np.abs(slopes - measured).max(axis=0), np.abs(theory - measured)
-        # So does a smooth function's, less what it bends; and what hardly differs explains no wrong value.
-        bend = np.fmin(_CURVATURE * distances[0] * np.abs(slopes).max(axis=0), _SHARP * apart)
-        met = (differs & ~(away < np.fmax(_DIFFERENT * apart, bend))).any(axis=1)
+        one, two = (outputs[1:] - outputs[0]).reshape(2, len(shifts), -1)
+        turn = np.abs(two - one - np.roll(one, 1, axis=0)).max(axis=0) / distances[0]
+        apart = np.abs(theory - measured)
+        # A smooth function bends a little; and what hardly turns explains no wrong value.
+        bend = np.fmin(_CURVATURE * np.abs(one).max(axis=0), _SHARP * apart)
+        turns = ~(turn < np.fmax(_DIFFERENT * apart, bend))
+        met = (differs & turns).any(axis=1)
     result, several = (np.repeat(met[:, np.newaxis], theory.shape[1], axis=1) for _ in range(2))
     if not met.any():
-        return result, several
+        return result, several, turns
     theory, measured = theory[met], measured[met]
     spread = np.zeros(theory.shape)
     perhaps = np.ones(theory.shape, bool)
@@ -192,7 +200,74 @@ def between(
             several[met] &= (apart > spread / 2) & (apart > _SHARP * np.abs(theory - measured))
             spread = apart
     several[met] |= perhaps & ~result[met]
-    return result, several
+    return result, several, turns
+
+
+def among_rare_pieces(
+    values: Callable[[Array], Array],
+    point: Array,
+    ways: Array,
+    theory: Array,
+    left: Array,
+    right: Array,
+    noise: Array,
+    blamed: Mask,
+    *,
+    eps: float = 2.0**-52,
+) -> Mask:
+    """Whether values that are to be called wrong lie between the slopes at a few hundred places about a crossroads.
+
+    The sum of the distances between two sorted rows has a piece for each order of what ties, and that with the gradient
+    of automatic differentiation may be one in a hundred. A single value that stands makes a gradient wrong, so the ways
+    are taken by how wrong they are, and the first that stands is the last.
+
+    Args:
+        values: the function, ``[k, x_size]`` to ``[k, y_size]``.
+        point: ``[x_size]``.
+        ways: the directions, ``[n, x_size]``.
+        theory: the theoretical values, ``[n, y_size]``.
+        left, right: slopes of the two sides, ``[n, y_size]``. Where they are the same, pieces must meet in the point
+            itself and not beside it, so these are looked for much closer to it as well.
+        noise: standard deviation of the rounding errors, ``[y_size]``.
+        blamed: the entries in question, ``[n, y_size]``.
+        eps: relative rounding error at which the function computes.
+
+    Returns:
+        A mask ``[n, y_size]``: where they do.
+    """
+    random = np.random.default_rng(1)
+    distances, stride = (_DISTANCES, _STRIDE) if eps < _LOW else (_LOW_DISTANCES, _LOW_STRIDE)
+    shifts = random.uniform(0.5, 1.5, (_RARE, point.size)) * random.choice((-1, 1), (_RARE, point.size))
+    explained = np.zeros(theory.shape, bool)
+    with np.errstate(invalid="ignore"):
+        low, high = np.fmin(left, right), np.fmax(left, right)
+        beyond = np.where(blamed, np.fmax(theory - high, low - theory), -np.inf).max(axis=1)
+    for way in np.argsort(-beyond, kind="stable"):
+        if not blamed[way].any():
+            break
+        lowest, highest = low[way], high[way]
+        cornered = lowest != highest
+        chosen = shifts
+        explained[way] = blamed[way]
+        for distance in distances:
+            slopes, _, step = _slopes_about(values, point, ways[way : way + 1], chosen, distance, stride)
+            slopes = slopes[:, 0]
+            with np.errstate(invalid="ignore", over="ignore"):
+                # Beside the edge of a domain slopes of any size belong to one piece: NaN explains nothing.
+                slack = 8 * noise / step[0] + _CURVATURE * distances[0] * np.abs(slopes).max(axis=0)
+                below, above = np.minimum(slopes.min(axis=0), lowest), np.maximum(slopes.max(axis=0), highest)
+                inside = (theory[way] >= below - slack) & (theory[way] <= above + slack)
+                # Where rounding is as large as what is to be explained nothing is.
+                inside &= slack < _SHARP * np.fmax(theory[way] - highest, lowest - theory[way])
+            explained[way] &= inside | (cornered & (distance != distances[0]))
+            if not explained[way].any() or cornered[explained[way]].all():
+                break
+            # The others are no nearer to the value there either.
+            of_those = slopes[:, explained[way]]
+            chosen = shifts[np.unique([of_those.argmin(axis=0), of_those.argmax(axis=0)])]
+        if (blamed[way] & ~explained[way]).any():
+            break
+    return explained
 
 
 def _by_position(point: Array) -> Array:

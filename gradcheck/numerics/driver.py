@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
-from gradcheck.numerics.crossroads import between, reconsider
+from gradcheck.numerics.crossroads import among_rare_pieces, between, reconsider
 from gradcheck.numerics.first_look import screen
 from gradcheck.numerics.judging import Judgement, Status, judge, passes_screen
 from gradcheck.numerics.ladder import Kind, Refined, refine
@@ -219,12 +219,24 @@ def compare(
     tied = differs.any(axis=1)
     if tied.any():
         with np.errstate(over="ignore", invalid="ignore"):
-            inside, several = between(
+            inside, several, turns = between(
                 values, point, ways[tied], theory[tied], found.numerical[tied], noise, differs[tied], eps=real_eps
             )
         status = found.status.copy()
         status[tied] = np.where(differs[tied] & several, Status.UNRESOLVED, status[tied])
         status[tied] = np.where(differs[tied] & inside, Status.KINK, status[tied])
+        found = replace(found, status=status)
+        outside[tied] |= differs[tied] & turns
+    blamed = outside & (found.status == Status.MISMATCH)
+    lines = blamed.any(axis=1)
+    if lines.any():
+        smooth = found.kind == Kind.SMOOTH
+        left, right = (np.where(smooth, found.numerical, side)[lines] for side in (found.left, found.right))
+        explained = among_rare_pieces(
+            values, point, ways[lines], theory[lines], left, right, noise, blamed[lines], eps=real_eps
+        )
+        status = found.status.copy()
+        status[lines] = np.where(explained, Status.KINK, status[lines])
         found = replace(found, status=status)
     return found
 
