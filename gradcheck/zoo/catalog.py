@@ -323,6 +323,7 @@ _CATALOG: tuple[Exhibit, ...] = (
         ("cumulative_logsumexp", "arrays"),
         ("divide_no_nan", "arrays"),
         ("xlogy", "positive_arrays"),
+        ("xdivy", "arrays"),
         ("multiply_no_nan", "steps_behind"),
         ("clip_by_norm", "arrays"),
     ),

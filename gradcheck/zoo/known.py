@@ -226,6 +226,18 @@ KNOWN: tuple[Known, ...] = (
         "`tf.reduce_prod` is right.",
     ),
     Known(
+        key="xlogy_at_zero",
+        title="tf.math.xlogy, xlog1py and xdivy have a gradient of 0 where their first argument is 0",
+        where=(Where(("ordering/xdivy",), MODES, (Verdict.DISCONNECTED, _M)),),
+        owner="TensorFlow",
+        meaning="`xlogy(x, y)` is x·log(y), with a slope of log(y) in x wherever x is; at an x of exactly 0 the gradient "
+        "is set to 0 whatever y is, not only where the logarithm is infinite. So are those of `xlog1py` and `xdivy`. A "
+        "weight that is 0, as of a label or of a count, never learns what it stands before. (In an entropy, "
+        "`xlogy(p, p)`, both are 0 at once and the slope is infinite: there 0 is a choice.)",
+        instead="`x * tf.math.log(y)` where y is positive; else the logarithm of a safe argument: "
+        "`x * tf.math.log(tf.where(y > 0, y, 1.0))`.",
+    ),
+    Known(
         key="weighted_cross_entropy_at_zero",
         title="tf.nn.weighted_cross_entropy_with_logits has a wrong gradient at a logit of exactly 0",
         where=(Where(("losses/weighted_cross_entropy",), MODES, (_M, Verdict.DISCONNECTED)),),

@@ -107,6 +107,11 @@ def xlogy(values: Any) -> Any:
     return -tf.reduce_sum(tf.math.xlogy(values, values), axis=1)
 
 
+def xdivy(values: Any) -> Any:
+    """``tf.math.xdivy`` of each step by a positive number made of the next, zeros included."""
+    return tf.math.xdivy(values, tf.square(tf.roll(values, 1, axis=1)) + 1)
+
+
 def multiply_no_nan(values: Any, lengths: Any) -> Any:
     """``tf.math.multiply_no_nan`` by the mask."""
     weights = tf.sequence_mask(lengths, tf.shape(values)[1], values.dtype)[:, :, tf.newaxis]

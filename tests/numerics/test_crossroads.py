@@ -34,7 +34,7 @@ def gradient_of_distance(x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("steps", [(2, 7), (8, 12)])
 def test_a_right_gradient_of_sorted_ties_is_not_called_wrong(steps: tuple[int, int]) -> None:
-    """All of the piece's inputs must have one certain order, so it is rare: 31 of 80 points with eight steps and more were called wrong for it."""
+    """Its piece is that of one order of what ties, and rare: 31 of the 80 longer points were called wrong."""
     for x in ties(steps):
         found = compare(distance, x, gradient_of_distance(x))
         assert not (found.status == Status.MISMATCH).any(), x
