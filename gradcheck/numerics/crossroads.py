@@ -41,9 +41,9 @@ _LOW_STRIDE = 2.0**-4
 _STRIDE = _STEP / _DISTANCE
 
 # Ties of many numbers make many pieces: that of the theoretical value must be among those looked at. One in which all
-# that ties has one certain order is rare, so before a value is called wrong many more places are looked at.
+# that ties has one certain order is rare, so before a value is called wrong other places are looked at, so many times.
 _PIECES = 30
-_RARE = 300
+_RARE = 6
 _DISTANCES = (2.0**-20, 2.0**-34)
 
 # A slope that is less sharp than this part of what it has to explain explains nothing.
@@ -161,10 +161,11 @@ def between(
     shifts = random.uniform(0.5, 1.5, (_PIECES, point.size)) * random.choice((-1, 1), (_PIECES, point.size))
     shifts = np.concatenate([_by_position(point), shifts])
     # Most points are no crossroads: there what two small steps together do is what they do one after the other.
-    reach = distances[0] * np.maximum(np.abs(point), 1.0) * shifts
+    steps = np.concatenate([shifts, _in_groups(point.size, random)])
+    reach = distances[0] * np.maximum(np.abs(point), 1.0) * steps
     outputs = values(np.concatenate([point[np.newaxis], point + reach, point + (reach + np.roll(reach, 1, axis=0))]))
     with np.errstate(invalid="ignore", over="ignore"):
-        one, two = (outputs[1:] - outputs[0]).reshape(2, len(shifts), -1)
+        one, two = (outputs[1:] - outputs[0]).reshape(2, len(steps), -1)
         turn = np.abs(two - one - np.roll(one, 1, axis=0)).max(axis=0) / distances[0]
         apart = np.abs(theory - measured)
         # A smooth function bends a little; and what hardly turns explains no wrong value.
@@ -215,7 +216,7 @@ def among_rare_pieces(
     *,
     eps: float = 2.0**-52,
 ) -> Mask:
-    """Whether values that are to be called wrong lie between the slopes at a few hundred places about a crossroads.
+    """Whether values that are to be called wrong lie between the slopes at one of many more places about a crossroads.
 
     The sum of the distances between two sorted rows has a piece for each order of what ties, and that with the gradient
     of automatic differentiation may be one in a hundred. A single value that stands makes a gradient wrong, so the ways
@@ -236,37 +237,57 @@ def among_rare_pieces(
         A mask ``[n, y_size]``: where they do.
     """
     random = np.random.default_rng(1)
-    distances, stride = (_DISTANCES, _STRIDE) if eps < _LOW else (_LOW_DISTANCES, _LOW_STRIDE)
-    shifts = random.uniform(0.5, 1.5, (_RARE, point.size)) * random.choice((-1, 1), (_RARE, point.size))
     explained = np.zeros(theory.shape, bool)
     with np.errstate(invalid="ignore"):
-        low, high = np.fmin(left, right), np.fmax(left, right)
-        beyond = np.where(blamed, np.fmax(theory - high, low - theory), -np.inf).max(axis=1)
-    for way in np.argsort(-beyond, kind="stable"):
+        beyond = np.where(blamed, np.fmax(theory - np.fmax(left, right), np.fmin(left, right) - theory), -np.inf)
+    for way in np.argsort(-beyond.max(axis=1), kind="stable"):
         if not blamed[way].any():
             break
-        lowest, highest = low[way], high[way]
-        cornered = lowest != highest
-        chosen = shifts
-        explained[way] = blamed[way]
-        for distance in distances:
-            slopes, _, step = _slopes_about(values, point, ways[way : way + 1], chosen, distance, stride)
-            slopes = slopes[:, 0]
-            with np.errstate(invalid="ignore", over="ignore"):
-                # Beside the edge of a domain slopes of any size belong to one piece: NaN explains nothing.
-                slack = 8 * noise / step[0] + _CURVATURE * distances[0] * np.abs(slopes).max(axis=0)
-                below, above = np.minimum(slopes.min(axis=0), lowest), np.maximum(slopes.max(axis=0), highest)
-                inside = (theory[way] >= below - slack) & (theory[way] <= above + slack)
-                # Where rounding is as large as what is to be explained nothing is.
-                inside &= slack < _SHARP * np.fmax(theory[way] - highest, lowest - theory[way])
-            explained[way] &= inside | (cornered & (distance != distances[0]))
-            if not explained[way].any() or cornered[explained[way]].all():
+        hull = np.minimum(left[way], right[way]), np.maximum(left[way], right[way])
+        for turn in range(_RARE):
+            scattered = random.uniform(0.5, 1.5, (_PIECES, point.size)) * random.choice((-1, 1), (_PIECES, point.size))
+            shifts = scattered if turn % 2 else _in_groups(point.size, random)
+            explained[way] |= blamed[way] & _explained(
+                values, point, ways[way : way + 1], theory[way], *hull, noise, shifts, eps=eps
+            )
+            if (explained | ~blamed)[way].all():
                 break
-            # The others are no nearer to the value there either.
-            of_those = slopes[:, explained[way]]
-            chosen = shifts[np.unique([of_those.argmin(axis=0), of_those.argmax(axis=0)])]
-        if (blamed[way] & ~explained[way]).any():
+        else:
             break
+    return explained
+
+
+def _explained(
+    values: Callable[[Array], Array],
+    point: Array,
+    way: Array,
+    theory: Array,
+    lowest: Array,
+    highest: Array,
+    noise: Array,
+    shifts: Array,
+    *,
+    eps: float,
+) -> Mask:
+    """Whether values ``[y_size]`` lie between the slopes along one way at places, and those at the point."""
+    distances, stride = (_DISTANCES, _STRIDE) if eps < _LOW else (_LOW_DISTANCES, _LOW_STRIDE)
+    cornered = lowest != highest
+    explained = np.ones(theory.shape, bool)
+    for distance in distances:
+        slopes, _, step = _slopes_about(values, point, way, shifts, distance, stride)
+        slopes = slopes[:, 0]
+        with np.errstate(invalid="ignore", over="ignore"):
+            # Beside the edge of a domain slopes of any size belong to one piece: NaN explains nothing.
+            slack = 8 * noise / step[0] + _CURVATURE * distances[0] * np.abs(slopes).max(axis=0)
+            below, above = np.minimum(slopes.min(axis=0), lowest), np.maximum(slopes.max(axis=0), highest)
+            inside = (theory >= below - slack) & (theory <= above + slack)
+            # Where rounding is as large as what is to be explained nothing is.
+            inside &= slack < _SHARP * np.fmax(theory - highest, lowest - theory)
+        explained &= inside | (cornered & (distance != distances[0]))
+        if not explained.any() or cornered[explained].all():
+            break
+        # The others are no nearer to the value there either.
+        shifts = shifts[np.unique([slopes[:, explained].argmin(axis=0), slopes[:, explained].argmax(axis=0)])]
     return explained
 
 
@@ -283,6 +304,21 @@ def _by_position(point: Array) -> Array:
         shift = np.empty(point.size)
         shift[np.lexsort((among_equals, point))] = rising
         shifts.append(shift)
+    return np.stack(shifts)
+
+
+def _in_groups(size: int, random: np.random.Generator) -> Array:
+    """Shifts ``[k, size]`` that part ties by position, and the inputs of one feature, step or row from those of others.
+
+    That all of one feature lie above all of another is one in hundreds of independent orders, and what a function of
+    two sequences does next depends on it. Such inputs lie side by side or at equal distances, whatever the shape.
+    """
+    position, rising = np.arange(size), np.linspace(-1.0, 1.0, size)
+    shifts = []
+    for width in (width for width in range(1, size + 1) if size % width == 0):
+        for group in (position % width, position // width):
+            apart = random.permutation(np.linspace(-3.0, 3.0, group[-1] + 1))[group]
+            shifts += [order + sides for order in (rising, -rising) for sides in (apart, -apart)]
     return np.stack(shifts)
 
 
