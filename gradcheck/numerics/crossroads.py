@@ -161,7 +161,7 @@ def between(
     shifts = random.uniform(0.5, 1.5, (_PIECES, point.size)) * random.choice((-1, 1), (_PIECES, point.size))
     shifts = np.concatenate([_by_position(point), shifts])
     # Most points are no crossroads: there what two small steps together do is what they do one after the other.
-    steps = np.concatenate([shifts, _in_groups(point.size, random)])
+    steps = np.concatenate([shifts, _in_groups(point.size)])
     reach = distances[0] * np.maximum(np.abs(point), 1.0) * steps
     outputs = values(np.concatenate([point[np.newaxis], point + reach, point + (reach + np.roll(reach, 1, axis=0))]))
     with np.errstate(invalid="ignore", over="ignore"):
@@ -246,7 +246,7 @@ def among_rare_pieces(
         hull = np.minimum(left[way], right[way]), np.maximum(left[way], right[way])
         for turn in range(_RARE):
             scattered = random.uniform(0.5, 1.5, (_PIECES, point.size)) * random.choice((-1, 1), (_PIECES, point.size))
-            shifts = scattered if turn % 2 else _in_groups(point.size, random)
+            shifts = scattered if turn % 2 else _in_groups(point.size, random if turn else None)
             explained[way] |= blamed[way] & _explained(
                 values, point, ways[way : way + 1], theory[way], *hull, noise, shifts, eps=eps
             )
@@ -307,17 +307,19 @@ def _by_position(point: Array) -> Array:
     return np.stack(shifts)
 
 
-def _in_groups(size: int, random: np.random.Generator) -> Array:
+def _in_groups(size: int, random: np.random.Generator | None = None) -> Array:
     """Shifts ``[k, size]`` that part ties by position, and the inputs of one feature, step or row from those of others.
 
     That all of one feature lie above all of another is one in hundreds of independent orders, and what a function of
-    two sequences does next depends on it. Such inputs lie side by side or at equal distances, whatever the shape.
+    two sequences does next depends on it. Such inputs lie side by side or at equal distances, whatever the shape. The
+    groups are in order, as operations take them, or in a random one.
     """
     position, rising = np.arange(size), np.linspace(-1.0, 1.0, size)
     shifts = []
     for width in (width for width in range(1, size + 1) if size % width == 0):
         for group in (position % width, position // width):
-            apart = random.permutation(np.linspace(-3.0, 3.0, group[-1] + 1))[group]
+            places = np.linspace(-3.0, 3.0, group[-1] + 1)
+            apart = (places if random is None else random.permutation(places))[group]
             shifts += [order + sides for order in (rising, -rising) for sides in (apart, -apart)]
     return np.stack(shifts)
 

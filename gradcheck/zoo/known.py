@@ -232,8 +232,8 @@ KNOWN: tuple[Known, ...] = (
         owner="TensorFlow",
         meaning="`xlogy(x, y)` is x·log(y), with a slope of log(y) in x wherever x is; at an x of exactly 0 the "
         "gradient is set to 0 whatever y is, not only where the logarithm is infinite. So are those of `xlog1py` and "
-        "`xdivy`. A weight that is 0, as of a label or of a count, never learns what it stands before. (In an entropy, "
-        "`xlogy(p, p)`, both are 0 at once and the slope is infinite: there 0 is a choice.)",
+        "`xdivy`. So in `xlogy(weight, p)` a weight that is learned stays at 0 once it is there. In an entropy, "
+        "`xlogy(p, p)`, both are 0 at once and the slope is infinite: there 0 is a choice.",
         instead="`x * tf.math.log(y)` where y is positive; else the logarithm of a safe argument: "
         "`x * tf.math.log(tf.where(y > 0, y, 1.0))`.",
     ),
