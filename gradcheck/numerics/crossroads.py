@@ -44,6 +44,9 @@ _STRIDE = _STEP / _DISTANCE
 # that ties has one certain order is rare, so before a value is called wrong other places are looked at, so many times.
 _PIECES = 30
 _RARE = 6
+# Groups of inputs are formed in so many ways; in fewer where there are so many inputs in all of them together.
+_GROUPINGS = 12
+_MOST_GROUPED = 2**17
 _DISTANCES = (2.0**-20, 2.0**-34)
 
 # A slope that is less sharp than this part of what it has to explain explains nothing.
@@ -283,6 +286,10 @@ def _explained(
             inside = (theory >= below - slack) & (theory <= above + slack)
             # Where rounding is as large as what is to be explained nothing is.
             inside &= slack < _SHARP * np.fmax(theory - highest, lowest - theory)
+            if eps >= _LOW and distance == distances[0]:
+                # Not close enough to tell pieces from a bend, which has all slopes between its first and its last.
+                ordered = np.sort(slopes, axis=0)
+                inside &= cornered | (np.diff(ordered, axis=0).max(axis=0) > (ordered[-1] - ordered[0]) / 4)
         explained &= inside | (cornered & (distance != distances[0]))
         if not explained.any() or cornered[explained].all():
             break
@@ -314,11 +321,12 @@ def _in_groups(size: int, random: np.random.Generator | None = None) -> Array:
     two sequences does next depends on it. Such inputs lie side by side or at equal distances, whatever the shape. The
     groups are in order, as operations take them, or in a random one.
     """
-    position, rising = np.arange(size), np.linspace(-1.0, 1.0, size)
+    position, rising = np.arange(size), np.linspace(-0.4, 0.4, size)
+    widths = [width for width in range(1, size + 1) if size % width == 0]
     shifts = []
-    for width in (width for width in range(1, size + 1) if size % width == 0):
+    for width in widths[: max(1, min(_GROUPINGS, _MOST_GROUPED // size))]:
         for group in (position % width, position // width):
-            places = np.linspace(-3.0, 3.0, group[-1] + 1)
+            places = np.linspace(-1.1, 1.1, group[-1] + 1)
             apart = (places if random is None else random.permutation(places))[group]
             shifts += [order + sides for order in (rising, -rising) for sides in (apart, -apart)]
     return np.stack(shifts)
