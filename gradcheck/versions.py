@@ -76,14 +76,14 @@ _EARLY = ("numpy<1.24", "protobuf<3.20", "setuptools<81")
 
 _UNIFORM_SOFTMAX = Quirk(
     "softmax under XLA gives uniform weights where a mask was added as (1 - mask) * -1e9, in float32",
-    "a DISAGREEMENT in mode xla on attention layers (0.15-0.44 on MultiHeadAttention) is TensorFlow's own; "
-    "graph mode is right, and so is 2.9",
+    "a DISAGREEMENT in mode xla on attention layers (outputs of MultiHeadAttention off by 0.15 to 0.44) is "
+    "TensorFlow's own; graph mode is right, and so is 2.9",
 )
-_EMPTY_ROW_POOLING_2_8 = Quirk(
+_EMPTY_ROW_POOLING_KERAS_2 = Quirk(
     "GlobalAveragePooling1D with a mask gives NaN, and NaN gradients, for a row of length 0",
     "NONFINITE on such a layer is TensorFlow's own; draw min_length=1 or pool with tf.math.divide_no_nan",
 )
-_EMPTY_ROW_POOLING_2_21 = Quirk(
+_EMPTY_ROW_POOLING_KERAS_3 = Quirk(
     "GlobalAveragePooling1D with a mask gives NaN for a row of length 0 (its gradients are finite)",
     "NONFINITE on such a layer is TensorFlow's own; draw min_length=1 or pool with tf.math.divide_no_nan",
 )
@@ -93,20 +93,20 @@ _KERAS_3 = Quirk(
 )
 
 RELEASES: tuple[Release, ...] = (
-    Release("2.8.4", "3.10", _EARLY, (_UNIFORM_SOFTMAX, _EMPTY_ROW_POOLING_2_8)),
-    Release("2.9.3", "3.10", _EARLY),
-    Release("2.10.1", "3.10", _EARLY),
-    Release("2.11.1", "3.10", _EARLY),
-    Release("2.12.1", "3.11", ("setuptools<81",)),
-    Release("2.13.1", "3.11", ("setuptools<81",)),
-    Release("2.14.1", "3.11", ("numpy<2", "setuptools<81")),
-    Release("2.15.1", "3.11", ("numpy<2", "setuptools<81")),
-    Release("2.16.2", "3.12", ("setuptools<81",), (_KERAS_3,), "2.16.0"),
-    Release("2.17.1", "3.12", ("setuptools<81",), (_KERAS_3,), "2.17.0"),
-    Release("2.18.1", "3.12", ("setuptools<81",), (_KERAS_3,), "2.18.0"),
-    Release("2.19.1", "3.12", ("setuptools<81",), (_KERAS_3,), "2.19.0"),
-    Release("2.20.0", "3.13", (), (_KERAS_3,), "2.20.1"),
-    Release("2.21.0", "3.13", (), (_KERAS_3, _EMPTY_ROW_POOLING_2_21), "2.21.0"),
+    Release("2.8.4", "3.10", _EARLY, (_UNIFORM_SOFTMAX, _EMPTY_ROW_POOLING_KERAS_2)),
+    Release("2.9.3", "3.10", _EARLY, (_EMPTY_ROW_POOLING_KERAS_2,)),
+    Release("2.10.1", "3.10", _EARLY, (_EMPTY_ROW_POOLING_KERAS_2,)),
+    Release("2.11.1", "3.10", _EARLY, (_EMPTY_ROW_POOLING_KERAS_2,)),
+    Release("2.12.1", "3.11", ("setuptools<81",), (_EMPTY_ROW_POOLING_KERAS_2,)),
+    Release("2.13.1", "3.11", ("setuptools<81",), (_EMPTY_ROW_POOLING_KERAS_2,)),
+    Release("2.14.1", "3.11", ("numpy<2", "setuptools<81"), (_EMPTY_ROW_POOLING_KERAS_2,)),
+    Release("2.15.1", "3.11", ("numpy<2", "setuptools<81"), (_EMPTY_ROW_POOLING_KERAS_2,)),
+    Release("2.16.2", "3.12", ("setuptools<81",), (_KERAS_3, _EMPTY_ROW_POOLING_KERAS_3), "2.16.0"),
+    Release("2.17.1", "3.12", ("setuptools<81",), (_KERAS_3, _EMPTY_ROW_POOLING_KERAS_3), "2.17.0"),
+    Release("2.18.1", "3.12", ("setuptools<81",), (_KERAS_3, _EMPTY_ROW_POOLING_KERAS_3), "2.18.0"),
+    Release("2.19.1", "3.12", ("setuptools<81",), (_KERAS_3, _EMPTY_ROW_POOLING_KERAS_3), "2.19.0"),
+    Release("2.20.0", "3.13", (), (_KERAS_3, _EMPTY_ROW_POOLING_KERAS_3), "2.20.1"),
+    Release("2.21.0", "3.13", (), (_KERAS_3, _EMPTY_ROW_POOLING_KERAS_3), "2.21.0"),
 )
 
 

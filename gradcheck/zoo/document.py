@@ -348,7 +348,9 @@ def _changes(old: Measurement, new: Measurement) -> list[str]:
     lines.append("")
     tail = f"{len(both)} verdicts were measured on both, {same} of them are the same."
     if added:
-        tail += f" {len(added)} subjects exist on {new.label} only: {', '.join(f'`{subject}`' for subject in added)}."
+        tail += (
+            f" {len(added)} subjects are not there on {old.label}: {', '.join(f'`{subject}`' for subject in added)}."
+        )
     return [*lines, f"{tail}\n"]
 
 
@@ -357,11 +359,11 @@ def _not_met(subject: str, mode: str, verdict: Verdict, measured: Measurement) -
 
 
 def _limits(searched: Sequence[Measurement]) -> str:
-    """What a mode cannot run, said loudly by TensorFlow: no wrong results."""
+    """What a mode cannot run, said loudly by TensorFlow."""
     lines = [
         "## What does not run, and says so\n",
-        "No wrong results: TensorFlow raises, with an error that says what is missing. Worth knowing before one puts "
-        "`jit_compile=True` on a train step.\n",
+        "TensorFlow raises, with an error that says what is missing. (What is silently wrong beside it has a link.) "
+        "Worth knowing before one puts `jit_compile=True` on a train step.\n",
     ]
     order = [measured.label for measured in searched if "Keras" not in measured.label]
     for known in KNOWN:

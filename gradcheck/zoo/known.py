@@ -145,11 +145,12 @@ KNOWN: tuple[Known, ...] = (
             Where(("loops/map_fn_cut_rows",), ("xla",), (_U,), (2, 11), (2, 15)),
         ),
         owner="XLA",
-        meaning="Each row is cut inside the mapped function (`row[:length]`) and reduced. The result is right; the "
-        "gradient is one of other steps, as if every row had the length of the last: padding gets some, or valid "
-        "steps get none. Training goes on. So it is with batches of several steps, on every version. A batch of one "
-        "step is not silent everywhere: up to 2.10 one of one row ends the process, as below, and from 2.11 to 2.14 "
-        "its gradient is refused; which is what the search met there. From 2.15 on it met the wrong gradient.",
+        meaning="Each row is cut inside the mapped function (`row[:length]`) and reduced. The result is right where "
+        "there are several steps; the gradient is one of other steps, as if every row had the length of the last: "
+        "padding gets some, or valid steps get none. Training goes on. So it is with batches of several steps, on "
+        "every version. A batch of one step is not silent everywhere: up to 2.10 one of one row ends the process, as "
+        "below, and from 2.11 to 2.14 its gradient is refused; which is what the search met there. From 2.15 on it "
+        "met the wrong gradient.",
         instead="Multiply by a mask inside the mapped function instead of cutting, or do without the loop.",
     ),
     Known(
@@ -179,9 +180,11 @@ KNOWN: tuple[Known, ...] = (
         owner="XLA",
         meaning="Where a reshape between a vector and the outputs' shape is compiled with the cell, gradients of the "
         "recurrent weights, of the bias and of the state are wrong, in float64 and in float32, without an error: "
-        "`tf.reshape(outputs, [-1]) * w`, `outputs * tf.reshape(w, [2, 2])`, `(outputs - tf.reshape(w, [2, 2])) ** 2`. "
-        "Sums of the outputs or of their squares, and weights that are a matrix already, came out right. Met with two "
-        "rows and two units only: two by three, three by two, four by four and eight by sixteen came out right.",
+        "`tf.reshape(outputs, [-1]) * w`, `outputs * tf.reshape(w, [2, 2])`, `(outputs - tf.reshape(w, [2, 2])) ** "
+        "2`. Which of them are depends on the processor: on one all three were, on another (an AMD EPYC with AVX2 and "
+        "without AVX-512) the last only. Sums of the outputs or of their squares, and weights that are a matrix "
+        "already, came out right. Met with two rows and two units only: two by three, three by two, four by four and "
+        "eight by sixteen came out right.",
         instead="Upgrade to 2.17, or pad the batch to three rows.",
     ),
     Known(
@@ -316,9 +319,9 @@ KNOWN: tuple[Known, ...] = (
             Where(("segments/ragged_argument",), ("xla",), (_U,), before=(2, 9)),
         ),
         owner="XLA",
-        meaning="Which of the flat values belong to a row of `tf.RaggedTensor.from_tensor(x, lengths)` is data. So "
-        "no `tf.reduce_sum(ragged, axis=1)`; a ragged tensor made by `from_row_splits`, of splits that are an "
-        "argument, is reduced, and rightly. `tf.concat`, `to_tensor`, `tf.map_fn`, reductions along axis 0 and "
+        meaning="Which of the flat values belong to a row of `tf.RaggedTensor.from_tensor(x, lengths)` is data. So no "
+        "`tf.reduce_sum(ragged, axis=1)`; a ragged tensor made by `from_row_splits`, of splits that are an argument, "
+        "is reduced from 2.9 on, and rightly. `tf.concat`, `to_tensor`, `tf.map_fn`, reductions along axis 0 and "
         "`tf.nn.safe_embedding_lookup_sparse` compile for neither. What needs the flat values only does: "
         "`tf.ragged.map_flat_values`, and `tf.reduce_sum` and the like without an axis.",
         instead="Work on padded tensors and a mask.",

@@ -27,7 +27,8 @@ UPGRADES: tuple[Upgrade, ...] = (
     Upgrade(
         old="2.8",
         new="2.15",
-        verdict="**Safe**, as far as gradients of sequence layers go, and worth it for whoever compiles attention. "
+        verdict="**Safe** but for `tf.map_fn` over cut rows under XLA, as far as gradients of sequence layers go, "
+        "and worth it for whoever compiles attention. "
         "Keras 2 is inside both.",
         points=(
             "[Masked `MultiHeadAttention` and `Softmax` in float32 under "
@@ -40,26 +41,30 @@ UPGRADES: tuple[Upgrade, ...] = (
             "[Cross entropies of probabilities](#crossentropy_of_probabilities) clip in eager mode and not in a graph, "
             "on both. From 2.14 on the layer `Softmax` is as right in eager mode as in a graph: a loss curve of an "
             "eager loop can change, to the better.",
-            "What stays (masked pooling of empty rows, norms of zeros, `tf.math.cumprod` and weighted cross entropy at "
-            "0) has the same way round on both, so it can be put in before the upgrade.",
+            "`tf.map_fn` over cut rows that are stacked is [wrong under XLA](#map_fn_stacked_rows_xla) on both; with "
+            "batches of one step 2.8 refuses to compile it or ends the process, and 2.15 no longer does. See also "
+            "[variable-length layers](variable-length-layers.md).",
+            "What stays (masked pooling of empty rows, norms of zeros, an unused square root of 0 under XLA, "
+            "`tf.math.cumprod`, `tf.math.xlogy` and its like and weighted cross entropy at 0) has the same way round "
+            "on both, so it can be put in before the upgrade.",
         ),
     ),
     Upgrade(
         old="2.8",
         new="2.21",
-        verdict="**Safe for TensorFlow's own operations; look twice at layers**, because `tf.keras` is Keras 3 from "
-        "2.16 on. Whoever cannot look keeps Keras 2: `pip install tf_keras` and `TF_USE_LEGACY_KERAS=1`.",
+        verdict="**As safe as 2.15 for TensorFlow's own operations; look twice at layers**, because `tf.keras` is "
+        "Keras 3 from 2.16 on. Whoever cannot look keeps Keras 2: `pip install tf_keras==2.21.0` and "
+        "`TF_USE_LEGACY_KERAS=1` (`nox -s tf221-keras2` searches that; its results are not in the table below).",
         points=(
             "All of what is said of 2.15 above.",
             "[`TimeDistributed`](#time_distributed_unknown_time) in a `tf.function` with an unknown time axis gives "
             "the wrong number of steps, silently. Fix the time in the signature (the batch does not help), or drop "
             "the wrapper.",
-            "`tf.map_fn` over rows cut to their length and stacked compiles on both, [with the wrong "
-            "lengths](#map_fn_stacked_rows_xla); with batches of one step 2.8 raises or ends the process instead. "
-            "See also [variable-length layers](variable-length-layers.md).",
             "Do not stop at 2.16: XLA gives [a small `GRUCell`](#gru_cell_two_by_two_xla) wrong gradients there, "
             "silently; 2.17 does not.",
             '`SeparableConv1D(padding="causal")` raises on Keras 3.',
+            "[`Dot(normalize=True)` under `jit_compile=True`](#norm_of_zero_unused_xla) gives NaN for a step of zeros "
+            "with Keras 3; it passed on 2.8.",
             "Losses and some layers of Keras 3 compute in float32 whatever they are given, unless told `dtype`.",
             "[Masked `GlobalAveragePooling1D`](#average_pooling_empty_row) still gives NaN for an empty row, but "
             "its gradient is finite with Keras 3: the loss shows it, and the weights survive.",
