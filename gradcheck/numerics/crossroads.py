@@ -100,12 +100,7 @@ def reconsider(
     # Neighbours in a long run of rising shifts are close to each other.
     step = min(step, 0.5 * distance / max(point.size, 1))
     places = point + distance * np.maximum(np.abs(point), 1.0) * shifts
-    starts = np.repeat(places, len(ways), axis=0)
-    offsets = np.tile(step * ways, (len(places), 1))
-    outputs = values(np.concatenate([places, starts + offsets, starts - offsets]))
-    here = outputs[: len(places), np.newaxis]
-    plus, minus = outputs[len(places) :].reshape(2, len(places), len(ways), -1)
-    slopes, whole = (plus - minus) / (2 * step), np.abs(plus + minus - 2 * here) / (2 * step)
+    slopes, whole = _slopes_at(values, places, ways, step)
     slopes = np.concatenate([slopes, np.where(np.isfinite(left), left, np.nan)[None]])
     slopes = np.concatenate([slopes, np.where(np.isfinite(right), right, np.nan)[None]])
     apart = np.where(np.isfinite(right - left), np.abs(right - left), 0.0)
@@ -346,9 +341,16 @@ def _slopes_about(
     # outputs' roundings, as a rule, and so must be the steps.
     size = np.abs(ways) @ np.maximum(np.abs(point), 1.0) / np.maximum(np.abs(ways).sum(axis=1), 1.0)
     step = distance * min(stride, 0.5 / max(point.size, 1)) * size[:, np.newaxis]
+    return (*_slopes_at(values, places, ways, step), step)
+
+
+def _slopes_at(
+    values: Callable[[Array], Array], places: Array, ways: Array, step: Array | float
+) -> tuple[Array, Array]:
+    """Slopes ``[places, n, y_size]`` for one step or one a way, ``[n, 1]``; half of what the two sides differ by."""
     starts, offsets = np.repeat(places, len(ways), axis=0), np.tile(step * ways, (len(places), 1))
     outputs = values(np.concatenate([places, starts + offsets, starts - offsets]))
     here = outputs[: len(places), np.newaxis]
     plus, minus = outputs[len(places) :].reshape(2, len(places), len(ways), -1)
     with np.errstate(invalid="ignore", over="ignore"):
-        return (plus - minus) / (2 * step), np.abs(plus + minus - 2 * here) / (2 * step), step
+        return (plus - minus) / (2 * step), np.abs(plus + minus - 2 * here) / (2 * step)
