@@ -230,14 +230,17 @@ def _version_session(release: versions.Release, *, keras2: bool) -> None:
         if keras2:
             _install_keras2(session, release)
             session.env["TF_USE_LEGACY_KERAS"] = "1"
-        _check_generation(session, 2 if keras2 else release.keras)
+        # Away from the checkout, whose `gradcheck` folder `python -m` and `python -c` would take for the package.
+        with session.chdir(session.create_tmp()):
+            _check_generation(session, 2 if keras2 else release.keras)
         if arguments.pytest:
             # `pytest`, not `python -m pytest`: the latter puts the current directory, and so the checkout,
             # on sys.path.
             session.run("pytest", *arguments.pytest, env=_environment())
         else:
             label = f"{release.minor}-keras2" if keras2 else release.minor
-            _search(session, label, arguments, keras2=keras2)
+            with session.chdir(session.create_tmp()):
+                _search(session, label, arguments, keras2=keras2)
 
     name = release.keras2_session if keras2 else release.session
     what = f"TensorFlow {release.version}, Keras {2 if keras2 else release.keras}, Python {release.python}"
@@ -423,7 +426,8 @@ def nightly(session: nox.Session) -> None:
     if arguments.pytest:
         session.run("pytest", *arguments.pytest, env=_environment())
     else:
-        _search(session, "nightly", arguments, keras2=False)
+        with session.chdir(session.create_tmp()):
+            _search(session, "nightly", arguments, keras2=False)
 
 
 @nox.session(python=TOOLS_PYTHON, reuse_venv=True, default=False)

@@ -30,6 +30,12 @@ _GRACE = 3.0
 _POLL, _SLOW_POLL = 0.05, 0.2
 _STDERR_BYTES = 16_000
 _STDERR_LINES = 60
+# Not `-m`, which looks in the current folder before anywhere else: a user's random.py there would be Python's, and a
+# checkout of gradcheck would stand in for the one that is installed.
+_START = (
+    "import sys; sys.path[:] = [*sys.argv[2:], *filter(None, sys.path), '']; "
+    "from gradcheck.isolation.worker import main; main()"
+)
 # A core dump of a process of a gigabyte takes its time.
 _DYING_SECONDS = 30.0
 
@@ -143,7 +149,6 @@ class Worker:
         # Another interpreter has packages of its own, for another Python; only the current folder is common.
         own = self.python == sys.executable
         roots = [str(Path(__file__).parents[2])] if own else []
-        paths = os.pathsep.join([*roots, *filter(None, [os.environ.get("PYTHONPATH")])])
         here = os.fspath(self.directory or os.getcwd())
         search_path = [here, *filter(None, sys.path)] if own else [here]
         with self._lock, open(folder / "stderr", "ab") as stderr:
@@ -151,11 +156,10 @@ class Worker:
             if self._stopped:
                 raise _StoppedError
             self._process = subprocess.Popen(
-                [self.python, "-m", "gradcheck.isolation.worker", str(folder)],
+                [self.python, "-c", _START, str(folder), *roots],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**os.environ, "PYTHONPATH": paths},
                 cwd=self.directory,
                 start_new_session=True,  # the terminal's Ctrl-C is for the parent; and its children die with it
             )

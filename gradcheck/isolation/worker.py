@@ -1,4 +1,4 @@
-"""The worker process: ``python -m gradcheck.isolation.worker FOLDER`` takes tasks from standard input, one a line.
+"""The worker process: `main`, started with a folder as its argument, takes tasks from standard input, one a line.
 
 It is started by `gradcheck.isolation.process` and by nobody else. What is in progress is in ``FOLDER/example.json``
 before it runs, so that it is known whatever happens to this process.
@@ -103,7 +103,3 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="gradcheck-parent", daemon=True).start()
-
-
-if __name__ == "__main__":
-    main()

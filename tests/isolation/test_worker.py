@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+import gradcheck
 from gradcheck.errors import InputError
-from gradcheck.isolation import Limits, Worker
+from gradcheck.isolation import Limits, Task, Worker
 
 
 @pytest.fixture
@@ -130,6 +132,27 @@ def test_a_process_that_died_while_idle_is_replaced(worker, task):
     os.kill(pid, 9)
     time.sleep(0.2)
     assert worker.run(task("echo", value=2)).value == 2
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["this interpreter", "another"])
+def test_what_lies_in_the_folder_does_not_stand_in_for_what_is_installed(task, tmp_path, monkeypatch, other):
+    """A user's json.py is theirs, and a checkout is not the wheel that is tested beside it."""
+    for name in ("json.py", "signal.py", "traceback.py", "gradcheck/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("raise RuntimeError('the wrong one')")
+    python = None
+    if other:  # any path but that of this interpreter counts as another one
+        python = str(tmp_path / "python")
+        Path(python).symlink_to(sys.executable)
+        monkeypatch.setenv(
+            "PYTHONPATH", os.pathsep.join([str(Path(gradcheck.__file__).parents[1]), *filter(None, sys.path)])
+        )
+    (tmp_path / "mine.py").write_text(
+        "def where(arguments, channel):\n    import gradcheck\n    return gradcheck.__file__\n"
+    )
+    with Worker(python=python, folder=tmp_path) as worker:
+        outcome = worker.run(Task("mine:where", {}, key="where"))
+    assert (outcome.error, outcome.value) == ("", gradcheck.__file__), outcome.death
 
 
 def test_stopping_ends_a_task(worker, task):
