@@ -8,10 +8,11 @@ measurement is kept in ``docs/measurements``, one file for each TensorFlow and K
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Measurement:
         examples: batches tried on each subject in each mode; 0 where only the scripts ran.
         cells: verdict, cause and smallest batch by subject and mode.
         scripts: what each script of ``docs/findings`` came to, by its stem.
+        resolutions: by subject, the smallest relative error of a gradient that would have been seen in every mode
+            that passed, as a power of ten; empty where it was not kept.
     """
 
     tensorflow: str
@@ -51,6 +54,7 @@ class Measurement:
     examples: int
     cells: Mapping[tuple[str, str], tuple[Verdict, str, str]]
     scripts: Mapping[str, str]
+    resolutions: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -96,6 +100,9 @@ def keep_measurement(path: Path, folder: Path) -> Path:
         others = set(before["results"]) - set(found)
         kept["examples"] = min([data["max_examples"], *([before["examples"]] if others else [])])
         kept["results"] = {name: together[name] for name in sorted(together, key=order.index)}
+        seen = {result["name"]: _resolution(result["modes"].values()) for result in data["results"]}
+        resolutions = {**before.get("resolutions", {}), **seen}
+        kept["resolutions"] = {name: resolutions[name] for name in kept["results"] if resolutions.get(name)}
     folder.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return target
@@ -106,6 +113,14 @@ def _kept(cell: Mapping[str, Any]) -> str | list[str]:
         return str(cell["verdict"])
     cause = re.sub(r" \(\w+\.py:\d+, in \w+\)", "", cell["cause"])
     return [cell["verdict"], cause, " ".join(cell["arguments"].split())]
+
+
+def _resolution(cells: Iterable[Mapping[str, Any]]) -> float | None:
+    """The coarsest of the modes that passed, rounded up to a power of ten: its digits differ from run to run."""
+    passed = (Verdict.PASS.value, Verdict.KINK.value)
+    seen = [float(cell["resolution"]) for cell in cells if cell["verdict"] in passed and cell.get("resolution")]
+    coarsest = max(seen, default=math.inf)
+    return float(f"1e{math.ceil(math.log10(coarsest))}") if math.isfinite(coarsest) else None
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -130,11 +145,12 @@ def read_measurements(folder: Path) -> list[Measurement]:
         )
     found = []
     for tensorflow, keras in sorted({*searched, *scripts}, key=lambda key: (version_key(key[0]), key[1] < "3", key[1])):
-        data = searched.get((tensorflow, keras), {"examples": 0, "results": {}})
+        data = searched.get((tensorflow, keras), {"examples": 0, "results": {}, "resolutions": {}})
         cells = {
             (subject, mode): _cell(cell) for subject, modes in data["results"].items() for mode, cell in modes.items()
         }
-        found.append(Measurement(tensorflow, keras, data["examples"], cells, scripts.get((tensorflow, keras), {})))
+        shown, resolutions = scripts.get((tensorflow, keras), {}), data.get("resolutions", {})
+        found.append(Measurement(tensorflow, keras, data["examples"], cells, shown, resolutions))
         _all_explained(found[-1])
     return found
 
@@ -315,10 +331,34 @@ def _upgrades(measurements: Sequence[Measurement]) -> str:
         old, new = by_label.get(upgrade.old), by_label.get(upgrade.new)
         if old is None or new is None:
             raise InputError(f"the upgrade from {upgrade.old} to {upgrade.new} needs both to be measured")
-        lines += [f"### From {upgrade.old} to {upgrade.new}\n", f"{upgrade.verdict}\n"]
+        lines += [f"### From {upgrade.old} to {upgrade.new}\n", f"{upgrade.verdict}\n", f"{_rests_on(old, new)}\n"]
         lines += [f"* {point}" for point in upgrade.points]
         lines += ["", *_changes(old, new)]
     return "\n".join(lines) + "\n"
+
+
+def _rests_on(old: Measurement, new: Measurement) -> str:
+    """How hard it was looked: what "safe" means, in numbers."""
+    batches = [str(old.examples), *([str(new.examples)] if new.examples != old.examples else [])]
+    of_which = "" if len(batches) == 1 else f" (on {old.label} and {new.label})"
+    text = f"This rests on {' and '.join(batches)} batches for each subject and mode{of_which}."
+    both = [max(old.resolutions[name], seen) for name, seen in new.resolutions.items() if name in old.resolutions]
+    if both:
+        both.sort()
+        # The smallest number that covers at least so many of the subjects.
+        half, most, all_of_them = (both[math.ceil(share * len(both)) - 1] for share in (0.5, 0.9, 1))
+        text += (
+            f" Where it passes, an error of {_share(half)} of the gradient's size would have been seen in half of the "
+            f"{len(both)} subjects, and one of {_share(most)} in nine of ten"
+        )
+        if all_of_them > most:
+            text += f"; in the coarsest, which compute in few digits, one of {_share(all_of_them)}"
+        text += "."
+    return text
+
+
+def _share(resolution: float) -> str:
+    return f"{resolution:.0e}".replace("e-0", "e-").replace("e+00", "")
 
 
 def _changes(old: Measurement, new: Measurement) -> list[str]:

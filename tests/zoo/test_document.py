@@ -107,6 +107,26 @@ def test_a_run_of_some_subjects_adds_to_what_is_there(folder: Path, tmp_path: Pa
     assert (before["examples"], after["examples"]) == (9, 3)
 
 
+def test_an_upgrade_says_what_its_verdict_rests_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "_SCRIPTS", SCRIPTS)
+    for tensorflow, keras, batches in (("2.8.4", "2.8.0", 9), ("2.15.1", "2.15.0", 9), ("2.21.0", "3.15.1", 4)):
+        found = measurement(tensorflow, keras, max_examples=batches)
+        for one in found["results"]:
+            # Pooling computes in float32 here; in mode xla the slope is known a hundred times worse.
+            fine = 3e-4 if one["name"].startswith("pooling/") else 2e-10
+            for mode, cell in one["modes"].items():
+                cell["resolution"] = fine * 100 if mode == "xla" and fine < 1e-6 else fine
+        source = tmp_path / "in.json"
+        source.write_text(json.dumps(found))
+        document.keep_measurement(source, tmp_path / "kept")
+    page = document.render_page(document.read_measurements(tmp_path / "kept"))
+    assert (
+        "This rests on 9 batches for each subject and mode. Where it passes, an error of 1e-7 of the gradient's" in page
+    )
+    assert "This rests on 9 and 4 batches for each subject and mode (on 2.8 and 2.21). Where it passes" in page
+    assert "and one of 1e-7 in nine of ten; in the coarsest, which compute in few digits, one of 1e-3." in page
+
+
 def test_an_interrupted_run_is_no_measurement(tmp_path: Path) -> None:
     source = tmp_path / "in.json"
     source.write_text(json.dumps(measurement("2.8.4", "2.8.0", interrupted=True)))
@@ -118,7 +138,7 @@ def test_kept_measurements_are_small_and_without_what_differs_between_machines(f
     path = folder / "zoo-2.8.json"
     assert path.stat().st_size < 40_000
     kept = json.loads(path.read_text())
-    assert set(kept) == {"kind", "versions", "examples", "results"}
+    assert set(kept) == {"kind", "versions", "examples", "results", "resolutions"}
     assert kept["results"]["ordering/cumprod"]["eager"][0] == Verdict.DISCONNECTED.value
 
 
