@@ -242,9 +242,10 @@ def compare(points: int, path: str | None) -> int:
             rows.append(
                 {"function": function.name, "checker": name, "alarms": alarms, "of": points, "smallest": smallest}
             )
-    print(f"\nfalse alarms of {points} right points, and the smallest relative error of one entry in {width}, of size")
-    print("1e-3 or more, that is found at every point tried (10); - where a doubled entry is missed, where there is")
-    print("none, and where right points raise alarms too (finding an error means nothing then)\n")
+    print(f"\nfirst: false alarms at {points} points where the gradient is right; then: the smallest relative error,")
+    print(f"planted into one of {width} entries (one of at least 1e-3), that is found at each of 10 points.")
+    print("-: a doubled entry is not found either, or no entry is that large, or there are false alarms, which would")
+    print("make finding an error mean nothing\n")
     print(f"{'function':20}" + "".join(f"{name:>22}" for name in checkers))
     for function in FUNCTIONS:
         cells = [row for row in rows if row["function"] == function.name]

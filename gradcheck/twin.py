@@ -37,7 +37,10 @@ def is_low(layout: Layout) -> bool:
 
 
 def float64_twin(problem: Problem, outputs: np.ndarray, *, wrt: str) -> tuple[Problem | None, str]:
-    """The problem in float64, or None and why there is none.
+    """The problem in float64, and why it is no twin: empty where it is one.
+
+    A problem with a reason is the same computation in float64, and gives other outputs. None where there is not even
+    that.
 
     Args:
         problem: a problem with an input or output in low precision, its ``outputs`` known.
@@ -46,16 +49,17 @@ def float64_twin(problem: Problem, outputs: np.ndarray, *, wrt: str) -> tuple[Pr
     """
     subject = problem.subject
     twin, reason = _attempt(problem, outputs, wrt, contextlib.nullcontext)
-    backend = None if twin is not None or subject.floatx_tried else _keras_backend(subject.target)
+    backend = None if not reason or subject.floatx_tried else _keras_backend(subject.target)
     if backend is None:
         return twin, reason
     # Many layers cast to `floatx`, whatever their own dtype is. Making one anew takes time, so this is tried once.
     subject.floatx_tried = True
     kept, subject.twin = subject.twin, None
-    twin, _ = _attempt(problem, outputs, wrt, lambda: _wide_floatx(backend))
-    if twin is None:
-        subject.twin = kept
-    return twin, "" if twin is not None else reason
+    wide, still = _attempt(problem, outputs, wrt, lambda: _wide_floatx(backend))
+    if not still:
+        return wide, ""
+    subject.twin = kept
+    return twin, reason
 
 
 def _attempt(
@@ -92,9 +96,9 @@ def _attempt(
     # Below the smallest number of the type an output is that number or 0.
     eps = np.repeat([eps_of(b.dtype) for b in problem.outputs.blocks], [b.size for b in problem.outputs.blocks])
     allowed = 0.1 * size + lost_below(np.abs(values), eps)
-    if (np.abs(outputs - values) > allowed)[finite].any():
-        return None, "in float64 it gives other outputs, by more than rounding explains"
     twin.outputs = layout
+    if (np.abs(outputs - values) > allowed)[finite].any():
+        return twin, "in float64 it gives other outputs, by more than rounding explains"
     return twin, ""
 
 

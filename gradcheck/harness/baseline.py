@@ -75,6 +75,7 @@ class Baseline:
         again: what a second call returned, where there was one and that was something else.
         twin: the problem in float64, for a subject in lower precision.
         no_twin: why there is none.
+        estranged: where that is what its outputs are, the problem in float64 all the same.
         pulled: what the last of these calls pulls back, where eager mode's turn is still to come.
         recalled: whether all this was observed for another mode of the same search.
         held: modes that did what eager mode does on this batch, and in which the invariants held.
@@ -87,6 +88,7 @@ class Baseline:
     again: np.ndarray | None = None
     twin: Problem | None = None
     no_twin: str = ""
+    estranged: Problem | None = None
     pulled: Pulled | None = None
     recalled: bool = False
     held: set[str] = field(default_factory=set)
@@ -306,7 +308,8 @@ def _observe(
         )
     if outputs is not None:
         if is_low(layout) or is_low(problem.plan.inputs):
-            baseline.twin, baseline.no_twin = float64_twin(problem, outputs, wrt=options.wrt)
+            wide, baseline.no_twin = float64_twin(problem, outputs, wrt=options.wrt)
+            baseline.twin, baseline.estranged = (None, wide) if baseline.no_twin else (wide, None)
         second = EagerExecution(problem)
         # What a call changes is not what its tape has read any more, and a second derivative is of another function.
         once = pull and not (first or state or subject.random or options.order > 1 or _chosen(baseline.seed))

@@ -30,7 +30,8 @@ def examined(
         jacobian: theoretical, ``[y_size, x_size]``.
         columns: the inputs.
         eps: machine epsilon for each output; those of the baseline where omitted.
-        swept: another mode, whose outputs are the same, was asked for stairs at this point.
+        swept: stairs need not be looked for: another mode, whose outputs are the same, was asked for them, or there is
+            a better way to tell.
     """
     eps = baseline.eps if eps is None else eps
     options = {**baseline.options.tolerance, "swept": swept}

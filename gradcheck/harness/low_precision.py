@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.agreement import gradient_bound, lost_below, noise_ratio, output_terms, squares_bound
 from gradcheck.engines.jacobians import Examination, eps_of, rounding, theoretical_jacobian
-from gradcheck.findings import Finding, judged
+from gradcheck.findings import Finding, entry_at, judged
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import confirmed
 from gradcheck.harness.examining import examined
@@ -18,7 +18,7 @@ from gradcheck.report import Entry
 from gradcheck.twin import widened_names
 from gradcheck.verdicts import Verdict
 
-__all__ = ["through_twin", "twin_execution"]
+__all__ = ["lost_on_the_way", "through_twin", "twin_execution"]
 
 # Points nearby at which a low-precision gradient must be off the same way before it counts as wrong.
 _NEARBY = 16
@@ -109,8 +109,7 @@ def _against_twin(
     beyond = smooth & ~(np.abs(mine - theirs) <= allowed)
     if not beyond.any():
         return None, unseen
-    made_of = np.abs(center[rows]) + size @ np.abs(baseline.x[columns])
-    lost = ~(np.abs(own.center - center)[rows] <= _OUTPUT_ROUNDINGS * ratio * eps[rows] * made_of)
+    lost = _other_outputs(baseline, own, center, theirs, ratio)
     told = beyond & ~lost[:, None]
     # What padding holds may be as large as numbers are: inputs without a gradient have no say.
     counts = baseline.x[columns][((mine != 0) | (theirs != 0)).any(axis=0)]
@@ -132,17 +131,82 @@ def _against_twin(
         cause = f"{differ}; rounding explains {allowed[i, j]:.2g} {of}"
         return Finding(Verdict.MISMATCH, cause, entry, place=(row, column)), unseen
     if lost[i]:
-        why = (
-            f"and {entry.output} itself is {own.center[row]:.6g} in {low} and {center[row]:.6g} in float64, further "
-            "apart than rounding explains: something is lost on the way, as what is added to the -1e9 of a mask, and "
-            "whether the gradient is that of what is left cannot be told"
-        )
+        why = _what_is_lost(entry, own, center, low)
     else:
         why = (
             f"which may be rounding: from inputs as large as {np.abs(counts).max():.4g} come terms as "
             "large as their square, as in the scores of attention, and little may be left of these"
         )
     return Finding(Verdict.UNRESOLVED, f"{differ}, {why} {of}", entry, place=(row, column)), unseen
+
+
+def _other_outputs(
+    baseline: Baseline, own: Examination, center: np.ndarray, precise: np.ndarray, ratio: float
+) -> np.ndarray:
+    """Outputs that count ``[m]`` and are further from those in float64 (``center``) than rounding explains."""
+    rows = own.rows
+    made_of = np.abs(center[rows]) + np.abs(precise) @ np.abs(baseline.x[own.columns])
+    allowed = _OUTPUT_ROUNDINGS * ratio * baseline.eps[rows] * made_of
+    return np.asarray(~(np.abs(own.center - center)[rows] <= allowed))
+
+
+def _what_is_lost(entry: Entry, own: Examination, center: np.ndarray, low: str) -> str:
+    assert entry.index is not None
+    row = entry.index[0]
+    return (
+        f"and {entry.output} itself is {own.center[row]:.6g} in {low} and {center[row]:.6g} in float64, further "
+        "apart than rounding explains: something is lost on the way, as what is added to the -1e9 of a mask, and "
+        "whether the gradient is that of what is left cannot be told"
+    )
+
+
+# By so much at most may the noise of the outputs explain that they are others in float64.
+_NOISIEST = 16.0
+
+
+def lost_on_the_way(baseline: Baseline, run: Execution, found: Examination) -> tuple[Examination, Finding | None]:
+    """Leave undecided what is called wrong where low precision itself makes the function another one.
+
+    Scores of which 1e9 was taken are lost in float32, and a softmax of them is uniform. What moves an output is then
+    not what its gradient tells of, though the formula is right: in float64 gradient and slope agree. A gradient that is
+    wrong in float64 as well is wrong.
+
+    Args:
+        baseline: with an ``estranged`` problem, or there is nothing to do.
+        run: the low-precision problem in a mode.
+        found: the mode's own comparison.
+
+    Returns:
+        The comparison with what is undecided, and the worst of that; None where there is none.
+    """
+    judgement = found.judgement
+    wrong = judgement.status == Status.MISMATCH
+    if baseline.estranged is None or not wrong.any():
+        return found, None
+    rows, columns = found.rows, found.columns
+    try:
+        wide = execution(baseline.estranged, run.mode)
+        precise = theoretical_jacobian(wide, baseline.problem.x).jacobian
+        there = examined(baseline, wide, precise, columns, np.full(baseline.eps.size, 2.0**-52))
+    except Exception:  # it does not run in this mode, or not in float64
+        return found, None
+    ratio = min(noise_ratio(found.center, found.noise, baseline.eps), _NOISIEST)
+    lost = _other_outputs(baseline, found, there.center, precise[np.ix_(rows, columns)], ratio)
+    undecided = wrong & lost & (there.judgement.status != Status.MISMATCH)
+    if not undecided.any():
+        return found, None
+    distance = np.abs(found.jacobian[np.ix_(rows, columns)].T - judgement.numerical)
+    status = np.where(undecided, Status.UNRESOLVED, judgement.status).astype(np.int8)
+    bound = np.where(undecided, np.fmax(judgement.bound, distance), judgement.bound)
+    found = replace(found, judgement=replace(judgement, status=status, bound=bound))
+    j, i = (int(k) for k in np.unravel_index(int(np.argmax(np.where(undecided, distance, -1.0))), wrong.shape))
+    entry = entry_at(run, found, i, j)
+    low = widened_names([*baseline.problem.plan.inputs.blocks, *baseline.problem.outputs.blocks])
+    cause = (
+        f"the gradient in {low} is {entry.theoretical or 0.0:.6g} where the slope is {entry.numerical:.6g}, "
+        f"{_what_is_lost(entry, found, there.center, low)} ({int(undecided.sum())} of {wrong.size} entries)"
+    )
+    return found, Finding(Verdict.UNRESOLVED, cause, entry, place=(int(rows[i]), int(columns[j])))
 
 
 def _systematic_part(eps: float) -> float:

@@ -14,7 +14,7 @@ from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import alone_under_xla, compare_engines, confirmed
 from gradcheck.harness.examining import examined
 from gradcheck.harness.last_digits import in_the_last_digits
-from gradcheck.harness.low_precision import through_twin, twin_execution
+from gradcheck.harness.low_precision import lost_on_the_way, through_twin, twin_execution
 from gradcheck.harness.projecting import projected
 from gradcheck.harness.rules import broken, differs_from_eager, nonlinear, unstable
 from gradcheck.harness.state import ModeState
@@ -73,12 +73,15 @@ def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rule
             state.finding = wavering(baseline, run, bad) or bad
             return state
     precise: Finding | None = None
+    lost: Finding | None = None
     if baseline.twin is not None:
         found, precise = through_twin(baseline, run, jacobian)
     else:
-        found = examined(baseline, run, jacobian, columns)
+        # What float64 says of the same computation is worth more than a search for stairs, and costs less.
+        found = examined(baseline, run, jacobian, columns, swept=baseline.estranged is not None)
         if baseline.no_twin:
             state.notes.append(f"measured in low precision, so only coarse errors show: {baseline.no_twin}")
+        found, lost = lost_on_the_way(baseline, run, found)
     state.found = found
     finding = (
         unstable(baseline, run, found, theory)
@@ -86,6 +89,8 @@ def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rule
         or differs_from_eager(baseline, run, found, state.notes)
     )
     finding = finding or precise or judged(run, found)
+    if lost is not None and finding.verdict is Verdict.UNRESOLVED:
+        finding = lost
     if finding.verdict is Verdict.MISMATCH:
         finding = in_the_last_digits(baseline, run, found, finding) or finding
     if not finding.verdict.fails:

@@ -169,8 +169,13 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     medium = np.where(lone, less[0], more[0])
     # Where they agree they may lie inside one tread of a staircase, as of scores from which 1e9 was taken: it is smooth
     # there, and its slope is not that of the stairs. Both sides of the middle spacing see those; a corner is on one
-    # side, and a bend this close together is none that its polynomial would not follow.
+    # side. A bend that its polynomial does not follow is next to the edge of a domain, and of that a higher one leaves
+    # little.
     stairs = np.isfinite(sigma[2]).all(axis=0) & (less[0] > _STAIRS * fine[3]) & (less[0] > 8 * floor)
+    if stairs.any():
+        bends = _bends(sequences[2]).all(axis=0)
+        left_over = _estimate(sequences[2], _SAMPLES - 2).min(axis=0)
+        more = np.concatenate([np.where(stairs & bends, np.fmax(left_over, fine[3]), more[0])[np.newaxis], more[1:]])
     tread = np.where(stairs, more[0], fine[3])
     result = np.where(agreed, tread, np.where(finest, most, np.fmax(likely, medium)))
     # Standing still at all small spacings: a constant, or steps of an inner dtype of very few bits. The
@@ -471,6 +476,21 @@ def measured_eps(size: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
         return eps
     relative = float(np.median(noises[use] / np.maximum(values[use], np.median(values[use]))))
     return eps if relative <= 1000 * eps else min(2 * relative, 2.0**-7)
+
+
+def _bends(sequences: Array) -> NDArray[np.bool_]:
+    """Whether second and third divided differences keep their sign: ``[side, sample, y]`` to ``[side, y]``.
+
+    Those of stairs and of noise do not.
+    """
+    keeps = np.ones((sequences.shape[0], sequences.shape[2]), bool)
+    places, differences = np.asarray(_PLACES), sequences
+    for order in (1, 2, 3):
+        width = (places[order:] - places[:-order])[:, np.newaxis]
+        differences = np.diff(differences, axis=1) / width
+        if order > 1:
+            keeps &= (differences > 0).all(axis=1) | (differences < 0).all(axis=1)
+    return np.asarray(keeps)
 
 
 def _estimate(sequences: Array, degree: int) -> Array:

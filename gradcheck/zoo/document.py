@@ -241,7 +241,7 @@ on which *the script* shows the failure. {len(bugs)} findings came of it. Search
 
 
 def _summary(bugs: Sequence[Known], measurements: Sequence[Measurement]) -> str:
-    lines = ["| finding | whose | modes | shows on |", "|---|---|---|---|"]
+    lines = ["| finding | whose | met in | shows on |", "|---|---|---|---|"]
     for known in bugs:
         modes = [mode for mode in MODES if any(mode in where.modes for where in known.where)]
         where = "every mode" if len(modes) == len(MODES) else ", ".join(modes)

@@ -40,6 +40,37 @@ def test_an_output_that_loses_nothing_is_held_to_its_gradient():
     assert found.verdict is Verdict.MISMATCH, found
 
 
+def masked_rows(values, lengths, factor=1.0):
+    """Attention with the mask added to the scores; every output scaled, with a gradient that is off by a factor."""
+
+    @tf.custom_gradient
+    def scaled(x):
+        return tf.identity(x), lambda upstream: tf.cast(factor, x.dtype) * upstream
+
+    mask = tf.sequence_mask(lengths, tf.shape(values)[1], values.dtype)
+    scores = tf.linalg.matmul(values, values, transpose_b=True) - 1e9 * (1 - mask[:, tf.newaxis])
+    return scaled(tf.linalg.matmul(tf.nn.softmax(scores), tf.sin(values)))
+
+
+# Outputs of the first row are so different in float64 that there is no twin.
+MASKED = np.array([[[0.78125, 1.90625], [-0.09375, 0.15625], [1.40625, -1.09375], [-1.96875, -0.46875]]], np.float32)
+MASKED = np.concatenate([MASKED, MASKED[:, ::-1] / 2])
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+def test_a_row_that_float32_makes_another_one_convicts_nobody(mode):
+    found = gradcheck.check(masked_rows, Batch(MASKED, [0, 3]), modes=mode)[mode]
+    assert found.verdict is Verdict.UNRESOLVED, found
+    assert "in float32 and" in found.cause
+    assert "further apart than rounding explains" in found.cause
+
+
+@pytest.mark.parametrize("lengths", [[0, 3], [0, 0]])
+def test_what_is_wrong_in_float64_too_is_wrong(lengths):
+    found = gradcheck.check(lambda v, n: masked_rows(v, n, 2.0), Batch(MASKED, lengths), modes="graph")["graph"]
+    assert found.verdict is Verdict.MISMATCH, found
+
+
 def self_attention(layer, values, mask):
     return layer([values, values], mask=[mask, mask])
 

@@ -790,3 +790,26 @@ def test_what_is_drawn_at_random_is_not_swept_for_stairs() -> None:
     x = np.array([0.3, 0.0, -3.0, -2.0])
     numerics.compare(drawn, x, np.diag(1.7 * np.cos(x)))
     assert asked < 1000  # 2547 with sweeps
+
+
+# Functions that end, or have a pole, at 1, and their derivatives.
+_ENDING = {
+    "acos": (np.arccos, lambda x: -1 / np.sqrt((1 - x) * (1 + x))),
+    "log": (lambda x: np.log(1 - x), lambda x: -1 / (1 - x)),
+    "root": (lambda x: np.sqrt(1 - x * x), lambda x: -x / np.sqrt((1 - x) * (1 + x))),
+}
+
+
+@pytest.mark.parametrize("name", list(_ENDING))
+def test_next_to_its_end_a_function_bends_and_has_no_steps(name):
+    """Half a millionth to a ten-thousandth away: what bends between the samples for the noise is no staircase."""
+    function, slope = _ENDING[name]
+    random = np.random.default_rng(3)
+    for _ in range(60):
+        x = random.uniform(-0.8, 0.8, 4)
+        x[2] = 1 - 10 ** random.uniform(-6.3, -4)
+        with np.errstate(all="ignore"):
+            right = np.diag(slope(x))
+            wrong = right * np.where(np.arange(4) == 2, 1.001, 1.0)
+            assert (numerics.compare(function, x, right).status == Status.PASS).all(), x[2]
+            assert numerics.compare(function, x, wrong).status[2, 2] == Status.MISMATCH, x[2]
