@@ -87,6 +87,23 @@ class Execution:
         """``cotangents @ J(x)`` for many cotangents ``[m, y_size]``: float64 ``[m, x_size]``."""
         return self.linearize(np.broadcast_to(x, (len(cotangents), x.size)), cotangents)[1]
 
+    def _whole(self, rows: np.ndarray) -> np.ndarray:
+        """The gradients ``[k, x_size]``. While a `tf.py_function` is traced no shape of its gradient is known.
+
+        Raises:
+            ValueError: they are of another size.
+        """
+        inputs = self.problem.plan.inputs
+        if rows.shape[-1] == inputs.size:
+            return rows
+        name, itself = "some input", "that input"
+        if len(inputs.blocks) == 1:
+            name = itself = inputs.blocks[0].name
+        raise ValueError(
+            f"the gradient w.r.t. {name} has another shape than {itself} itself: {rows.shape[-1]} numbers where there "
+            f"are {inputs.size}"
+        )
+
 
 # -- between flat vectors and tensors ------------------------------------------------------------------------
 
@@ -594,7 +611,7 @@ class CompiledExecution(Execution):
 
     def linearize(self, points: np.ndarray, cotangents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, rows = self._chunked("linearize", points, cotangents)
-        return values, rows
+        return values, self._whole(rows)
 
     def _room(self, kind: str, count: int) -> int:
         """How many rows one dispatch takes at most.
@@ -639,7 +656,7 @@ class OneByOne(Execution):
         return self.inner.forward(x)
 
     def gradient(self, x: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
-        result = self.inner.gradient(x, cotangent)
+        result = self._whole(self.inner.gradient(x, cotangent))
         self.none_gradients = self.inner.none_gradients
         return result
 

@@ -7,11 +7,9 @@ there is none, and nothing that hides what it computes, the reason is somewhere 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
 
-from gradcheck.cuts import line_of, upstream
-from gradcheck.modes import traced
+from gradcheck.cuts import line_of
+from gradcheck.graphs import operations
 from gradcheck.problem import Problem
 
 __all__ = ["drawn_from_a_seed", "why_it_varies"]
@@ -90,28 +88,14 @@ def _draws(problem: Problem) -> tuple[str | None, str]:
 
 
 def _in_the_graph(problem: Problem) -> tuple[str | None, str]:
-    graph, _, outputs = traced(problem)
-    functions = {function.signature.name: function for function in graph.as_graph_def().library.function}
     drawing: dict[str, None] = {}
     seeded: dict[str, None] = {}
     hidden = False
-    for op in upstream([output.op for output in outputs]):
-        for kind in (op.type, *_inside(op.node_def, functions, set())):
-            hidden = hidden or kind in _HIDING
-            if kind in _DRAWING:
-                drawing[f"{kind}{line_of(op)}"] = None
-            elif _SEEDED.match(kind):
-                seeded[f"{kind}{line_of(op)}"] = None
+    for kind, op in operations(problem):
+        hidden = hidden or kind in _HIDING
+        if kind in _DRAWING:
+            drawing[f"{kind}{line_of(op)}"] = None
+        elif _SEEDED.match(kind):
+            seeded[f"{kind}{line_of(op)}"] = None
     drawn, from_a_seed = (", ".join(list(words)[:2]) for words in (drawing, seeded))
     return drawn or (None if hidden else ""), from_a_seed
-
-
-def _inside(node: Any, functions: dict[str, Any], seen: set[str]) -> Iterator[str]:
-    """The kinds of the operations in the functions that a node calls: bodies of loops, branches, tf.functions."""
-    for value in node.attr.values():
-        for called in (value.func, *value.list.func):
-            if called.name in functions and called.name not in seen:
-                seen.add(called.name)
-                for inner in functions[called.name].node_def:
-                    yield inner.op
-                    yield from _inside(inner, functions, seen)

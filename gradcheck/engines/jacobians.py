@@ -219,6 +219,10 @@ class _Recorder:
         return evaluate
 
 
+# A power of two, so that what is linear gives the same digits: the mean of a loss over a batch passes back as little.
+FAINT = 2.0**-10
+
+
 @dataclass(frozen=True)
 class Theoretical:
     """What the gradient of a mode gives.
@@ -228,12 +232,14 @@ class Theoretical:
         again: its first row computed a second time, ``[x_size]``; for an empty output what pulling back nothing gives.
         weights: a cotangent ``[y_size]`` of large and exact numbers of both signs, 0 where an output does not count.
         weighed: what it is pulled back to, ``[x_size]``: the rows weighed by it, if the backward pass is linear.
+        faint: what `FAINT` times it is pulled back to.
     """
 
     jacobian: np.ndarray
     again: np.ndarray
     weights: np.ndarray
     weighed: np.ndarray
+    faint: np.ndarray
 
 
 def theoretical_jacobian(run: Execution, x: np.ndarray, rows: np.ndarray | None = None) -> Theoretical:
@@ -248,14 +254,15 @@ def theoretical_jacobian(run: Execution, x: np.ndarray, rows: np.ndarray | None 
     if size == 0:
         # No output element, so no cotangent: pulling back nothing must still give zeros of the right shape.
         empty = run.pullback(x, np.zeros((1, 0)))
-        return Theoretical(np.zeros((0, x.size)), np.asarray(empty[0]), np.zeros(0), np.asarray(empty[0]))
+        nothing = np.asarray(empty[0])
+        return Theoretical(np.zeros((0, x.size)), nothing, np.zeros(0), nothing, nothing)
     # The points of the comparison that will follow: the centre, noise probes, two sides of three steps.
     probes = len(numerics.noise_points(np.zeros(1), eps=2.0**-52))
-    run.prepare(x, points=min(1 + probes + 6 * x.size, points_a_call(run, x)), cotangents=size + 2)
+    run.prepare(x, points=min(1 + probes + 6 * x.size, points_a_call(run, x)), cotangents=size + 3)
     unit = np.eye(size)
     weights = _exact_weights(size, np.arange(size) if rows is None else rows)
-    pulled = np.asarray(run.pullback(x, np.concatenate([unit, unit[:1], weights[None]])))
-    return Theoretical(pulled[:-2], pulled[-2], weights, pulled[-1])
+    pulled = np.asarray(run.pullback(x, np.concatenate([unit, unit[:1], weights[None], FAINT * weights[None]])))
+    return Theoretical(pulled[:-3], pulled[-3], weights, pulled[-2], pulled[-1])
 
 
 def _exact_weights(size: int, places: np.ndarray) -> np.ndarray:

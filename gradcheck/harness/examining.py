@@ -48,4 +48,4 @@ def settled(baseline: Baseline, run: Execution, found: Examination) -> Examinati
     found = on_treads(run, found)
     tolerance = baseline.options.tolerance
     given = tolerance.get("rtol") is not None or tolerance.get("atol") is not None
-    return found if given else within_own_rounding(run, found)
+    return found if given else within_own_rounding(run, found, tolerance.get("resolution_limit"))

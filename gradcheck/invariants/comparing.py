@@ -34,6 +34,11 @@ __all__ = ["Example", "Places", "halved", "matching"]
 _SCATTERED = 4
 _SCATTERS = 8.0
 
+# And it must show in a single entry, by this many roundings of it or of terms of size 1. So many inputs are asked.
+_ENTRY_ROUNDINGS = 4.0
+_FEW_BITS = 2.0**-20
+_COLUMNS = 8
+
 
 @dataclass(frozen=True)
 class Places:
@@ -189,7 +194,21 @@ class Example:
                 beyond &= ~(np.abs(mine - theirs) <= self._scatter(weights, places))
         if not beyond.any():
             return None
-        column = int(np.nonzero(beyond)[1][0])
+        with np.errstate(invalid="ignore"):
+            gaps = np.where(beyond, np.abs(mine - theirs), 0.0)
+        gaps = np.where(np.isfinite(gaps), gaps, np.inf).max(axis=0)
+        for column in np.argsort(-gaps, kind="stable")[: min(_COLUMNS, np.count_nonzero(gaps))]:
+            found = self._entry(other, places, leak, int(column))
+            if found is not None:
+                return found
+        return None
+
+    def _entry(self, other: Example, places: Places, leak: Finding, column: int) -> Finding | None:
+        """The entry of one input in which the gradients differ; None where the combination alone did, by rounding.
+
+        A backward pass that goes through few bits rounds what it is given, and what is 0 but for roundings has no size
+        that would allow for these.
+        """
 
         def gap(cotangents: np.ndarray) -> np.ndarray:
             one, two = self._both(other, places, cotangents)
@@ -199,6 +218,9 @@ class Example:
         unit = np.zeros((1, places.outputs.size))
         unit[0, at] = 1.0
         one, two = (float(pulled[0, column]) for pulled in self._both(other, places, unit))
+        terms = 1.0 if self.level < _FEW_BITS else 0.0  # in few bits, that would allow for what is no rounding
+        if abs(one - two) <= _ENTRY_ROUNDINGS * self.level * max(abs(one), abs(two), terms):
+            return None
         row, place = int(places.outputs[at]), int(places.inputs[column])
         inputs, outputs = self.problem.plan.inputs, self.problem.outputs
         cause = (

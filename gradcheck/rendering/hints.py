@@ -117,7 +117,8 @@ _WRONG_ZEROS = (
     "scatter that overwrites), and a tf.where, relu or mask that acts in the backward pass only."
 )
 _ZERO_HERE = (
-    "Nothing in the code cuts the way off (no tf.stop_gradient, no cast to an integer was found). "
+    "Outside of loops and branches nothing in the code cuts the way off (no tf.stop_gradient, no cast to an integer "
+    "was found). "
     f"{_WRONG_ZEROS} {_SOME_MODES}"
 )
 _ZERO_ENTRIES = (

@@ -41,6 +41,17 @@ def test_a_gradient_of_another_shape():
     assert "rows of length 0" not in text
 
 
+def test_a_gradient_of_another_shape_that_nobody_knows_while_it_is_traced():
+    def function(x):
+        y = tf.py_function(lambda some: tf.constant(np.sin(some.numpy())), [x], x.dtype)
+        y.set_shape(x.shape)
+        return y
+
+    text = text_of(function, X, modes=("eager", "graph", "dynamic"))
+    assert "the gradient w.r.t. x has another shape than x itself: 1 numbers where there are 6" in text
+    assert "gradcheck itself failed" not in text
+
+
 def test_a_gradient_of_another_shape_within_the_subject():
     function = with_gradient(row_sums)
     text = text_of(lambda v: tf.sin(function(v * tf.ones([2, 3], tf.float64))), X)

@@ -213,6 +213,19 @@ def test_eager_mode_that_is_wrong_otherwise_is_measured_for_itself():
     assert ["1.001" in report["graph"].cause, "1.01 " in report["eager"].cause] == [True, True], str(report)
 
 
+def test_a_gradient_that_drops_what_is_small_is_found():
+    @tf.custom_gradient
+    def sine(x):
+        return tf.sin(
+            x
+        ), lambda upstream: tf.where(tf.abs(upstream) < 1e-2, tf.zeros_like(upstream), upstream) * tf.cos(x)
+
+    found = gradcheck.check(sine, TIE, modes=("graph", "eager"))
+    for result in found.modes.values():
+        assert result.verdict is Verdict.MISMATCH, str(found)
+        assert "weighed by numbers from 0.004 to 0.011" in result.cause
+
+
 @pytest.mark.parametrize("function", [tf.linalg.eigvalsh, lambda a: tf.linalg.svd(a, compute_uv=False)])
 def test_decompositions_that_stop_early_under_xla_are_no_bug(function):
     def subject(x):
@@ -221,3 +234,28 @@ def test_decompositions_that_stop_early_under_xla_are_no_bug(function):
     x = np.array([[0.75, -1.5, 0.25], [2.0, 0.5, -0.125]])
     report = gradcheck.check(subject, x, modes=("graph", "xla"))
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("x", [[[1.0, 1.0, 1.828125]], [[1.765625, -0.296875, -0.609375]]])
+def test_what_xla_decomposes_may_be_further_off_than_other_gradients(x):
+    """Eigenvectors have the error by which the iteration stops, divided by what separates the eigenvalues."""
+
+    def sines(x):
+        gram = tf.matmul(x, x, transpose_a=True) + tf.linalg.diag(tf.constant([1.0, 2.0, 3.0], x.dtype))
+        return tf.reduce_sum(tf.sin(tf.linalg.eigvalsh(gram)))
+
+    report = gradcheck.check(sines, np.array(x), modes="xla")
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_what_xla_solves_with_a_large_condition_is_no_bug(rows):
+    """The gradient of x / (|x|² + 1e-6), by way of a matrix with a condition of two millions."""
+
+    def solved(x):
+        gram = tf.matmul(x, x, transpose_a=True) + 1e-6 * tf.eye(3, dtype=x.dtype)
+        return tf.linalg.solve(gram, tf.matmul(x, tf.ones_like(x[..., :1]), transpose_a=True))
+
+    x = np.array([[[1.0, 0.0, 1.0]], [[1.0, 1.0, 1.0]], [[2.0, 0.0, 1.0]]])[:rows]
+    report = gradcheck.check(solved, x, modes="xla")
+    assert report["xla"].verdict in (Verdict.PASS, Verdict.UNRESOLVED), str(report)

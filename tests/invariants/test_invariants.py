@@ -297,3 +297,30 @@ def test_a_mode_that_computes_something_else_does_not_leak():
     found = gradcheck.check(total, zeros, modes="dynamic")["dynamic"]
     assert found.verdict is Verdict.DISAGREEMENT
     assert "in eager mode; on the batch itself" in found.cause
+
+
+def rotated(values, lengths):
+    """The real part of what is imaginary: 0 but for the roundings of two Fourier transforms."""
+    mask = tf.sequence_mask(lengths, tf.shape(values)[1], values.dtype)[..., tf.newaxis]
+    steps_last = tf.cast(tf.transpose(values * mask, [0, 2, 1]), tf.complex128)
+    turned = tf.signal.ifft(tf.signal.fft(steps_last) * tf.constant(1j, tf.complex128))
+    return tf.math.real(turned)
+
+
+def through_few_bits(values, lengths):
+    """The cotangent goes through float16 as the values do: weights of many bits come back rounded."""
+    mask = tf.sequence_mask(lengths, tf.shape(values)[1], values.dtype)[..., tf.newaxis]
+    return tf.cast(tf.cast(values, tf.float16), values.dtype) * mask
+
+
+@pytest.mark.parametrize(
+    ("subject", "batch"),
+    [
+        (rotated, Batch(np.zeros((1, 6, 3)), [1], Padding(extra=5))),
+        (rotated, Batch(np.zeros((2, 6, 3)), [0, 1], Padding(extra=5))),
+        (through_few_bits, Batch(np.full((1, 1, 3), 2.0**-20), [1])),
+    ],
+)
+def test_roundings_of_the_backward_pass_are_no_leak(subject, batch) -> None:
+    report = gradcheck.check(subject, batch, modes=("eager", "graph", "dynamic"))
+    assert all(result.verdict is not Verdict.PADDING_LEAK for result in report.modes.values()), str(report)
