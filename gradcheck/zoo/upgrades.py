@@ -12,7 +12,7 @@ class Upgrade:
     """Advice on one upgrade.
 
     Attributes:
-        old, new: the minor releases.
+        old, new: the minor releases, as the page names them: ``2.21 with Keras 2`` is one of them.
         verdict: whether it is safe, in a sentence or two.
         points: what to do or to know, each a sentence or two of Markdown.
     """
@@ -54,7 +54,7 @@ UPGRADES: tuple[Upgrade, ...] = (
         new="2.21",
         verdict="**As safe as 2.15 for TensorFlow's own operations; look twice at layers**, because `tf.keras` is "
         "Keras 3 from 2.16 on. Whoever cannot look keeps Keras 2: `pip install tf_keras==2.21.0` and "
-        "`TF_USE_LEGACY_KERAS=1` (`nox -s tf221-keras2` searches that; its results are not in the table below).",
+        "`TF_USE_LEGACY_KERAS=1`: [see below](#from-28-to-221-with-keras-2).",
         points=(
             "All of what is said of 2.15 above.",
             "[`TimeDistributed`](#time_distributed_unknown_time) in a `tf.function` with an unknown time axis gives "
@@ -68,6 +68,19 @@ UPGRADES: tuple[Upgrade, ...] = (
             "Losses and some layers of Keras 3 compute in float32 whatever they are given, unless told `dtype`.",
             "[Masked `GlobalAveragePooling1D`](#average_pooling_empty_row) still gives NaN for an empty row, but "
             "its gradient is finite with Keras 3: the loss shows it, and the weights survive.",
+        ),
+    ),
+    Upgrade(
+        old="2.8",
+        new="2.21 with Keras 2",
+        verdict="**Safe for layers and losses**: with `pip install tf_keras==2.21.0` and `TF_USE_LEGACY_KERAS=1` they "
+        "do as on 2.8, and attention under XLA does better.",
+        points=(
+            "Searched were the layers and losses of Keras; TensorFlow's own operations are those of 2.21 above, "
+            "whichever Keras is installed, and so is what is said of 2.15.",
+            '`TimeDistributed`, `Dot(normalize=True)` and `SeparableConv1D(padding="causal")` do as on 2.8, not as in '
+            "Keras 3.",
+            "It puts the way to Keras 3 off; the list above says what to look at on it.",
         ),
     ),
 )
