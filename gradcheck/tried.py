@@ -43,15 +43,21 @@ def tried(rows: Sequence[Row]) -> str:
             counts += f" ({unknown} cells do not say how many)"
         parts.append(f"Each cell that is right rests on {counts}.")
     if resolutions:
-        middle, worst = (f"{number:.1g}" for number in (statistics.median(resolutions), max(resolutions)))
+        middle, worst = (_rounded_up(number) for number in (statistics.median(resolutions), max(resolutions)))
         if middle == worst:
             parts.append(f"An error from {worst} of the gradient on would have been seen.")
         else:
             parts.append(
-                f"The smallest error that would have been seen is at most {middle} of the gradient in half of them, "
-                f"and {worst} in the coarsest."
+                f"An error of {middle} of the gradient's size would have been seen in half of these cells, one of "
+                f"{worst} in every one."
             )
     return " ".join([*parts, *_builds(rows)])
+
+
+def _rounded_up(number: float) -> str:
+    """To one digit, and never to less than was measured."""
+    unit = 10.0 ** math.floor(math.log10(number)) if number > 0 else 1.0
+    return f"{math.ceil(number / unit * (1 - 1e-12)) * unit:.1g}"
 
 
 def _builds(rows: Sequence[Row]) -> list[str]:

@@ -84,8 +84,12 @@ _EMPTY_ROW_POOLING_KERAS_2 = Quirk(
     "NONFINITE on such a layer is TensorFlow's own; draw min_length=1 or pool with tf.math.divide_no_nan",
 )
 _EMPTY_ROW_POOLING_KERAS_3 = Quirk(
-    "GlobalAveragePooling1D with a mask gives NaN for a row of length 0 (its gradients are finite)",
+    "GlobalAveragePooling1D with a mask gives NaN for a row of length 0 (its gradients are finite; NaN with tf_keras)",
     "NONFINITE on such a layer is TensorFlow's own; draw min_length=1 or pool with tf.math.divide_no_nan",
+)
+_FLOAT32_LOSSES = Quirk(
+    "the losses of tf.keras.losses compute in float32 whatever they are given",
+    "their resolution is that of float32; from 2.9 on they keep float64",
 )
 _KERAS_3 = Quirk(
     "tf.keras is Keras 3: losses and some layers compute in float32 whatever they are given",
@@ -93,7 +97,7 @@ _KERAS_3 = Quirk(
 )
 
 RELEASES: tuple[Release, ...] = (
-    Release("2.8.4", "3.10", _EARLY, (_UNIFORM_SOFTMAX, _EMPTY_ROW_POOLING_KERAS_2)),
+    Release("2.8.4", "3.10", _EARLY, (_UNIFORM_SOFTMAX, _FLOAT32_LOSSES, _EMPTY_ROW_POOLING_KERAS_2)),
     Release("2.9.3", "3.10", _EARLY, (_EMPTY_ROW_POOLING_KERAS_2,)),
     Release("2.10.1", "3.10", _EARLY, (_EMPTY_ROW_POOLING_KERAS_2,)),
     Release("2.11.1", "3.10", _EARLY, (_EMPTY_ROW_POOLING_KERAS_2,)),

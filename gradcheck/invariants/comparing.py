@@ -326,14 +326,17 @@ def halved(gap: Callable[[np.ndarray], np.ndarray], size: int) -> int:
     return int(chosen[0])
 
 
-def matching(one: Example, other: Example, rows: Sequence[tuple[int, int]]) -> Places:
+def matching(one: Example, other: Example, rows: Sequence[tuple[int, int]], *, last_first: bool = False) -> Places:
     """Which valid places of two batches correspond, where row ``i`` of the one is row ``j`` of the other.
 
     Args:
         rows: pairs ``(i, j)``. Outputs without an axis of rows are compared where these are all rows of both.
+        last_first: whether outputs come in the reverse order of steps, that of the last step of the batch first.
     """
     whole = len(rows) == one.batch.size == other.batch.size
-    outputs = _matched(one.problem.outputs.blocks, other.problem.outputs.blocks, one, other, rows, whole)
+    outputs = _matched(
+        one.problem.outputs.blocks, other.problem.outputs.blocks, one, other, rows, whole, last_first=last_first
+    )
     plan, their_plan = one.problem.plan, other.problem.plan
     count = plan.input_count
     inputs = _matched(plan.inputs.blocks[:count], their_plan.inputs.blocks[:count], one, other, rows, whole)
@@ -351,6 +354,8 @@ def _matched(
     other: Example,
     rows: Sequence[tuple[int, int]],
     whole: bool,
+    *,
+    last_first: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     parts: list[tuple[np.ndarray, np.ndarray]] = []
     for block, their_block in zip(mine, theirs, strict=False):
@@ -362,7 +367,7 @@ def _matched(
         if not timed and block.shape[1:] != their_block.shape[1:]:
             continue
         for i, j in rows:
-            pair = _row(block, one, i, timed), _row(their_block, other, j, timed)
+            pair = _row(block, one, i, timed, last_first), _row(their_block, other, j, timed, last_first)
             if pair[0].size == pair[1].size:
                 parts.append(pair)
     if not parts:
@@ -371,7 +376,7 @@ def _matched(
     return first, second
 
 
-def _row(block: Block, example: Example, row: int, timed: bool) -> np.ndarray:
+def _row(block: Block, example: Example, row: int, timed: bool, last_first: bool) -> np.ndarray:
     """The valid places of one row of a block."""
     width = block.size // max(block.shape[0], 1)
     places = block.start + row * width + np.arange(width)
@@ -380,4 +385,5 @@ def _row(block: Block, example: Example, row: int, timed: bool) -> np.ndarray:
         return places
     steps = block.shape[1]  # all of them, or those of the longest row
     valid = mask[row, :steps] if example.side == "post" else mask[row, mask.shape[1] - steps :]
+    valid = valid[::-1] if last_first else valid
     return np.asarray(places[np.repeat(valid, width // max(steps, 1))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck.findings import Finding
-from gradcheck.invariants.comparing import Example, matching
+from gradcheck.invariants.comparing import Example, Places, matching
 from gradcheck.padding import extended, refilled, valid_inputs, valid_outputs
 
 __all__ = ["padding_amount", "padding_content", "padding_gradient"]
@@ -46,7 +46,25 @@ def padding_amount(example: Example) -> Finding | None:
         second = example.another([batch])
     except Exception:
         return None  # a subject for one fixed number of steps; nothing can be said of the amount
-    return example.difference(second, matching(example, second, _all_rows(example)), "padding_amount", changed)
+    rows = _all_rows(example)
+    leak = example.difference(second, matching(example, second, rows), "padding_amount", changed)
+    if leak is not None and _is_reversed(example, second, matching(example, second, rows, last_first=True)):
+        example.notes.append(
+            "the outputs come in reverse, that of the last step first (go_backwards), so those of the padding come "
+            "before those of the steps, and more padding moves these"
+        )
+        return None
+    return leak
+
+
+def _is_reversed(example: Example, second: Example, places: Places) -> bool:
+    """Whether outputs come in the reverse order of steps: where valid ones stand then, all depend on the inputs, and
+    are the same for another amount of padding.
+    """
+    if example.jacobian is None or not places.outputs.size:
+        return False
+    depends = (example.jacobian[np.ix_(places.outputs, places.inputs)] != 0).any(axis=1)
+    return bool(depends.all()) and example.difference(second, places, "padding_amount", "") is None
 
 
 def _all_rows(example: Example) -> list[tuple[int, int]]:

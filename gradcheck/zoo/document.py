@@ -230,7 +230,8 @@ def _introduction(measurements: Sequence[Measurement], bugs: Sequence[Known]) ->
 
 `gradcheck zoo` searches {len(catalog())} subjects that nobody here wrote: the layers of Keras that take sequences or
 masks, losses with weights, and TensorFlow's own operations on sequences; in eager mode, in `tf.function` with static
-and with unknown shapes, and under XLA, with respect to inputs and weights.
+and with unknown shapes, and under XLA, with respect to inputs and weights. All of it on CPUs (x86-64, tensorflow-cpu):
+kernels of other devices are other programs.
 
 What failed was looked at by hand. A failure stands here only where a script shows it with plain TensorFlow and NumPy,
 without gradcheck. Each script was run on {where}; the versions below are those
@@ -324,7 +325,8 @@ def _upgrades(measurements: Sequence[Measurement]) -> str:
     lines = [
         "## Upgrade from 2.8: what changes\n",
         "For somebody who must decide. Only what was searched is spoken of here: gradients, outputs that differ "
-        "between modes, and padding.\n",
+        "between modes, and padding, on a CPU. Optimizers, saving and loading, distribution and mixed precision were "
+        "not.\n",
     ]
     by_label = {measured.label: measured for measured in measurements}
     for upgrade in UPGRADES:

@@ -45,7 +45,7 @@ UPGRADES: tuple[Upgrade, ...] = (
             "batches of one step 2.8 refuses to compile it or ends the process, and 2.15 no longer does. See also "
             "[variable-length layers](variable-length-layers.md).",
             "What stays (masked pooling of empty rows, norms of zeros, an unused square root of 0 under XLA, "
-            "`tf.math.cumprod`, `tf.math.xlogy` and its like and weighted cross entropy at 0) has the same way round "
+            "`tf.math.cumprod`, `tf.math.xlogy` and its like and weighted cross entropy at 0) has the same remedy "
             "on both, so it can be put in before the upgrade.",
         ),
     ),
@@ -64,7 +64,8 @@ UPGRADES: tuple[Upgrade, ...] = (
             "silently; 2.17 does not.",
             '`SeparableConv1D(padding="causal")` raises on Keras 3.',
             "[`Dot(normalize=True)` under `jit_compile=True`](#norm_of_zero_unused_xla) gives NaN for a step of zeros "
-            "with Keras 3; it passed on 2.8.",
+            "with Keras 3; it passed on 2.8. So does `UnitNormalization`, which 2.8 does not have and which is right "
+            "on 2.15.",
             "Losses and some layers of Keras 3 compute in float32 whatever they are given, unless told `dtype`.",
             "[Masked `GlobalAveragePooling1D`](#average_pooling_empty_row) still gives NaN for an empty row, but "
             "its gradient is finite with Keras 3: the loss shows it, and the weights survive.",

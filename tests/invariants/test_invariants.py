@@ -324,3 +324,36 @@ def through_few_bits(values, lengths):
 def test_roundings_of_the_backward_pass_are_no_leak(subject, batch) -> None:
     report = gradcheck.check(subject, batch, modes=("eager", "graph", "dynamic"))
     assert all(result.verdict is not Verdict.PADDING_LEAK for result in report.modes.values()), str(report)
+
+
+def _masked(values, lengths):
+    return values * tf.sequence_mask(lengths, tf.shape(values)[1], values.dtype)[..., tf.newaxis]
+
+
+def last_first(values, lengths):
+    """What `go_backwards` returns: the sums from the last step on, that of the last step first."""
+    return tf.cumsum(tf.reverse(_masked(values, lengths), [1]), axis=1)
+
+
+def by_the_steps(values, lengths):
+    return last_first(values, lengths) / tf.cast(tf.shape(values)[1], values.dtype)
+
+
+def forwards_by_the_steps(values, lengths):
+    return _masked(values, lengths) / tf.cast(tf.shape(values)[1], values.dtype)
+
+
+@pytest.mark.parametrize("lengths", [[2, 2], [1, 2], [0, 2]])
+def test_outputs_in_reverse_order_of_steps_are_compared_in_that_order(lengths) -> None:
+    batch = Batch(np.array([[[1.5], [0.25]], [[0.75], [-1.25]]]), np.array(lengths, np.int32))
+    found = gradcheck.check(last_first, batch, modes="dynamic")["dynamic"]
+    assert found.ok, found
+    assert "that of the last step first (go_backwards)" in " ".join(found.notes)
+    for wrong in (by_the_steps, forwards_by_the_steps):
+        assert gradcheck.check(wrong, batch, modes="dynamic")["dynamic"].verdict is Verdict.PADDING_LEAK
+
+
+def test_a_layer_that_goes_backwards_is_right() -> None:
+    layer = tf.keras.layers.GRU(2, return_sequences=True, go_backwards=True, dtype="float64")
+    found = gradcheck.search(layer, st.batches(features=2), modes=("eager", "dynamic"), max_examples=10, seed=1)
+    assert found.ok, str(found)

@@ -137,12 +137,11 @@ def test_what_right_rests_on() -> None:
     )
     limited = document("t", "2.8.4")
     del limited["kind"]  # of one check, which is one batch
-    limited["modes"]["xla"]["resolution"] = 0.07
+    limited["modes"]["xla"]["resolution"] = 0.0702
     collection = {"schema": 1, "kind": "variants", "max_examples": 12, "results": [limited]}
     assert tried(rows([searched, collection])) == (
-        "Each cell that is right rests on 4 to 25 batches, where the files give only the limit on up to 12. The "
-        "smallest error that would have been seen is at most 1e-09 of the gradient in half of them, and 0.07 in the "
-        "coarsest."
+        "Each cell that is right rests on 4 to 25 batches, where the files give only the limit on up to 12. An "
+        "error of 1e-09 of the gradient's size would have been seen in half of these cells, one of 0.08 in every one."
     )
     old = {"schema": 1, "kind": "searches", "results": [limited]}
     for result in limited["modes"].values():
