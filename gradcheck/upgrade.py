@@ -94,6 +94,10 @@ class Change:
         return names[0] if names[0] == names[1] else f" {arrow} ".join(names)
 
 
+# More than so many that did not run after an upgrade are a gap in the files, not what the upgrade took away.
+_FEW = 12
+
+
 @dataclass(frozen=True)
 class Upgrade:
     """What an upgrade changes.
@@ -141,6 +145,17 @@ class Upgrade:
         shown = (Outcome.BROKEN, Outcome.EXPOSED, Outcome.FIXED, Outcome.STILL, Outcome.UNDECIDED, Outcome.MISSING)
         always = shown[:4]
         return [(what, self.count(what), self.of(what)) for what in shown if what in always or self.count(what)]
+
+    @property
+    def named(self) -> list[tuple[Outcome, int, tuple[Change, ...]]]:
+        """The same with those that a text names. Of what did not run on one side these are what was right before and is
+        not there any more, such as a layer with an option that is refused now; not where it is a gap in the files.
+        """
+        gone = tuple(
+            one for one in self.of(Outcome.MISSING) if one.after is None and one.before and not one.before.fails
+        )
+        few = gone if len(gone) <= _FEW else ()
+        return [(what, count, few if what is Outcome.MISSING else changes) for what, count, changes in self.groups]
 
     @property
     def sentence(self) -> str:

@@ -9,7 +9,7 @@ from gradcheck.rendering.failures import Failure, failures_of, title_of
 from gradcheck.report import ModeResult
 from gradcheck.results import Row, aligned, by_version
 from gradcheck.tried import tried
-from gradcheck.upgrade import Outcome, Side, Upgrade
+from gradcheck.upgrade import Side, Upgrade
 
 __all__ = ["code_span", "render_markdown"]
 
@@ -77,10 +77,9 @@ def _cell(result: ModeResult | None) -> str:
 def _upgrade(upgrade: Upgrade) -> list[str]:
     lines = [f"## Upgrade from TensorFlow {_plain(upgrade.before)} to {_plain(upgrade.after)}", ""]
     lines += [_plain(upgrade.sentence), ""]
-    for what, count, changes in upgrade.groups if upgrade.compared else ():
+    for what, count, changes in upgrade.named if upgrade.compared else ():
         lines += [f"**{what.value}: {count}**", ""]
-        # What was not run is a gap in the files, and often long: the matrix has it.
-        if changes and what is not Outcome.MISSING:
+        if changes:
             lines += [f"- {code_span(one.subject)}, {', '.join(one.modes)}: {_plain(one.words())}" for one in changes]
             lines.append("")
     return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcheck.rendering.layout import paragraph
-from gradcheck.upgrade import Outcome, Upgrade
+from gradcheck.upgrade import Upgrade
 
 __all__ = ["render_upgrade"]
 
@@ -12,9 +12,7 @@ def render_upgrade(upgrade: Upgrade) -> str:
     """Plain ASCII lines, as terminals of every encoding show them; without a final line break."""
     lines = [f"Upgrade from TensorFlow {upgrade.before} to {upgrade.after}:", *paragraph(upgrade.sentence)]
     if upgrade.compared:
-        for what, count, changes in upgrade.groups:
+        for what, count, changes in upgrade.named:
             lines.append(f"  {what.value}: {count}")
-            # What was not run is a gap in the files, and often long: the page and the matrix have it.
-            if what is not Outcome.MISSING:
-                lines += [f"    {one.subject}, {', '.join(one.modes)}: {one.words('->')}" for one in changes]
+            lines += [f"    {one.subject}, {', '.join(one.modes)}: {one.words('->')}" for one in changes]
     return "\n".join(lines)

@@ -72,6 +72,17 @@ def test_an_upgrade_in_the_terminal_and_as_markdown() -> None:
     assert "- `loops/stacked`, xla: UNSUPPORTED → DISCONNECTED" in lines
 
 
+@pytest.mark.parametrize(("count", "named"), [(1, True), (40, False)])
+def test_what_was_right_and_is_not_there_any_more_is_named_unless_it_is_a_gap(count: int, named: bool) -> None:
+    both = [document(f"s{number}", version) for number in range(50) for version in ("2.8.4", "2.21.0")]
+    chosen = default_sides(sides(rows([*both, *[document(f"taken{number}", "2.8.4") for number in range(count)]])))
+    assert chosen is not None
+    upgrade = Upgrade.between(*chosen)
+    assert ("    taken0, eager, graph, dynamic, xla: PASS -> not run" in render_upgrade(upgrade).splitlines()) is named
+    back = Upgrade.between(*reversed(chosen))
+    assert "taken0" not in render_upgrade(back)
+
+
 def test_a_version_with_few_subjects_is_not_chosen_but_can_be() -> None:
     many = [document(f"s{number}", version) for number in range(6) for version in ("2.8.4", "2.10.1", "2.9.3")]
     partly = [document("s0", "2.7.4"), *many, document("s1", "2.22.0-dev20260905"), document("s1", "2.22.0")]
