@@ -37,6 +37,7 @@ __all__ = [
     "OneByOne",
     "execution",
     "traced",
+    "traced_function",
 ]
 
 # Largest number of float64 values that one dispatch may be given or may return (128 MiB).
@@ -693,6 +694,12 @@ def _autographed(target: Callable[..., Any]) -> Callable[..., Any]:
 
 def traced(problem: Problem) -> tuple[Any, list[Any], list[Any]]:
     """The graph of a problem's function; the tensors in it that are its inputs (arguments only) and its outputs."""
+    function, inputs, outputs = traced_function(problem)
+    return function.graph, inputs, outputs
+
+
+def traced_function(problem: Problem) -> tuple[Any, list[Any], list[Any]]:
+    """A problem's function of its flat inputs and its constants, traced for their shapes; and what `traced` gives."""
     tf = tensorflow()
     plan = problem.plan
     target = _autographed(plan.subject.target)
@@ -710,7 +717,7 @@ def traced(problem: Problem) -> tuple[Any, list[Any], list[Any]]:
     function = tf.function(body, autograph=False).get_concrete_function(
         tf.TensorSpec([plan.inputs.size], tf.float64), specs
     )
-    return function.graph, inputs, outputs
+    return function, inputs, outputs
 
 
 def execution(problem: Problem, mode: str) -> Execution:

@@ -15,6 +15,7 @@ from gradcheck.harness.examining import examined
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.numerics import Status, noise_points
 from gradcheck.report import Entry
+from gradcheck.smaller_constants import SMALLER, with_smaller_constants
 from gradcheck.twin import widened_names
 from gradcheck.verdicts import Verdict
 
@@ -43,8 +44,10 @@ def through_twin(baseline: Baseline, run: Execution, jacobian: np.ndarray) -> tu
     wide = twin_execution(baseline, run)
     precise = theoretical_jacobian(wide, x).jacobian
     exact = np.full(eps.size, 2.0**-52)
-    found = examined(baseline, wide, precise, columns, exact)
+    found, lost = lost_on_the_way(baseline, wide, examined(baseline, wide, precise, columns, exact))
     finding = judged(wide, found)
+    if lost is not None and finding.verdict is Verdict.UNRESOLVED:
+        finding = lost
     if finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED):
         note = "measured on the float64 twin: the same computation with float64 inputs and weights"
         finding = replace(confirmed(wide, x, finding), notes=(*finding.notes, note))
@@ -109,7 +112,7 @@ def _against_twin(
     beyond = smooth & ~(np.abs(mine - theirs) <= allowed)
     if not beyond.any():
         return None, unseen
-    lost = _other_outputs(baseline, own, center, theirs, ratio)
+    lost = _other_outputs(baseline, own, center, theirs, ratio, eps)
     told = beyond & ~lost[:, None]
     # What padding holds may be as large as numbers are: inputs without a gradient have no say.
     counts = baseline.x[columns][((mine != 0) | (theirs != 0)).any(axis=0)]
@@ -131,7 +134,7 @@ def _against_twin(
         cause = f"{differ}; rounding explains {allowed[i, j]:.2g} {of}"
         return Finding(Verdict.MISMATCH, cause, entry, place=(row, column)), unseen
     if lost[i]:
-        why = _what_is_lost(entry, own, center, low)
+        why = _what_is_lost(entry, own, center, f" in {low}", "in float64")
     else:
         why = (
             f"which may be rounding: from inputs as large as {np.abs(counts).max():.4g} come terms as "
@@ -141,22 +144,22 @@ def _against_twin(
 
 
 def _other_outputs(
-    baseline: Baseline, own: Examination, center: np.ndarray, precise: np.ndarray, ratio: float
+    baseline: Baseline, own: Examination, center: np.ndarray, precise: np.ndarray, ratio: float, eps: np.ndarray
 ) -> np.ndarray:
-    """Outputs that count ``[m]`` and are further from those in float64 (``center``) than rounding explains."""
+    """Outputs that count ``[m]`` and are further from where nothing is lost (``center``) than rounding explains."""
     rows = own.rows
     made_of = np.abs(center[rows]) + np.abs(precise) @ np.abs(baseline.x[own.columns])
-    allowed = _OUTPUT_ROUNDINGS * ratio * baseline.eps[rows] * made_of
+    allowed = _OUTPUT_ROUNDINGS * ratio * eps[rows] * made_of
     return np.asarray(~(np.abs(own.center - center)[rows] <= allowed))
 
 
-def _what_is_lost(entry: Entry, own: Examination, center: np.ndarray, low: str) -> str:
+def _what_is_lost(entry: Entry, own: Examination, center: np.ndarray, here: str, there: str) -> str:
     assert entry.index is not None
     row = entry.index[0]
     return (
-        f"and {entry.output} itself is {own.center[row]:.6g} in {low} and {center[row]:.6g} in float64, further "
-        "apart than rounding explains: something is lost on the way, as what is added to the -1e9 of a mask, and "
-        "whether the gradient is that of what is left cannot be told"
+        f"and {entry.output} itself is {own.center[row]:.6g}{here} and {center[row]:.6g} {there}, further apart than "
+        "rounding explains: something is lost on the way, as what is added to the large number of a mask, and whether "
+        "the gradient is that of what is left cannot be told"
     )
 
 
@@ -165,46 +168,68 @@ _NOISIEST = 16.0
 
 
 def lost_on_the_way(baseline: Baseline, run: Execution, found: Examination) -> tuple[Examination, Finding | None]:
-    """Leave undecided what is called wrong where low precision itself makes the function another one.
+    """Leave undecided what is called wrong where precision itself makes the function another one.
 
-    Scores of which 1e9 was taken are lost in float32, and a softmax of them is uniform. What moves an output is then
-    not what its gradient tells of, though the formula is right: in float64 gradient and slope agree. A gradient that is
-    wrong in float64 as well is wrong.
+    Scores of which 1e9 was taken are lost in float32, those of which 1e30 was taken in float64 too, and a softmax of
+    them is uniform. What moves an output is then not what its gradient tells of, though the formula is right: where
+    nothing is lost (in float64, or beside smaller constants) gradient and slope agree. A gradient that is wrong there
+    as well is wrong.
 
     Args:
-        baseline: with an ``estranged`` problem, or there is nothing to do.
-        run: the low-precision problem in a mode.
-        found: the mode's own comparison.
+        baseline: what eager mode showed.
+        run: the problem, or its twin, in a mode.
+        found: its comparison.
 
     Returns:
         The comparison with what is undecided, and the worst of that; None where there is none.
     """
-    judgement = found.judgement
-    wrong = judgement.status == Status.MISMATCH
-    if baseline.estranged is None or not wrong.any():
+    if not (found.judgement.status == Status.MISMATCH).any():
         return found, None
-    rows, columns = found.rows, found.columns
+    low = widened_names([*run.problem.plan.inputs.blocks, *run.problem.outputs.blocks])
+    if baseline.estranged is not None:
+        return _undecided(baseline, run, found, execution(baseline.estranged, run.mode), f" in {low}", "in float64")
+    smaller = with_smaller_constants(run.problem) if not low else None
+    if smaller is None:
+        return found, None
+    instead = f"with {SMALLER:.0f} in the place of larger constants"
+    return _undecided(baseline, run, found, execution(smaller, "graph"), "", instead)
+
+
+def _undecided(
+    baseline: Baseline, run: Execution, found: Examination, other: Execution, here: str, there: str
+) -> tuple[Examination, Finding | None]:
+    """What `lost_on_the_way` returns, given the same computation where nothing is lost, and words for either."""
+    judgement, rows, columns = found.judgement, found.rows, found.columns
+    wrong = judgement.status == Status.MISMATCH
     try:
-        wide = execution(baseline.estranged, run.mode)
-        precise = theoretical_jacobian(wide, baseline.problem.x).jacobian
-        there = examined(baseline, wide, precise, columns, np.full(baseline.eps.size, 2.0**-52))
+        jacobian = theoretical_jacobian(other, baseline.problem.x).jacobian
+        exact = examined(baseline, other, jacobian, columns, np.full(baseline.eps.size, 2.0**-52))
     except Exception:  # it does not run in this mode, or not in float64
         return found, None
-    ratio = min(noise_ratio(found.center, found.noise, baseline.eps), _NOISIEST)
-    lost = _other_outputs(baseline, found, there.center, precise[np.ix_(rows, columns)], ratio)
-    undecided = wrong & lost & (there.judgement.status != Status.MISMATCH)
+    ratio = min(noise_ratio(found.center, found.noise, found.eps), _NOISIEST)
+    mine, theirs = found.jacobian[np.ix_(rows, columns)], jacobian[np.ix_(rows, columns)]
+    lost = _other_outputs(baseline, found, exact.center, theirs, ratio, found.eps)
+    # Or the point is one that stairs pass through, and only the slope is that of a tread.
+    size = np.abs(theirs).max(axis=1, keepdims=True, initial=0.0)
+    same = np.abs(mine - theirs) <= _OUTPUT_ROUNDINGS * ratio * found.eps[rows][:, np.newaxis] * size
+    undecided = wrong & (exact.judgement.status != Status.MISMATCH) & (lost[:, np.newaxis] | same).T
     if not undecided.any():
         return found, None
-    distance = np.abs(found.jacobian[np.ix_(rows, columns)].T - judgement.numerical)
+    distance = np.abs(mine.T - judgement.numerical)
     status = np.where(undecided, Status.UNRESOLVED, judgement.status).astype(np.int8)
     bound = np.where(undecided, np.fmax(judgement.bound, distance), judgement.bound)
     found = replace(found, judgement=replace(judgement, status=status, bound=bound))
     j, i = (int(k) for k in np.unravel_index(int(np.argmax(np.where(undecided, distance, -1.0))), wrong.shape))
     entry = entry_at(run, found, i, j)
-    low = widened_names([*baseline.problem.plan.inputs.blocks, *baseline.problem.outputs.blocks])
+    why = (
+        _what_is_lost(entry, found, exact.center, here, there)
+        if lost[i]
+        else f"and {there} both are {entry.theoretical or 0.0:.6g}: small steps are lost on the way, as beside the "
+        "large number of a mask, and the slope is none that tells"
+    )
     cause = (
-        f"the gradient in {low} is {entry.theoretical or 0.0:.6g} where the slope is {entry.numerical:.6g}, "
-        f"{_what_is_lost(entry, found, there.center, low)} ({int(undecided.sum())} of {wrong.size} entries)"
+        f"the gradient{here} is {entry.theoretical or 0.0:.6g} where the slope is {entry.numerical:.6g}, {why} "
+        f"({int(undecided.sum())} of {wrong.size} entries)"
     )
     return found, Finding(Verdict.UNRESOLVED, cause, entry, place=(int(rows[i]), int(columns[j])))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gradcheck.findings import Finding
@@ -49,11 +51,11 @@ def padding_amount(example: Example) -> Finding | None:
     rows = _all_rows(example)
     leak = example.difference(second, matching(example, second, rows), "padding_amount", changed)
     if leak is not None and _is_reversed(example, second, matching(example, second, rows, last_first=True)):
-        example.notes.append(
-            "the outputs come in reverse, that of the last step first (go_backwards), so those of the padding come "
-            "before those of the steps, and more padding moves these"
+        told = (
+            f"{leak.cause}; counted from the last step on both are the same, so the outputs come in reverse "
+            "(go_backwards), those of the padding first: turn them round, as Bidirectional does (tf.reverse)"
         )
-        return None
+        return replace(leak, cause=told)
     return leak
 
 

@@ -268,7 +268,7 @@ class Script:
             if not inspect.isfunction(thing) and type(thing).__module__ == _CUSTOM_GRADIENT:
                 target = self._written_function(inner, wish)
                 return self.define(f"{target}_with_gradient", f"tf.custom_gradient({target})", thing)
-        return self._written_function(thing, wish) if inspect.isfunction(thing) else None
+        return self._written_function(thing, wish, bare=True) if inspect.isfunction(thing) else None
 
     def _traced(self, thing: Any, python_function: Any, wish: str) -> str:
         """A `tf.function`, by decorator or by call."""
@@ -281,8 +281,17 @@ class Script:
             f"{identifier(target, 'subject')}_traced", f"tf.function({', '.join([target, *settings])})", thing
         )
 
-    def _written_function(self, function: Any, wish: str, also: Any = None) -> str:
-        source = _source_of(function)
+    def _written_function(self, function: Any, wish: str, also: Any = None, *, bare: bool = False) -> str:
+        """The name of a function that is written into the script.
+
+        Args:
+            function: what has the source.
+            wish: a name for it where it has none.
+            also: what the decorators in the source made of it.
+            bare: the source is that of the function itself, so decorators returned it as it is, such as one that notes
+                it in a list, and are left out with all that they would need.
+        """
+        source = _undecorated(_source_of(function)) if bare else _source_of(function)
         is_lambda = function.__name__ == "<lambda>"
         own = wish if is_lambda or not function.__name__.isidentifier() else function.__name__
         name = self.reserve(own, function)
@@ -512,6 +521,12 @@ def _same_code(first: types.CodeType, second: types.CodeType) -> bool:
         [c for c in code.co_consts if not inspect.iscode(c) and "<locals>" not in str(c)] for code in (first, second)
     ]
     return first.co_varnames == second.co_varnames and names[0] == names[1] and repr(constants[0]) == repr(constants[1])
+
+
+def _undecorated(source: str) -> str:
+    node = ast.parse(source).body[0]
+    lines = source.splitlines()
+    return "\n".join(lines[node.lineno - 1 :]) if isinstance(node, ast.FunctionDef) else source
 
 
 def _decorated(function: Any, by: str = "") -> bool:

@@ -475,6 +475,30 @@ def test_objects_that_answer_with_an_error_do_not_cost_the_script() -> None:
         assert says in text, text
 
 
+_REGISTRY: dict[str, Any] = {}
+
+
+def _registered(name: str) -> Callable[[Any], Any]:
+    def keep(function: Any) -> Any:
+        _REGISTRY[name] = function
+        return function
+
+    return keep
+
+
+@_registered("sine")
+def noted(values, lengths):
+    return tf.sin(values)
+
+
+def test_a_decorator_that_changed_nothing_is_left_out_with_all_that_it_needs() -> None:
+    text = build_script(Failure(noted, mode="graph", verdict=Verdict.MISMATCH, name="noted", **BATCH, **ENTRY))
+    compile(text, "<script>", "exec")
+    assert "def noted(values, lengths):\n    return tf.sin(values)" in text
+    assert "egistered" not in text
+    assert "REGISTRY" not in text
+
+
 def test_names_with_line_breaks_and_quotes_do_not_break_the_script() -> None:
     text = build_script(
         Failure(
