@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
+    "FEW_BITS",
     "combinations",
     "gradient_bound",
     "lost_below",
@@ -27,6 +28,9 @@ _ROUNDINGS = 32.0
 # left.
 _LARGE = 8.0
 _SQUARE_ROUNDINGS = 4.0
+
+# Machine epsilon above which a type has as few bits as float16 and bfloat16.
+FEW_BITS = 2.0**-20
 
 # Poison in the padding is as large as numbers are; its square is none.
 _LARGEST = 1e100

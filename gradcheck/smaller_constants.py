@@ -87,12 +87,10 @@ def _made_smaller(node: Any) -> bool:
     if node.op != "Const" or not tf.as_dtype(node.attr["dtype"].type).is_floating:
         return False
     value = tf.make_ndarray(node.attr["value"].tensor)
-    size = np.abs(value.astype(np.float64))
-    huge = np.isfinite(size) & (size >= _HUGE)
+    wide = value.astype(np.float64)
+    huge = np.isfinite(wide) & (np.abs(wide) >= _HUGE)
     if not huge.any():
         return False
-    changed = np.where(huge, np.copysign(SMALLER, value.astype(np.float64)), value.astype(np.float64)).astype(
-        value.dtype
-    )
+    changed = np.where(huge, np.copysign(SMALLER, wide), wide).astype(value.dtype)
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(changed, shape=value.shape))
     return True

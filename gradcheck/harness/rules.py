@@ -9,7 +9,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.agreement import gradient_bound, lost_below, noise_ratio, output_bound, output_terms, squares_bound
+from gradcheck.agreement import (
+    FEW_BITS,
+    gradient_bound,
+    lost_below,
+    noise_ratio,
+    output_bound,
+    output_terms,
+    squares_bound,
+)
 from gradcheck.engines.jacobians import FAINT, Examination, Theoretical
 from gradcheck.findings import Finding
 from gradcheck.harness.asking_again import nondeterministic, wavering
@@ -29,9 +37,6 @@ __all__ = ["LAST_DIGITS", "broken", "differs_from_eager", "nonlinear", "unstable
 # Decompositions under XLA (eigenvalues, singular values) are iterations that stop at some 1e-7 of the result, in
 # float64 too. A difference between modes below this part of the largest number beside it is theirs, and no bug's.
 LAST_DIGITS = 5e-7
-
-# In types of so few bits a part of what is passed back is lost where that is small.
-_FEW_BITS = 2.0**-20
 
 
 def unstable(baseline: Baseline, run: Execution, found: Examination, theory: Theoretical) -> Finding | None:
@@ -75,22 +80,23 @@ def nonlinear(baseline: Baseline, found: Examination, theory: Theoretical) -> Fi
     # What padding holds may be as large as numbers are: inputs without a gradient have no say.
     counts = baseline.x[columns][(jacobian != 0).any(axis=0) | (weighed != 0)]
     allowed = allowed + gradient_bound(np.array([inner]), ratio, level) + squares_bound(terms, counts, level)
-    passed_back = [(weighed, 1.0, "4 to 11")]
-    if level < _FEW_BITS:
-        passed_back.append((theory.faint[columns], FAINT, "0.004 to 0.011"))
-    for pulled, scale, numbers in passed_back:
+    passed_back = [(weighed, expected, allowed, "4 to 11")]
+    if level < FEW_BITS:  # in fewer, a part of what is passed back is lost where that is small
+        least = FAINT * allowed + lost_below(terms, level)
+        passed_back.append((theory.faint[columns], FAINT * expected, least, "0.004 to 0.011"))
+    for pulled, added, bound, numbers in passed_back:
         with np.errstate(invalid="ignore"):
-            beyond = ~(np.abs(pulled - scale * expected) <= scale * allowed + lost_below(terms, level))
+            beyond = ~(np.abs(pulled - added) <= bound)
         if beyond.any():
-            worst = int(np.argmax(np.where(beyond, np.abs(pulled - scale * expected), -1.0)))
+            worst = int(np.argmax(np.where(beyond, np.abs(pulled - added), -1.0)))
             place = baseline.problem.plan.inputs.describe(int(columns[worst]))
-            together, apart = float(pulled[worst]) + 0.0, float(scale * expected[worst]) + 0.0  # no -0
+            together, apart = float(pulled[worst]) + 0.0, float(added[worst]) + 0.0  # no -0
             cause = (
                 f"{NOT_LINEAR}, as where the backward pass clips or normalises it: of several outputs at once, weighed "
                 f"by numbers from {numbers}, it is {together:.6g} for {place}; their gradients one at a time, weighed "
                 f"by the same numbers, add up to {apart:.6g}"
             )
-            entry = Entry(ALL_OUTPUTS, place, together, apart, float(scale * allowed[worst]))
+            entry = Entry(ALL_OUTPUTS, place, together, apart, float(bound[worst]))
             return Finding(Verdict.MISMATCH, cause, entry, scripted=False)
     return None
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.agreement import (
+    FEW_BITS,
     combinations,
     gradient_bound,
     noise_ratio,
@@ -36,7 +37,6 @@ _SCATTERS = 8.0
 
 # And it must show in a single entry, by this many roundings of it or of terms of size 1. So many inputs are asked.
 _ENTRY_ROUNDINGS = 4.0
-_FEW_BITS = 2.0**-20
 _COLUMNS = 8
 
 
@@ -218,7 +218,7 @@ class Example:
         unit = np.zeros((1, places.outputs.size))
         unit[0, at] = 1.0
         one, two = (float(pulled[0, column]) for pulled in self._both(other, places, unit))
-        terms = 1.0 if self.level < _FEW_BITS else 0.0  # in few bits, that would allow for what is no rounding
+        terms = 1.0 if self.level < FEW_BITS else 0.0  # in few bits, that would allow for what is no rounding
         if abs(one - two) <= _ENTRY_ROUNDINGS * self.level * max(abs(one), abs(two), terms):
             return None
         row, place = int(places.outputs[at]), int(places.inputs[column])

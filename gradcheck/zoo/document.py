@@ -145,7 +145,7 @@ def read_measurements(folder: Path) -> list[Measurement]:
         )
     found = []
     for tensorflow, keras in sorted({*searched, *scripts}, key=lambda key: (version_key(key[0]), key[1] < "3", key[1])):
-        data = searched.get((tensorflow, keras), {"examples": 0, "results": {}, "resolutions": {}})
+        data = searched.get((tensorflow, keras), {"examples": 0, "results": {}})
         cells = {
             (subject, mode): _cell(cell) for subject, modes in data["results"].items() for mode, cell in modes.items()
         }
