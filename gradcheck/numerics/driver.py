@@ -8,7 +8,7 @@ together, then the ladder for the directions that need it, each in pieces of at 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
 from gradcheck.numerics.crossroads import among_rare_pieces, between, reconsider
-from gradcheck.numerics.first_look import screen
+from gradcheck.numerics.first_look import Estimate, screen
+from gradcheck.numerics.holes import AFAR, may_be_holes, measured_from_afar
 from gradcheck.numerics.judging import Judgement, Status, judge, passes_screen
 from gradcheck.numerics.ladder import Kind, Refined, refine
 from gradcheck.numerics.noise import (
@@ -27,6 +28,7 @@ from gradcheck.numerics.noise import (
     beside,
     eps_further_away,
     grain_noise,
+    grows_inwards,
     noise_level,
     noise_line,
     rounding_eps,
@@ -112,7 +114,9 @@ def compare(
     first.before = [(np.concatenate([[0.0], offsets]), line)]
     out = values(first)
     center, samples, rest = out[0], out[1 : 1 + len(offsets)], out[1 + len(offsets) :]
-    noise = noise_level(center, samples, eps=eps)
+    # Noise beside a hole says nothing of the precision in which other outputs are computed.
+    deep = grows_inwards(samples, eps=eps)
+    noise = _apart_from(deep, noise_level, center, samples, eps=eps)
     middle, drawn = center, samples[:_DRAWS]
     torn = at_a_pole(center, samples, noise)
     if torn.any():
@@ -120,7 +124,7 @@ def compare(
         places = np.concatenate([[0.0], offsets])
         elsewhere = values(_Points(near, places, np.zeros(places.size, np.intp), line[np.newaxis]))
         middle, samples = np.where(torn, elsewhere[0], center), np.where(torn, elsewhere[1:], samples)
-        noise = noise_level(middle, samples, eps=eps)
+        noise = _apart_from(deep, noise_level, middle, samples, eps=eps)
     still = standing(middle, samples)
     short = _far_away(eps_further_away, values, point, still)
     noise = np.fmax(noise, rounding_noise(short, center))
@@ -130,9 +134,9 @@ def compare(
     estimate = screen(center, plus, minus, steps, noise)
     # The (lower) median, so that one output with cancellation does not coarsen the check of all. What never moves, such
     # as an output that is masked, computes in no precision.
-    levels = np.fmax(rounding_eps(middle, samples, noise, eps=eps), short)
+    levels = np.fmax(_apart_from(deep, rounding_eps, middle, samples, noise, eps=eps), short)
     moving = (samples != middle).any(axis=0) | (rest != center).any(axis=0) | (short > 0)
-    voting = np.sort(levels[moving])
+    voting = np.sort(levels[moving & ~deep])
     real_eps = float(voting[(len(voting) - 1) // 2]) if len(voting) else eps
 
     theory = np.asarray(theoretical, np.float64)
@@ -238,7 +242,44 @@ def compare(
         status = found.status.copy()
         status[lines] = np.where(explained, Status.KINK, status[lines])
         found = replace(found, status=status)
+    unknown = np.isin(found.status, (Status.MISMATCH, Status.UNRESOLVED))
+    unknown &= may_be_holes(center, samples, eps=eps) & ~torn
+    for some in _groups(np.asarray(unknown.any(axis=1)), max(1, max_points // AFAR)):
+        again, beside_it = measured_from_afar(values, point, ways[some], along[some], center, theory[some])
+        seen = judge(
+            theory[some], Estimate(again.value, again.error, np.ones_like(again.staircase)), again, eps=eps,
+            scale=typical_slope(point, center), rtol=rtol, atol=atol, resolution_limit=resolution_limit,
+        )  # fmt: skip
+        known = unknown[some] & beside_it & (again.kind == Kind.SMOOTH) & (seen.status != Status.UNRESOLVED)
+        if not known.any():
+            break  # it takes many points, and what is no hole for some directions is hardly one for others
+        found = found.corrected(some, known, seen)
     return found
+
+
+def _groups(lines: NDArray[np.bool_], most: int) -> Iterator[NDArray[np.intp]]:
+    """The numbers of the chosen lines, so many at a time."""
+    chosen = np.flatnonzero(lines)
+    for start in range(0, len(chosen), most):
+        yield chosen[start : start + most]
+
+
+def _apart_from(some: NDArray[np.bool_], question: Callable[..., Any], *arrays: Array, eps: float) -> Array:
+    """What ``question`` says of ``some`` outputs by themselves and of the rest by themselves, ``[y_size]``.
+
+    Args:
+        some: ``[y_size]``.
+        question: takes the arrays and ``eps``, and looks at all outputs that it is given for the precision of each.
+        arrays: ``[..., y_size]``.
+        eps: machine epsilon of the dtype in which the function is evaluated.
+    """
+    if not some.any():
+        return np.asarray(question(*arrays, eps=eps))
+    answer = np.zeros(some.size)
+    for part in (some, ~some):
+        if part.any():
+            answer[part] = question(*(array[..., part] for array in arrays), eps=eps)
+    return answer
 
 
 # So many samples are taken twice, and differ by this part of the largest where they are drawn at random.

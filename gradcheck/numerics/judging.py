@@ -7,7 +7,7 @@ roundings of the theoretical value. A status other than PASS says why: see `Stat
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -102,6 +102,20 @@ class Judgement:
     def count(self, status: Status) -> int:
         """Number of entries with a status."""
         return int((self.status == status).sum())
+
+    def corrected(self, lines: NDArray[np.intp], entries: Mask, other: Judgement) -> Judgement:
+        """The same but for some ``entries`` of the directions ``lines``, of which ``other`` knows more.
+
+        Args:
+            lines: numbers of the directions that ``other`` is about.
+            entries: of these directions the ones to be taken from ``other``, ``[n_lines, y_size]``.
+        """
+        changed = {}
+        for name in ("status", "numerical", "bound", "excess", "left", "right", "kind"):
+            values = getattr(self, name).copy()
+            values[lines] = np.where(entries, getattr(other, name), values[lines])
+            changed[name] = values
+        return replace(self, **changed, resolution=float(np.fmax(self.resolution, other.resolution)))
 
 
 def default_resolution_limit(eps: float) -> float:

@@ -121,7 +121,8 @@ def refine(center: Any, plus: Any, minus: Any, steps: Any, noise: Any, *, theore
         plus, minus: outputs at ``x + h·u`` and ``x - h·u``, ``[rungs, n_directions, y_size]``. NaN and Inf
             are welcome: the step left the domain.
         steps: ``h``, ``[rungs, n_directions]``, as `gradcheck.numerics.refine_steps` returns them.
-        noise: standard deviation of the rounding errors, ``[y_size]``, from `gradcheck.numerics.noise_level`.
+        noise: standard deviation of the rounding errors, ``[y_size]``, from `gradcheck.numerics.noise_level`; or
+            ``[rungs, n_directions, y_size]``, those at the end of each step.
         theoretical: ``[n_directions, y_size]``, for ``supported`` and ``staircase``; without it both are
             false.
 
@@ -218,7 +219,8 @@ def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, th
     error = np.where(lone, np.where(only_right, right_error, left_error), error)
     # Not three digits of the output come out the same twice: whatever that is, it convicts nobody. One that is 0 and
     # stays so at every step is no noise along this direction, though it may have some along others.
-    illegible = noise > _ILLEGIBLE * np.fmax.reduce(np.fmax(np.abs(plus), np.abs(minus)))
+    quietest = noise if noise.ndim == 1 else noise.min(axis=0)
+    illegible = quietest > _ILLEGIBLE * np.fmax.reduce(np.fmax(np.abs(plus), np.abs(minus)))
     illegible &= ((plus != center) | (minus != center)).any(axis=0)
     slopes = np.where(lone, np.where(only_right, right_slopes, left_slopes), slopes)
     rung = np.where(lone, np.where(only_right, right_rung, left_rung), rung)

@@ -34,10 +34,13 @@ from gradcheck.numerics.steps import FLOAT64_EPS
 
 __all__ = [
     "FINEST_INSIDE",
+    "PLACES",
     "at_a_pole",
     "beside",
     "eps_further_away",
     "grain_noise",
+    "grows_inwards",
+    "left_over",
     "measured_eps",
     "noise_level",
     "noise_line",
@@ -53,8 +56,8 @@ __all__ = [
 Array = NDArray[np.float64]
 
 # Places of the samples on each side, irregular on purpose.
-_PLACES = (0.61, 1.83, 2.29, 3.72, 4.41, 5.87, 6.93, 7.72)
-_SAMPLES = len(_PLACES)
+PLACES = (0.61, 1.83, 2.29, 3.72, 4.41, 5.87, 6.93, 7.72)
+_SAMPLES = len(PLACES)
 
 # Degree of the polynomial taken out, for each spacing: the wider the samples, the higher.
 _DEGREES = (2, 2, 3, 4)
@@ -115,7 +118,7 @@ def noise_line(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> tuple[Arra
     # function.
     magnitude = np.abs(values)
     direction = direction * np.where(magnitude < 2.0**-100, 2.0**-10, magnitude)
-    places = np.asarray(_PLACES)
+    places = np.asarray(PLACES)
     offsets = np.concatenate(
         [side * random.uniform(0.7, 1.4) * places * h for h in _spacings(eps) for side in (1.0, -1.0)]
     )
@@ -148,7 +151,7 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     sequences = values.reshape(4, 2, _SAMPLES, *middle.shape)
     floor = 0.5 * eps * np.abs(middle)
     with np.errstate(invalid="ignore", over="ignore"):
-        sigma = np.stack([_estimate(sequences[k], _DEGREES[k]) for k in range(4)])  # [spacing, side, y]
+        sigma = np.stack([left_over(sequences[k], _DEGREES[k]) for k in range(4)])  # [spacing, side, y]
         repeats = np.mean(np.diff(sequences, axis=2) == 0, axis=2)  # [spacing, side, y]
     # Four fine sequences that agree are believed, and so are the two finest if what they see is well above
     # the rounding of the output: that is noise and nothing else, and the wider ones see bends.
@@ -174,8 +177,8 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     stairs = np.isfinite(sigma[2]).all(axis=0) & (less[0] > _STAIRS * fine[3]) & (less[0] > 8 * floor)
     if stairs.any():
         bends = _bends(sequences[2]).all(axis=0)
-        left_over = _estimate(sequences[2], _SAMPLES - 2).min(axis=0)
-        more = np.concatenate([np.where(stairs & bends, np.fmax(left_over, fine[3]), more[0])[np.newaxis], more[1:]])
+        bent = left_over(sequences[2], _SAMPLES - 2).min(axis=0)
+        more = np.concatenate([np.where(stairs & bends, np.fmax(bent, fine[3]), more[0])[np.newaxis], more[1:]])
     tread = np.where(stairs, more[0], fine[3])
     result = np.where(agreed, tread, np.where(finest, most, np.fmax(likely, medium)))
     # Standing still at all small spacings: a constant, or steps of an inner dtype of very few bits. The
@@ -211,7 +214,7 @@ def unrest(samples: Any) -> Array:
     """
     values = np.asarray(samples, np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        sides = _estimate(values.reshape(4, 2, _SAMPLES, values.shape[1])[2], _DEGREES[2])
+        sides = left_over(values.reshape(4, 2, _SAMPLES, values.shape[1])[2], _DEGREES[2])
     return np.asarray(np.where(np.isfinite(sides).all(axis=0), sides.min(axis=0), 0.0))
 
 
@@ -227,8 +230,31 @@ def roughness(samples: Any) -> Array:
     values = np.asarray(samples, np.float64)
     sequences = values.reshape(4, 2, _SAMPLES, values.shape[1])
     with np.errstate(invalid="ignore", over="ignore"):
-        rough = np.stack([_estimate(sequences[k], _DEGREES[k]) for k in range(3)])
+        rough = np.stack([left_over(sequences[k], _DEGREES[k]) for k in range(3)])
     return np.asarray(np.where(np.isfinite(rough), rough, 0.0).max(axis=(0, 1)))
+
+
+# One over the distance makes it 16 times as much at the finest spacing as at the next, and 1024 times as much there as
+# at the third; half as many powers of two are enough here. At the coarse spacing bends are left over as well.
+_INWARDS = (4.0, 32.0, 4096.0)
+
+
+def grows_inwards(samples: Any, *, eps: float = FLOAT64_EPS) -> NDArray[np.bool_]:
+    """Outputs ``[y_size]`` that are the noisier the nearer one comes to the point, on both sides and without an end.
+
+    So are numbers that cancel, and are divided by what is left. Always false in less than float64.
+
+    Args:
+        samples, eps: as for `noise_level`.
+    """
+    values = np.asarray(samples, np.float64)
+    if eps >= 2.0**-40:
+        return np.zeros(values.shape[1], bool)
+    sequences = values.reshape(4, 2, _SAMPLES, values.shape[1])
+    with np.errstate(invalid="ignore", over="ignore"):
+        finest, fine, medium, coarse = (left_over(sequences[k], _DEGREES[k]) for k in range(4))  # [side, y]
+        inwards = (finest > _INWARDS[0] * fine) & (fine > _INWARDS[1] * medium) & (finest > _INWARDS[2] * coarse)
+    return np.asarray(inwards.all(axis=0))
 
 
 def at_a_pole(center: Any, samples: Any, noise: Any) -> NDArray[np.bool_]:
@@ -278,7 +304,7 @@ def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         moves = _moves(sequences[3])
         size = np.fmax(middle, np.fmax.reduce(np.abs(np.where(np.isfinite(values), values, 0.0))))
-        fine = np.stack([_estimate(sequences[k], _DEGREES[k]) / np.abs(sequences[k]).max(axis=1) for k in (0, 1)])
+        fine = np.stack([left_over(sequences[k], _DEGREES[k]) / np.abs(sequences[k]).max(axis=1) for k in (0, 1)])
         fine = np.where(fine > 0, fine, 0.0).max(axis=1)  # NaN, as of 0/0, is no noise
         # A precision is the same part of the samples whatever these are. What is left where numbers cancel, as in
         # (x - y)² for equal ones, is a smaller part of larger samples.
@@ -484,7 +510,7 @@ def _bends(sequences: Array) -> NDArray[np.bool_]:
     Those of stairs and of noise do not.
     """
     keeps = np.ones((sequences.shape[0], sequences.shape[2]), bool)
-    places, differences = np.asarray(_PLACES), sequences
+    places, differences = np.asarray(PLACES), sequences
     for order in (1, 2, 3):
         width = (places[order:] - places[:-order])[:, np.newaxis]
         differences = np.diff(differences, axis=1) / width
@@ -493,12 +519,14 @@ def _bends(sequences: Array) -> NDArray[np.bool_]:
     return np.asarray(keeps)
 
 
-def _estimate(sequences: Array, degree: int) -> Array:
+def left_over(sequences: Array, degree: int) -> Array:
     """Root mean square of what no polynomial of ``degree`` explains: ``[side, sample, y]`` to ``[side, y]``.
+
+    The samples lie at `PLACES`, in any unit.
 
     NaN where a sequence is not finite.
     """
-    powers = np.vander(np.asarray(_PLACES) / _SAMPLES, degree + 1)
+    powers = np.vander(np.asarray(PLACES) / _SAMPLES, degree + 1)
     basis, _ = np.linalg.qr(powers, mode="complete")
     rest = basis[:, degree + 1 :]
     # Relative to the first sample: a projection would otherwise add roundings of the value itself.

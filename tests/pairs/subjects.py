@@ -376,6 +376,19 @@ def clipped_wrong_at_bound(values: Any) -> Any:
     return planted(values)
 
 
+def _hole_filled(filling: Callable[[Any], Any]) -> Callable[..., Any]:
+    """(x² - 1) / (x - 1), which has no value at 1, with ``filling(x)`` there. Next to 1 numbers cancel."""
+
+    def subject(values: Any) -> Any:
+        hole = tf.equal(values, 1)
+        apart = tf.where(hole, tf.zeros_like(values), values)
+        return tf.where(hole, filling(values), (apart**2 - 1) / (apart - 1))
+
+    return subject
+
+
+hole_filled, hole_filled_by_a_constant = _hole_filled(lambda x: x + 1), _hole_filled(lambda x: 2 * tf.ones_like(x))
+
 # -- the table -------------------------------------------------------------------------------------------------
 
 _planted = functools.partial(_with_gradient, masked_sum)
@@ -395,6 +408,7 @@ PAIRS = (
          most_rows=2),
     Pair("only at ties", highest, _with_gradient(highest, at_ties), MISMATCH),
     Pair("sort, only at ties", sorted_steps, sorted_twice_at_ties, MISMATCH, most_steps=2),
+    Pair("constant in a hole", hole_filled, hole_filled_by_a_constant, MISMATCH),
     Pair("cumprod at zero", products, library_products, DISCONNECTED),
     Pair("stopped", weighted, weighted_stopped, DISCONNECTED, modes=("xla",)),
     Pair("cast to integers", thousandths, through_integers, DISCONNECTED),
