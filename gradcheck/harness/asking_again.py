@@ -24,6 +24,7 @@ from gradcheck.findings import Finding
 from gradcheck.harness.baseline import NEARBY, Baseline
 from gradcheck.modes import CompiledExecution, EagerExecution, Execution
 from gradcheck.randomness import why_it_varies
+from gradcheck.rendering.numbers import precise_pair
 from gradcheck.verdicts import Verdict
 
 __all__ = ["nondeterministic", "wavering"]
@@ -189,7 +190,7 @@ def nondeterministic(
             difference = np.where((one == two) | (np.isnan(one) & np.isnan(two)), 0.0, np.abs(one - two))
         worst = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
         of = "" if outputs or row is None else f" of {problem.outputs.describe(row)}"
-        words = f"{of}: {layout.describe(worst)} is {one[worst]:.9g}, then {two[worst]:.9g}"
+        words = f"{of}: {layout.describe(worst)} is {', then '.join(precise_pair(one[worst], two[worst]))}"
     place: tuple[int, int | None] | None = (worst, None) if outputs else None if row is None else (row, worst)
     where = f"{NEARBY} " if near else ""
     why = why_it_varies(problem, forward=outputs)

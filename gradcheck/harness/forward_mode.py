@@ -29,6 +29,7 @@ from gradcheck.harness.rules import LAST_DIGITS
 from gradcheck.harness.state import ModeState
 from gradcheck.modes import EagerExecution
 from gradcheck.numerics import Status
+from gradcheck.rendering.numbers import precise_pair
 from gradcheck.report import Entry
 from gradcheck.verdicts import Verdict
 
@@ -113,7 +114,8 @@ def _disagreement(
     unresolved = (state.found.judgement.status == Status.UNRESOLVED).any(axis=0)
     worst = int(np.argmax(np.where(beyond, np.abs(forward - reverse) * np.where(unresolved, 1.0, 1e-9), -1.0)))
     place = baseline.problem.outputs.describe(int(rows[worst]))
-    numbers = f"{forward[worst]:.9g} for the change of {place} along one direction, reverse mode {reverse[worst]:.9g}"
+    ahead, back = precise_pair(forward[worst], reverse[worst])
+    numbers = f"{ahead} for the change of {place} along one direction, reverse mode {back}"
     if not unresolved[worst]:
         state.notes.append(
             f"forward mode (tf.autodiff.ForwardAccumulator) gives {numbers}. The measured slopes say that reverse "

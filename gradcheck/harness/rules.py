@@ -29,6 +29,7 @@ from gradcheck.modes import EagerExecution, Execution
 from gradcheck.numerics import Kind
 from gradcheck.randomness import drawn_from_a_seed, why_it_varies
 from gradcheck.rendering.hints import ALL_OUTPUTS, NOT_LINEAR
+from gradcheck.rendering.numbers import precise_pair
 from gradcheck.report import Entry
 from gradcheck.verdicts import Verdict
 
@@ -134,8 +135,9 @@ def differs_from_eager(baseline: Baseline, run: Execution, found: Examination, n
         return None
     row = int(beyond[np.argmax(np.where(np.isfinite(difference[beyond]), difference[beyond], np.inf))])
     where = baseline.problem.outputs.describe(row)
+    here, eager = precise_pair(found.center[row], reference[row])
     cause = (
-        f"{where} is {found.center[row]:.9g} here and {reference[row]:.9g} in eager mode; rounding explains "
+        f"{where} is {here} here and {eager} in eager mode; rounding explains "
         f"{bound[row]:.2g} ({beyond.size} of {found.center.size} outputs differ)"
     )
     seeded = drawn_from_a_seed(baseline.problem) if run.mode == "xla" else ""
@@ -208,8 +210,6 @@ def _another_function(baseline: Baseline, run: Execution, found: Examination, le
         return None
     row = int(beyond[np.argmax(np.abs(mine - theirs)[beyond])])
     where = baseline.problem.outputs.describe(row)
-    cause = (
-        f"{NEARBY} {where} is {mine[row]:.9g} here and {theirs[row]:.9g} in eager mode; "
-        f"on the batch itself {leak.cause}"
-    )
+    here, eager = precise_pair(mine[row], theirs[row])
+    cause = f"{NEARBY} {where} is {here} here and {eager} in eager mode; on the batch itself {leak.cause}"
     return Finding(Verdict.DISAGREEMENT, cause, scripted=False)

@@ -25,6 +25,7 @@ from gradcheck.modes import EagerExecution, Execution, OneByOne, execution
 from gradcheck.padding import steps_mask
 from gradcheck.problem import Problem
 from gradcheck.rendering.causes import cause_of
+from gradcheck.rendering.numbers import precise_pair
 from gradcheck.report import Entry
 from gradcheck.strategies import Batch
 from gradcheck.verdicts import Verdict
@@ -171,8 +172,9 @@ class Example:
             distance = np.where(np.isfinite(theirs), np.abs(mine - theirs), np.inf)
             at = int(np.argmax(np.where(beyond, distance, -1.0)))
             row = int(places.outputs[at])
+            before, after = precise_pair(mine[at], theirs[at])
             cause = (
-                f"{changed}, and {layout.describe(row)} went from {mine[at]:.9g} to {theirs[at]:.9g} "
+                f"{changed}, and {layout.describe(row)} went from {before} to {after} "
                 f"({int(beyond.sum())} of {beyond.size} outputs that should not change)"
             )
             place, other_place = (row, None), (int(places.other_outputs[at]), None)
@@ -225,7 +227,7 @@ class Example:
         inputs, outputs = self.problem.plan.inputs, self.problem.outputs
         cause = (
             f"{leak.changed}, and the gradient of {outputs.describe(row)} w.r.t. {inputs.describe(place)} went from "
-            f"{one:.9g} to {two:.9g}"
+            f"{' to '.join(precise_pair(one, two))}"
         )
         other_place = (int(places.other_outputs[at]), int(places.other_inputs[column]))
         return replace(leak, cause=cause, place=(row, place), other_place=other_place)

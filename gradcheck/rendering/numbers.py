@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["number", "pair", "times"]
+__all__ = ["number", "pair", "precise_pair", "times"]
 
 # Seventeen significant digits tell any two float64 values apart.
 _ALL_DIGITS = 17
@@ -28,15 +28,14 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
-def pair(first: float | None, second: float | None) -> tuple[str, str]:
-    """Two numbers with the same number of digits, enough of them to show in what they differ.
+def pair(first: float | None, second: float | None, digits: int = 4) -> tuple[str, str]:
+    """Two numbers with the same number of digits, ``digits`` or as many as show in what they differ.
 
     >>> pair(1.001, 1.0)
     ('1.001', '1')
     >>> pair(1.0000000123, 1.0)
     ('1.000000012', '1')
     """
-    digits = 4
     if first is not None and second is not None and math.isfinite(first) and math.isfinite(second):
         size, difference = max(abs(first), abs(second)), abs(first - second)
         if difference > 0:
@@ -45,6 +44,15 @@ def pair(first: float | None, second: float | None) -> tuple[str, str]:
             while digits < _ALL_DIGITS and number(first, digits) == number(second, digits):
                 digits += 1
     return number(first, digits), number(second, digits)
+
+
+def precise_pair(first: float, second: float) -> tuple[str, str]:
+    """Two numbers that should be the same, with nine digits, or as many as show in what they differ.
+
+    >>> precise_pair(1 / 3, 0.5), precise_pair(0.5, 0.5 - 2.0**-42)
+    (('0.333333333', '0.5'), ('0.5', '0.499999999999773'))
+    """
+    return pair(float(first), float(second), 9)
 
 
 # From here on nobody wants to know how many times.

@@ -263,7 +263,7 @@ def _footer(report: Report, access: Access) -> list[str]:
         example = access.arguments.replace("MODE", mode).replace(".arguments", ".example")
         rows.append(("@example(...)", f"to begin every run of a test with this batch: print({example})"))
     if scripts:
-        rows.append(("script", f"plain TensorFlow, runs as it is: print({access.script.replace('MODE', scripts[0])})"))
+        rows.append(("script", f"the failure in plain TensorFlow: print({access.script.replace('MODE', scripts[0])})"))
     if detailed:
         rows.append(("whole error", f"print({access.detail.replace('MODE', detailed[0])})"))
     if (scripts or detailed) and access.origin:

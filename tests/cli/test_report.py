@@ -156,7 +156,7 @@ def test_html(run, two: list[Path], tmp_path: Path) -> None:
     result = run("report", *two, "--html", "new/report.html", "--title", "a < b")
     assert result.exit_code == 1
     page = (tmp_path / "new" / "report.html").read_text()
-    assert "<title>a &lt; b</title>" in page
+    assert "<title>a &lt; b: TensorFlow 2.9.3 to 2.10.1</title>" in page
     assert "DISAGREEMENT up to 2.9.3, fixed in 2.10.1" in page
 
 
