@@ -16,7 +16,6 @@ constants, and would fold a bug away with them.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -386,6 +385,7 @@ class _Programs:
         self.none_gradients: frozenset[int] = frozenset()
         self.sizes: dict[str, int] = {}  # how many rows the compiled loop of each kind has room for
         self.loops = True  # until the subject turns out not to run inside a loop
+        self.integers_are_sizes: bool = plan.subject.integers_are_sizes
         self._functions: dict[str, Any] = {}
         self._target = _autographed(plan.subject.target)
 
@@ -472,11 +472,28 @@ class _Programs:
 
     def _hidden(self) -> list[int] | None:
         """Numbers of the constants that are no sizes, for `_looped`; None outside XLA, which alone folds arguments."""
-        tf = tensorflow()
         if self.mode != "xla":
             return None
-        dtypes = [tf.as_dtype(dtype) for dtype, _ in self.plan.constant_specs]
-        return [n for n, dtype in enumerate(dtypes) if dtype.is_floating or dtype.is_complex or dtype.is_bool]
+        count = len(self.plan.constant_specs)
+        return [n for n in range(count) if not (self.integers_are_sizes and self._is_integer(n))]
+
+    def _is_integer(self, number: int) -> bool:
+        return bool(tensorflow().as_dtype(self.plan.constant_specs[number][0]).is_integer)
+
+    def take_integers_for_sizes(self) -> bool:
+        """Leave integers outside the compiled loops from now on, where XLA folds them; False where that is no news."""
+        if self.mode != "xla" or self.integers_are_sizes:
+            return False
+        if not any(self._is_integer(n) for n in range(len(self.plan.constant_specs))):
+            return False
+        self.integers_are_sizes = True
+        for kind in _LOOPS:
+            self._functions.pop(kind, None)
+        return True
+
+    def remember_sizes(self) -> None:
+        """It compiles like this: the subject's programs for other batches begin with what was learned here."""
+        self.plan.subject.integers_are_sizes = self.integers_are_sizes
 
 
 def _looped(
@@ -494,10 +511,12 @@ def _looped(
     at run time: XLA compiles for a fixed number of rows, and rows that are not asked for cost nothing.
 
     Under XLA the point, and the constants that are ``hidden``, are handed from one iteration to the next instead of
-    being read from outside the loop. TensorFlow up to 2.15 takes whatever goes into a nested function (Keras's
-    recurrent layers are one) for a constant of the compiled program where one of its results is the size of a loop,
-    and would compile anew for every batch; it does not see through a value that the loop itself changes. Integers stay
-    as they are: they may really be sizes.
+    being read from outside the loop. XLA computes ahead of a loop what is the same in each iteration, and fuses less
+    than in a train step: a mask that comes from such a constant would hide the faults of these fusions. Also,
+    TensorFlow up to 2.15 takes whatever goes into a nested function (Keras's recurrent layers are one) for a constant
+    of the compiled program where one of its results is the size of a loop, and would compile anew for every batch; it
+    does not see through a value that the loop itself changes. Integers that really are sizes cannot be handed on: they
+    are constants of a train step's program, too.
     """
     tf = tensorflow()
     rows = tf.shape(points)[0]
@@ -527,6 +546,9 @@ def _looped(
     return tuple(array.stack() for array in final[3])
 
 
+# The programs with a loop in them.
+_LOOPS = ("evaluate", "linearize")
+
 # Most rows of which one dispatch of `linearize` serves a call of `evaluate`, where that alone would have to be traced.
 _FEW = 8
 
@@ -553,6 +575,16 @@ class CompiledExecution(Execution):
         )
 
     def _run(self, kind: str, *first: Any) -> tuple[np.ndarray, ...]:
+        try:
+            return self._run_as_it_is(kind, *first)
+        except Exception:
+            if kind not in _LOOPS or not self.programs.take_integers_for_sizes():
+                raise
+            found = self._run_as_it_is(kind, *first)
+            self.programs.remember_sizes()
+            return found
+
+    def _run_as_it_is(self, kind: str, *first: Any) -> tuple[np.ndarray, ...]:
         tf = tensorflow()
         result = self.programs[kind](*(tf.convert_to_tensor(value) for value in first), *self._rest)
         self.none_gradients = self.programs.none_gradients
@@ -587,11 +619,15 @@ class CompiledExecution(Execution):
         rows = {"linearize": self._room("linearize", cotangents), "evaluate": self._room("evaluate", points)}
         none = {"linearize": (rows["linearize"], size), "evaluate": None}
 
+        failed: list[str] = []
+
         def compiled(kind: str) -> None:
             shape = none[kind]
             arrays = [np.broadcast_to(x, (rows[kind], x.size)), *([] if shape is None else [np.zeros(shape)])]
-            with contextlib.suppress(Exception):
-                self._run(kind, *arrays, np.int32(0))
+            try:
+                self._run_as_it_is(kind, *arrays, np.int32(0))
+            except Exception:
+                failed.append(kind)
 
         try:
             self.programs["linearize"]
@@ -603,6 +639,10 @@ class CompiledExecution(Execution):
             compiled("evaluate")
         finally:
             thread.join()
+        if failed and self.programs.take_integers_for_sizes():
+            self.prepare(x, points=points, cotangents=cotangents)
+        elif not failed:
+            self.programs.remember_sizes()
 
     def evaluate(self, points: np.ndarray) -> np.ndarray:
         size = self.problem.outputs.size

@@ -13,12 +13,14 @@ from gradcheck.engines.jacobians import Examination
 from gradcheck.engines.reference import REFERENCE_STEP, compute_gradient
 from gradcheck.findings import Finding
 from gradcheck.harness.baseline import Baseline
+from gradcheck.harness.rules import differs_from_eager, weighed_bound
 from gradcheck.harness.state import ModeState
 from gradcheck.modes import CompiledExecution, EagerExecution, Execution, OneByOne
-from gradcheck.rendering.hints import NOT_LINEAR
+from gradcheck.numerics import Status
+from gradcheck.rendering.numbers import precise_pair
 from gradcheck.verdicts import Verdict
 
-__all__ = ["alone_under_xla", "compare_engines", "confirmed"]
+__all__ = ["alone_under_xla", "as_a_train_step", "compare_engines", "confirmed"]
 
 # Most rows of a gradient that are asked for once more, in a call each.
 _MOST_ALONE = 32
@@ -96,16 +98,6 @@ def compare_engines(baseline: Baseline, state: ModeState, found: Examination) ->
     level = float(eps.max(initial=2.0**-52))
     allowed = gradient_bound(np.abs(ours), ratio, level)
     rounding = output_bound(found.center, found.noise, eps)[rows][:, None] / REFERENCE_STEP
-    # Of a backward pass that is not linear the gradient of a sum is no sum, which says nothing about the engines.
-    linear = not state.finding.cause.startswith(NOT_LINEAR)
-    if isinstance(state.run, CompiledExecution) and state.run.mode == "xla" and linear:
-        # As users run it: a compiled function of its own, its arguments constants where XLA takes them for such.
-        cotangent = np.zeros(found.center.size)
-        cotangent[rows] = 1.0
-        _, row = state.run.unlooped(x, cotangent)
-        theoretical = np.concatenate([theoretical, row[None, columns]])
-        ours = np.concatenate([ours, ours.sum(axis=0, keepdims=True)])
-        allowed = np.concatenate([allowed, gradient_bound(np.abs(ours[:-1]).sum(axis=0)[None], ratio, level)])
     with np.errstate(invalid="ignore"):
         apart, off = np.abs(theoretical - ours), np.abs(numerical - slopes)
         # Where a step leaves the domain, both are NaN or infinite.
@@ -119,3 +111,53 @@ def compare_engines(baseline: Baseline, state: ModeState, found: Examination) ->
             "The verdict of this mode is not to be trusted; please "
             "report it, and use engine='reference' meanwhile"
         )
+
+
+# Two programs may round in their own ways; by less than this many bounds, and this part of the terms, they are not
+# called different.
+_ROUNDED_APART = 100.0
+_PART = 1e-4
+
+
+def as_a_train_step(baseline: Baseline, state: ModeState, found: Examination) -> None:
+    """One call as users compile it for XLA, beside the program that computes many points in a loop.
+
+    On the first batch of a subject, and on the first with several rows and steps. XLA may fuse in one program what it
+    computes ahead of a loop in the other, and be wrong in one of them only: then that call is what counts.
+
+    Args:
+        baseline: the batch.
+        state: the mode, whose finding changes where the call gives other numbers.
+        found: what was measured in the mode, or in the one that it agrees with.
+    """
+    run, batch = state.run, baseline.problem.batch
+    several = batch is not None and min(batch.values.shape[:2]) > 1
+    key = ("a train step", several, baseline.problem.plan.variables and "variables", baseline.options.order)
+    if not isinstance(run, CompiledExecution) or run.mode != "xla" or key in baseline.subject.confirmed:
+        return
+    if state.finding.verdict.fails or found.projected or baseline.options.engine is not None:
+        return
+    baseline.subject.confirmed.add(key)
+    rows, columns = baseline.rows, baseline.columns
+    cotangent = baseline.cotangents(1)[0]
+    try:
+        center, row = run.unlooped(baseline.problem.x, cotangent)
+    except Exception:  # a function of its own may be more than XLA can compile
+        return
+    seen = replace(found, center=center)
+    differs = differs_from_eager(baseline, run, seen, []) if center.size == found.center.size else None
+    if differs is None and not (found.judgement.status == Status.KINK).any():
+        jacobian = found.jacobian[np.ix_(rows, columns)]
+        pulled, expected = row[columns], cotangent[rows] @ jacobian
+        terms, rounding = weighed_bound(baseline, found, jacobian, cotangent[rows], pulled)
+        with np.errstate(invalid="ignore"):
+            beyond = ~(np.abs(pulled - expected) <= np.fmax(_ROUNDED_APART * rounding, _PART * terms))
+        if beyond.any() and np.isfinite(expected).all():
+            worst = int(np.argmax(np.where(beyond, np.nan_to_num(np.abs(pulled - expected), nan=np.inf), -1.0)))
+            place = baseline.problem.plan.inputs.describe(int(columns[worst]))
+            mine, other = precise_pair(pulled[worst], expected[worst])
+            cause = f"the gradient of a weighed sum of all outputs w.r.t. {place} is {mine} and should be {other}"
+            differs = Finding(Verdict.MISMATCH, cause)
+    if differs is not None:
+        cause = f"compiled by itself, as a train step is, {differs.cause}; in a loop over many points it is right"
+        state.finding = replace(differs, cause=cause, scripted=False)

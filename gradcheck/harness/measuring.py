@@ -11,7 +11,7 @@ from gradcheck.engines.jacobians import is_large, theoretical_jacobian
 from gradcheck.findings import Finding, judged, nonfinite
 from gradcheck.harness.asking_again import wavering
 from gradcheck.harness.baseline import Baseline
-from gradcheck.harness.confirming import alone_under_xla, compare_engines, confirmed
+from gradcheck.harness.confirming import alone_under_xla, as_a_train_step, compare_engines, confirmed
 from gradcheck.harness.examining import examined
 from gradcheck.harness.last_digits import in_the_last_digits
 from gradcheck.harness.low_precision import lost_on_the_way, through_twin, twin_execution
@@ -118,6 +118,7 @@ def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rule
     state.finding = confirmed(run, x, finding)
     if not alone:
         compare_engines(baseline, state, found)
+        as_a_train_step(baseline, state, found)
     note_silent_zeros(baseline, state)
     return state
 

@@ -16,7 +16,7 @@ from gradcheck.errors import InputError
 from gradcheck.findings import Finding, judged, nonfinite
 from gradcheck.harness.asking_again import nondeterministic, wavering
 from gradcheck.harness.baseline import Baseline
-from gradcheck.harness.confirming import compare_engines, confirmed
+from gradcheck.harness.confirming import as_a_train_step, compare_engines, confirmed
 from gradcheck.harness.examining import examined
 from gradcheck.harness.forward_mode import ask_forward_mode
 from gradcheck.harness.measuring import measured, note_silent_zeros
@@ -141,6 +141,7 @@ def _beside(baseline: Baseline, state: ModeState, witness: Witness) -> ModeState
         baseline.held.add(state.run.mode)
     state.finding = leak or replace(witness.finding, notes=())
     compare_engines(baseline, state, witness.found)
+    as_a_train_step(baseline, state, witness.found)
     note_silent_zeros(baseline, state)
     return state
 

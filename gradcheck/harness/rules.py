@@ -68,19 +68,8 @@ def nonlinear(baseline: Baseline, found: Examination, theory: Theoretical) -> Fi
     if not (np.isfinite(jacobian).all() and np.isfinite(weighed).all()):
         return None
     expected = weights @ jacobian
-    ratio = noise_ratio(found.center, found.noise, eps)
-    terms = np.abs(weights) @ np.abs(jacobian) + output_terms(np.abs(weights), found.center[rows], baseline.x[columns])
-    # Where the gradient and the outputs are 0 because their terms cancel, as those of a divergence of equal
-    # distributions, only rounding errors are left. A clip takes away as much as the gradient is, or more.
     level = float(eps.max(initial=2.0**-52))
-    allowed = gradient_bound(terms, ratio, level) + gradient_bound(np.abs(weights).sum()[None], 1.0, level)
-    # Such terms are as large as an output is beside a small input, as in the cosine of a short vector with itself.
-    reach = np.abs(baseline.x[columns])
-    shortest = min(1.0, float(reach[reach > 0].min(initial=1.0)))
-    inner = float(np.abs(weights) @ np.abs(found.center[rows])) / shortest
-    # What padding holds may be as large as numbers are: inputs without a gradient have no say.
-    counts = baseline.x[columns][(jacobian != 0).any(axis=0) | (weighed != 0)]
-    allowed = allowed + gradient_bound(np.array([inner]), ratio, level) + squares_bound(terms, counts, level)
+    terms, allowed = weighed_bound(baseline, found, jacobian, weights, weighed)
     passed_back = [(weighed, expected, allowed, "4 to 11")]
     if level < FEW_BITS:  # in fewer, a part of what is passed back is lost where that is small
         least = FAINT * allowed + lost_below(terms, level)
@@ -100,6 +89,36 @@ def nonlinear(baseline: Baseline, found: Examination, theory: Theoretical) -> Fi
             entry = Entry(ALL_OUTPUTS, place, together, apart, float(bound[worst]))
             return Finding(Verdict.MISMATCH, cause, entry, scripted=False)
     return None
+
+
+def weighed_bound(
+    baseline: Baseline, found: Examination, jacobian: np.ndarray, weights: np.ndarray, weighed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The size of what the gradient of a weighed sum of outputs adds up, and what rounding explains, ``[columns]``.
+
+    Args:
+        baseline: the batch.
+        found: what was measured.
+        jacobian: of the rows and columns that count.
+        weights: of these rows.
+        weighed: that gradient at these columns, as it was pulled back.
+    """
+    rows, columns = baseline.rows, baseline.columns
+    ratio = noise_ratio(found.center, found.noise, found.eps)
+    level = float(found.eps.max(initial=2.0**-52))
+    sizes = np.abs(weights)
+    terms = sizes @ np.abs(jacobian) + output_terms(sizes, found.center[rows], baseline.x[columns])
+    # Where the gradient and the outputs are 0 because their terms cancel, as those of a divergence of equal
+    # distributions, only rounding errors are left. A clip takes away as much as the gradient is, or more.
+    allowed = gradient_bound(terms, ratio, level) + gradient_bound(sizes.sum()[None], 1.0, level)
+    # Such terms are as large as an output is beside a small input, as in the cosine of a short vector with itself.
+    reach = np.abs(baseline.x[columns])
+    shortest = min(1.0, float(reach[reach > 0].min(initial=1.0)))
+    inner = float(sizes @ np.abs(found.center[rows])) / shortest
+    # What padding holds may be as large as numbers are: inputs without a gradient have no say.
+    counts = baseline.x[columns][(jacobian != 0).any(axis=0) | (weighed != 0)]
+    allowed = allowed + gradient_bound(np.array([inner]), ratio, level) + squares_bound(terms, counts, level)
+    return terms, allowed
 
 
 def differs_from_eager(baseline: Baseline, run: Execution, found: Examination, notes: list[str]) -> Finding | None:

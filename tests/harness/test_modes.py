@@ -269,3 +269,65 @@ def test_what_xla_makes_nan_in_our_loop_only_is_not_reported():
     assert report["eager"].verdict is Verdict.NONFINITE
     assert (report["xla"].verdict is Verdict.NONFINITE) == (not np.isfinite(theirs).all())
     assert not any("ENGINES DIFFER" in note for note in report["xla"].notes)
+
+
+def attention_by_an_added_mask(values, lengths):
+    """(1 - mask) * -1e9 added to scores of float32, as much code has it."""
+    valid = tf.cast(tf.sequence_mask(lengths, tf.shape(values)[1]), values.dtype)[:, tf.newaxis, :]
+    scores = tf.matmul(values, values, transpose_b=True) + (1.0 - valid) * -1e9
+    return tf.matmul(tf.nn.softmax(scores), values)
+
+
+SHORT = Batch(np.array([[[1, 0], [0, 0], [0.5, 2]], [[1, 2], [1, 0], [0, 0]]], np.float32), np.array([3, 2], np.int32))
+
+
+def test_lengths_are_no_constants_of_the_compiled_loop():
+    """TensorFlow 2.8 gives uniform weights where it fuses the mask with the softmax: in a train step it does."""
+    step = tf.function(attention_by_an_added_mask, jit_compile=True)
+    arguments = tf.constant(SHORT.values), tf.constant(SHORT.lengths)
+    differs = float(np.abs(step(*arguments) - attention_by_an_added_mask(*arguments)).max()) > 1e-3
+    report = gradcheck.check(attention_by_an_added_mask, SHORT, modes=("eager", "xla"))
+    assert report["xla"].verdict is (Verdict.DISAGREEMENT if differs else Verdict.PASS), str(report)
+    assert differs == tf.__version__.startswith("2.8.")
+
+
+def sized_by_lengths(values, lengths):
+    longest = tf.reduce_max(lengths)
+    weights = tf.cast(tf.range(longest), values.dtype)[tf.newaxis, :, tf.newaxis]
+    return tf.reduce_sum(tf.sin(values[:, :longest]) * weights * mask_of(values, lengths)[:, :longest], axis=1)
+
+
+def test_lengths_that_are_sizes_are_constants_of_every_program():
+    adapter = subject_of(sized_by_lengths)
+    for batch in (BATCH, SHORT):
+        report = gradcheck.check(adapter, batch, modes="xla")
+        assert report["xla"].verdict is Verdict.PASS, str(report)
+        assert not any("inside a loop" in note for note in report["xla"].notes)
+    assert adapter.integers_are_sizes
+    # Learned from the first batch: the program for the other one was traced once.
+    assert all(program.traces["linearize"] == 1 for program in list(adapter.programs.values())[1:])
+
+
+@pytest.mark.parametrize("place", ["output", "gradient"])
+def test_a_train_step_with_other_numbers_is_no_pass(place, monkeypatch):
+    from gradcheck.modes import CompiledExecution
+
+    genuine = CompiledExecution.unlooped
+
+    def wrong(self, x, cotangent):
+        value, row = genuine(self, x, cotangent)
+        return (value * 1.5, row) if place == "output" else (value, row * 1.5)
+
+    monkeypatch.setattr(CompiledExecution, "unlooped", wrong)
+
+    scale = {"output": 2.0, "gradient": 3.0}[place]  # makes it a subject that nothing is known of yet
+
+    def subject(values, lengths):
+        return masked_mean(values, lengths) * scale
+
+    found = gradcheck.check(subject, BATCH, modes=("graph", "xla"))
+    assert found["graph"].verdict is Verdict.PASS
+    assert found["xla"].verdict is (Verdict.DISAGREEMENT if place == "output" else Verdict.MISMATCH)
+    assert found["xla"].cause.startswith("compiled by itself, as a train step is, ")
+    assert "in a loop over many points it is right" in found["xla"].cause
+    assert not found.ok
