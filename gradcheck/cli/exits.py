@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gradcheck.errors import InputError, MissingTensorFlowError
+from gradcheck.sigterm import ending_on_sigterm
 
 __all__ = ["BAD_INPUT", "EPILOG", "FOUND", "INTERRUPTED", "NO_TENSORFLOW", "OK", "CommandGroup"]
 
@@ -24,7 +25,7 @@ Exit status:
   1    something failed, or passed that was expected to fail
   2    wrong usage or bad input
   3    TensorFlow is not installed, or does not load
-  130  interrupted; what was found until then has been printed and written
+  130  interrupted (143 by SIGTERM); what was found until then has been printed and written
 
 \b
 Shell completion: add one of these to your shell's start-up file
@@ -40,7 +41,8 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with ending_on_sigterm():
+                return super().invoke(ctx)
         except InputError as error:
             # Not a UsageError: how the options are spelled is no help to whom the message tells what is wrong.
             click.echo(f"gradcheck: {error}", err=True)
@@ -48,6 +50,6 @@ class CommandGroup(click.Group):
         except MissingTensorFlowError as error:
             click.echo(f"gradcheck: {error}", err=True)
             sys.exit(NO_TENSORFLOW)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # also SIGTERM's, which comes out as a SystemExit
             click.echo("gradcheck: interrupted before anything was found out", err=True)
             sys.exit(INTERRUPTED)

@@ -57,7 +57,7 @@ def replay(
     """
     from gradcheck import cases
     from gradcheck.importing import load_object
-    from gradcheck.isolation import Limits, ending_on_sigterm
+    from gradcheck.isolation import Limits
     from gradcheck.isolation.replays import IsolatedReplays
 
     limits = Limits(batch_seconds=batch_seconds or Limits.batch_seconds, task_seconds=None)
@@ -67,7 +67,7 @@ def replay(
     given = None if subject is None or isolate else load_object(subject, "subject")
     hush_tensorflow()
     results: list[dict[str, Any]] = []
-    with ending_on_sigterm(), IsolatedReplays(limits) as isolated:
+    with IsolatedReplays(limits) as isolated:
         for path, case in loaded:
             if isolate or case.verdict is Verdict.CRASH:
                 report = isolated.replay(case, modes=modes, subject=subject)

@@ -102,7 +102,6 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
     SUBJECT is pkg.module:name or path/file.py:name: a function, a tf.Module, a Keras layer, or a factory of
     one. Batches are drawn from strategies.batches with the options below, or from --strategy.
     """
-    from gradcheck.isolation import ending_on_sigterm
     from gradcheck.rendering import render_search
 
     access = _access(options)
@@ -125,28 +124,27 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
     finished: list[SearchResult] = []
     refused: list[str] = []
     interrupted = ""
-    with ending_on_sigterm():
-        for spec, subject in loaded:
-            found: list[ModeSearch] = []
-            result: SearchResult | None
-            try:
-                with isolated(spec) as isolate, search_progress(spec, modes, wanted, quiet=options["quiet"]) as shown:
-                    result = _searched(subject, strategy, modes, {**arguments, "isolate": isolate}, found, shown)
-            except KeyboardInterrupt:
-                interrupted = f"interrupted in {spec}"
-                result = _until_then(spec, modes, found) if found else None
-            except InputError as error:
-                if len(loaded) == 1:
-                    raise
-                result = None
-                refused.append(spec)
-                click.echo(f"{spec} was not searched: {error}\n", err=True)
-            if result is not None:
-                finished.append(result)
-                if not (options["quiet"] and result.ok):
-                    say(f"{render_search(result, access)}\n", json_file)
-            if interrupted:
-                break
+    for spec, subject in loaded:
+        found: list[ModeSearch] = []
+        result: SearchResult | None
+        try:
+            with isolated(spec) as isolate, search_progress(spec, modes, wanted, quiet=options["quiet"]) as shown:
+                result = _searched(subject, strategy, modes, {**arguments, "isolate": isolate}, found, shown)
+        except KeyboardInterrupt:
+            interrupted = f"interrupted in {spec}"
+            result = _until_then(spec, modes, found) if found else None
+        except InputError as error:
+            if len(loaded) == 1:
+                raise
+            result = None
+            refused.append(spec)
+            click.echo(f"{spec} was not searched: {error}\n", err=True)
+        if result is not None:
+            finished.append(result)
+            if not (options["quiet"] and result.ok):
+                say(f"{render_search(result, access)}\n", json_file)
+        if interrupted:
+            break
     for result in finished:
         if options["scripts"] is not None:
             _write_scripts(options["scripts"], result, json_file)

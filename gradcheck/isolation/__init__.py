@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from gradcheck.isolation.journal import Journal, read_journal
 from gradcheck.isolation.limits import Limits, available_memory
-from gradcheck.isolation.pool import Pool, default_workers, ending_on_sigterm, run_tasks
+from gradcheck.isolation.pool import Pool, default_workers, run_tasks
 from gradcheck.isolation.process import Worker
 from gradcheck.isolation.tasks import Death, Outcome, Task, key_of
 
@@ -26,7 +26,6 @@ __all__ = [
     "Worker",
     "available_memory",
     "default_workers",
-    "ending_on_sigterm",
     "key_of",
     "read_journal",
     "run_tasks",

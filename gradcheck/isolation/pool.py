@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
-import signal
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from types import FrameType
 from typing import Any
 
 from gradcheck.errors import InputError
@@ -18,7 +15,7 @@ from gradcheck.isolation.limits import Limits
 from gradcheck.isolation.process import Worker
 from gradcheck.isolation.tasks import Outcome, Task
 
-__all__ = ["Pool", "PoolClosedError", "default_workers", "ending_on_sigterm", "run_tasks"]
+__all__ = ["Pool", "PoolClosedError", "default_workers", "run_tasks"]
 
 # TensorFlow takes 0.5 GiB a process.
 _MOST_WORKERS = 32
@@ -210,27 +207,3 @@ def run_tasks(
     with Pool(workers, limits=limits, journal=journal) as pool:
         pool.submit(*tasks)
         yield from pool.outcomes()
-
-
-@contextlib.contextmanager
-def ending_on_sigterm() -> Iterator[None]:
-    """Inside the block SIGTERM ends the program as Ctrl-C does, through its clean-up, with exit status 143.
-
-    Does nothing outside the main thread, or where the program has a handler of its own.
-    """
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-    ):
-        yield
-        return
-
-    def end(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; the clean-up is under way
-        raise SystemExit(128 + number)
-
-    signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
