@@ -67,9 +67,9 @@ def zoo(
     is known to fail on this TensorFlow, and what is new.
     """
     if list_only:
-        say(_listing(), json_file)
+        say(_listing(only, keras), json_file)
         return
-    from gradcheck.zoo.replays import cases_from_elsewhere, replay_cases
+    from gradcheck.zoo.replays import cases_from_elsewhere, replay_cases, with_replays
     from gradcheck.zoo.run import run_zoo, write_cases
 
     hush_tensorflow()
@@ -90,6 +90,7 @@ def zoo(
         if existing and not result.interrupted:
             found = cases_from_elsewhere(existing, result)
             replays = replay_cases(found, result, workers=workers, progress=bar.update)
+            result = with_replays(result, replays)
     say(_text(result, replays), json_file)
     if cases is not None:
         say(f"{len(write_cases(result, cases))} failing cases written to {cases}", json_file)
@@ -103,22 +104,29 @@ def zoo(
 
 
 def _effort(result: ZooResult) -> str:
-    text = f"In every cell up to {result.max_examples} batches were tried"
+    text = f"In every cell up to {result.max_examples} batch{'es' * (result.max_examples != 1)} were tried"
     longest = max((cell.examples for cell in result.cells), default=0)
     return f"{text}, and up to {longest} where a failure is known." if longest > result.max_examples else f"{text}."
 
 
-def _listing() -> str:
+def _listing(only: tuple[str, ...], keras_only: bool) -> str:
     from gradcheck.rendering.layout import paragraph
     from gradcheck.zoo.catalog import FAMILIES, catalog
 
+    chosen = [
+        exhibit
+        for exhibit in catalog()
+        if (not only or any(text in exhibit.name for text in only)) and (exhibit.of_keras or not keras_only)
+    ]
     lines = []
     for family, what in FAMILIES.items():
-        members = [exhibit for exhibit in catalog() if exhibit.family == family]
+        members = [exhibit for exhibit in chosen if exhibit.family == family]
+        if not members:
+            continue
         lines += [f"{what} ({len(members)})"]
         for exhibit in members:
             lines += paragraph(f"{exhibit.name}: {exhibit.doc}", hanging=2)
-    return "\n".join([*lines, f"{len(catalog())} subjects"])
+    return "\n".join([*lines, f"{len(chosen)} subject{'s' * (len(chosen) != 1)}"])
 
 
 def _text(result: ZooResult, replays: tuple[Replay, ...]) -> str:

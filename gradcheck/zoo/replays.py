@@ -8,20 +8,21 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.cases import Case, load_case, outcome, replay
 from gradcheck.isolation import Task, run_tasks
+from gradcheck.results import mode_result
 from gradcheck.verdicts import Verdict
 from gradcheck.versions import minor_of
 
 if TYPE_CHECKING:
     from gradcheck.isolation.worker import Channel
-    from gradcheck.zoo.run import ZooResult
+    from gradcheck.zoo.run import ZooCell, ZooResult
 
-__all__ = ["Replay", "cases_from_elsewhere", "replay_cases", "replay_in_worker"]
+__all__ = ["Replay", "cases_from_elsewhere", "replay_cases", "replay_in_worker", "with_replays"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Replay:
         cause: of the verdict here.
         outcome: one of `gradcheck.cases.OUTCOMES`.
         path: the case file.
+        details: where it fails here: ``result`` as `gradcheck.report.ModeResult.to_dict` has it, and ``arguments``,
+            ``script``, ``evidence`` and ``case`` as a search's.
     """
 
     subject: str
@@ -47,6 +50,7 @@ class Replay:
     cause: str
     outcome: str
     path: Path
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
@@ -116,18 +120,56 @@ def replay_cases(
             if done.death is not None:
                 verdict, cause = Verdict.CRASH, str(done.death)
                 found = "still there" if case.verdict is Verdict.CRASH else "changed"
+                details: Mapping[str, Any] = {"result": {"verdict": verdict.value, "cause": cause}}
             else:
                 verdict, cause, found = Verdict[done.value["verdict"]], done.value["cause"], done.value["outcome"]
+                details = done.value["details"]
+            details = {**details, "case": case.to_dict()} if details else {}
             found_on = case.versions["tensorflow"]
-            replays[path] = Replay(name, case.mode, found_on, case.verdict, verdict, cause, found, path)
+            replays[path] = Replay(name, case.mode, found_on, case.verdict, verdict, cause, found, path, details)
             if progress is not None:
                 progress(f"replaying {name}", len(replays), len(tasks))
     return tuple(replays[path] for path in cases)
 
 
-def replay_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str, str]:
+def replay_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
     """One case, in a worker process."""
     case = Case.from_dict(arguments)
     channel.begin({"mode": case.mode, "code": json.dumps(dict(arguments)["arguments"])})
-    found = replay(case)[case.mode]
-    return {"verdict": found.verdict.value, "cause": found.cause, "outcome": outcome(case, found)}
+    report = replay(case)
+    found = report[case.mode]
+    details: dict[str, Any] = {}
+    if found.verdict.fails:
+        details = {
+            "result": found.to_dict(),
+            "arguments": report.arguments,
+            "script": report.scripts.get(case.mode, ""),
+            "evidence": dict(report.evidence[case.mode]) if case.mode in report.evidence else None,
+        }
+    return {"verdict": found.verdict.value, "cause": found.cause, "outcome": outcome(case, found), "details": details}
+
+
+def with_replays(result: ZooResult, replays: Iterable[Replay]) -> ZooResult:
+    """The same result with what the cases of other versions showed beyond its own searches.
+
+    A cell whose search did not fail, and on which a case fails, has failed: on the batch of that case.
+    """
+    failing = {(one.subject, one.mode): one for one in replays if one.verdict.fails}
+
+    def corrected(cell: ZooCell) -> ZooCell:
+        found = failing.get((cell.exhibit.name, cell.result.mode))
+        if found is None or cell.result.verdict.fails:
+            return cell
+        own = mode_result(found.mode, found.details["result"])
+        note = f"met on a failing case of TensorFlow {found.found_on}, not by the search here"
+        return replace(
+            cell,
+            result=replace(own, expected=cell.result.expected, notes=(*own.notes, note)),
+            arguments=found.details.get("arguments", ""),
+            script=found.details.get("script", ""),
+            case=found.details["case"],
+            evidence=found.details.get("evidence"),
+        )
+
+    cells: Any = tuple(corrected(cell) for cell in result.cells)
+    return replace(result, cells=cells)

@@ -77,11 +77,12 @@ class ZooCell:
 
     @property
     def judged(self) -> ModeResult:
-        """The result as reports show it: what a short search did not meet is not held against it."""
+        """The result as reports show it: a known failure that a short search did not meet makes it undecided."""
         if not (self.missed and self.ok):
             return self.result
-        note = f"a failure is known here, and was not met in {self.examples} batches"
-        return replace(self.result, expected=(), notes=(*self.result.notes, note))
+        batches = f"{self.examples} batch{'es' * (self.examples != 1)}"
+        cause = f"a failure is known here, and was not met in {batches}: {self.known[0].title}"
+        return replace(self.result, verdict=Verdict.UNRESOLVED, cause=cause, expected=())
 
     @property
     def explained_by(self) -> tuple[Known, ...]:

@@ -29,7 +29,14 @@ def squares(values):
 @pytest.mark.parametrize("isolate", [False, True], ids=["here", "isolated"])
 def test_a_search_that_is_ended(tmp_path: Path, ending: signal.Signals, isolate: bool) -> None:
     (tmp_path / "subject.py").write_text(SUBJECT)
-    command = "search subject.py:squares --max-examples 100000 --seed 0 --modes eager --json found.json".split()
+    command = [
+        "search",
+        "subject.py:squares",
+        "--max-examples=100000",
+        "--seed=0",
+        "--modes=eager",
+        "--json=found.json",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "gradcheck", *command, *(["--isolate"] if isolate else [])],
         cwd=tmp_path,
