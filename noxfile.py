@@ -116,7 +116,7 @@ class _Arguments:
     ``--requirements FILE`` and ``--with REQUIREMENT`` (both repeatable), ``--examples N`` and ``--search WHAT`` are
     ours (``variants``, ``zoo`` or ``sample``, a few subjects of the zoo; variants and zoo where nothing is said), and,
     beside ``--search``, ``--only TEXT`` (repeatable): only what has this in its name. Whatever else there is goes to
-    pytest, and then it is somebody's suite that runs. Paths are meant from where Nox was called.
+    pytest, and then it is somebody's suite that runs, in the folder from which Nox was called.
     """
 
     def __init__(self, session: nox.Session) -> None:
@@ -148,18 +148,18 @@ class _Arguments:
             elif name == "--only":
                 self.only += ["--only", value]
             else:
-                self.pytest.append(_from_where_nox_was_called(session, argument))
+                self.pytest.append(argument)
         if self.pytest and (self.examples or self.search):
             session.error("--examples and --search are for this project's own searches, not for a suite of tests")
         if self.only and not self.search:
             session.error("--only needs --search: variants and zoo have different names; `gradcheck zoo --list`")
 
 
-def _from_where_nox_was_called(session: nox.Session, argument: str) -> str:
-    path, separator, node = argument.partition("::")
-    found = Path(session.invoked_from) / path
-    is_path = not argument.startswith("-") and path and found.exists()
-    return f"{found}{separator}{node}" if is_path else argument
+def _run_their_tests(session: nox.Session, arguments: _Arguments) -> None:
+    """Somebody's suite, in the folder from which Nox was called: there its paths begin, and what it writes is found."""
+    with session.chdir(session.invoked_from):
+        # `pytest`, not `python -m pytest`: the latter puts the current directory, and so a checkout, on sys.path.
+        session.run("pytest", *arguments.pytest, env=_environment())
 
 
 def _search(session: nox.Session, label: str, arguments: _Arguments, *, keras2: bool) -> None:
@@ -234,9 +234,7 @@ def _version_session(release: versions.Release, *, keras2: bool) -> None:
         with session.chdir(session.create_tmp()):
             _check_generation(session, 2 if keras2 else release.keras)
         if arguments.pytest:
-            # `pytest`, not `python -m pytest`: the latter puts the current directory, and so the checkout,
-            # on sys.path.
-            session.run("pytest", *arguments.pytest, env=_environment())
+            _run_their_tests(session, arguments)
         else:
             label = f"{release.minor}-keras2" if keras2 else release.minor
             with session.chdir(session.create_tmp()):
@@ -424,7 +422,7 @@ def nightly(session: nox.Session) -> None:
     wheel = _build_wheel(session)
     session.install("--upgrade", "--pre", "tf-nightly-cpu", str(wheel), *_group("test"), *arguments.install)
     if arguments.pytest:
-        session.run("pytest", *arguments.pytest, env=_environment())
+        _run_their_tests(session, arguments)
     else:
         with session.chdir(session.create_tmp()):
             _search(session, "nightly", arguments, keras2=False)

@@ -169,8 +169,10 @@ class Upgrade:
                 f"{broken or 'Nothing'} that {'work' if several else 'works'} on {self.before} "
                 f"{'are' if several else 'is'} broken on {self.after}"
             ]
-        else:
+        elif any(one.before is not None and not one.before.fails for one in self.changes):
             parts = [f"Nothing is known on {self.after} of what works on {self.before}"]
+        else:
+            parts = [f"Nothing of what was compared works on {self.before}"]
         if exposed:
             words = "were refused before, now run and are" if exposed > 1 else "was refused before, now runs and is"
             parts.append(f"{exposed} {words} wrong")

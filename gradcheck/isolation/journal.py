@@ -141,9 +141,9 @@ def _parse(data: bytes, path: Path) -> tuple[dict[str, dict[str, Any]], int, int
     lines = data[:whole].splitlines()
     documents = [_document(line) for line in lines]
     if documents and (documents[0] is None or documents[0].get("kind") != _HEADER["kind"]):
-        raise InputError(f"{path} is no journal of gradcheck; give --journal the name of a new file")
+        raise InputError(f"{path} is no journal of gradcheck; give --resume the name of a new file")
     if not documents and data and not _line(_HEADER).startswith(data):
-        raise InputError(f"{path} is no journal of gradcheck; give --journal the name of a new file")
+        raise InputError(f"{path} is no journal of gradcheck; give --resume the name of a new file")
     records: dict[str, dict[str, Any]] = {}
     for document in documents[1:]:
         if document is not None:

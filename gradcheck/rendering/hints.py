@@ -54,7 +54,9 @@ HINTS = {
         "ones. If it can never occur, restrict what is drawn (min_length, max_length, min_value, ...)."
     ),
     Verdict.CRASH: (
-        "A crash is a fault of TensorFlow, whatever the input. Guard against the batch below, and report it."
+        "Where the subject is TensorFlow and nothing else, a crash is TensorFlow's fault, whatever the input: guard "
+        "against such batches, and report it. The process may have died in one of the calls that compare the batch "
+        "with others: with more padding, with other numbers in it, a row alone."
     ),
     Verdict.UNSUPPORTED: (
         "If nobody runs it in this mode, leave the mode out (modes=...) or expect it "
@@ -148,6 +150,15 @@ _KEPT = (
     "and for numbers from random or numpy.random. Give them to the subject as arguments, or set them back in each call."
 )
 
+_HUNG = (
+    "Look for a loop that does not end on such a batch: its condition never becomes false, or a queue is waited for. If "
+    "it is only slow, allow it more time: --batch-seconds."
+)
+_MEMORY = (
+    "Look for what grows with the batch, or with every call: sizes made from values, a list that is kept. If it needs "
+    "that much, allow it: --memory."
+)
+
 _FLOATS = r"(?:b?float\d+)"
 
 # Where the cause says more than the verdict: the first that is found in it. The causes are those of
@@ -170,6 +181,10 @@ _BY_CAUSE = {
         (r"\bthe gradient is zero where the slope is ", _ZERO_ENTRIES),
     ),
     Verdict.DISAGREEMENT: ((r"\bdraws random numbers from a seed\b", _SEEDED),),
+    Verdict.CRASH: (
+        (r"\bdid not come back within\b|\btook longer than\b", _HUNG),
+        (r"\bof memory and was stopped\b|\bmemory runs out\b", _MEMORY),
+    ),
     Verdict.NONDETERMINISTIC: (
         (r"\bdraws random numbers\b", _DRAWN),
         (r"\bdraws no random number\b", _KEPT),

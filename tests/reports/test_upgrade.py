@@ -10,6 +10,7 @@ import pytest
 from gradcheck.errors import InputError
 from gradcheck.rendering.markdown import render_markdown
 from gradcheck.rendering.upgrade import render_upgrade
+from gradcheck.report import ModeResult
 from gradcheck.results import Row, merged_document, rows_of
 from gradcheck.tried import tried
 from gradcheck.upgrade import Outcome, Side, Upgrade, default_sides, find_side, outcome, sides
@@ -174,5 +175,9 @@ def test_results_of_several_builds_are_said_to_be_so() -> None:
 
 def test_of_what_works_nothing_may_be_known() -> None:
     found = sides(rows([document("s", "2.8.4"), *(document("t", v, xla="ERROR") for v in ("2.8.4", "2.9.3"))]))
-    known = Upgrade.between(Side("2.8.4", False, {"t": {"xla": found[0].results["t"]["xla"]}}), found[1])
+    failing = {"xla": found[0].results["t"]["xla"]}
+    known = Upgrade.between(Side("2.8.4", False, {"t": failing}), found[1])
+    assert known.sentence == "Nothing of what was compared works on 2.8.4 (counted by subject and mode)."
+    passing = {"graph": ModeResult("graph", Verdict.PASS)}
+    known = Upgrade.between(Side("2.8.4", False, {"t": {**failing, **passing}}), found[1])
     assert known.sentence == "Nothing is known on 2.9.3 of what works on 2.8.4 (counted by subject and mode)."

@@ -224,7 +224,8 @@ document.addEventListener("DOMContentLoaded", () => {
     else {
       const parts = [broken || right
         ? `${broken || "Nothing"} that ${broken > 1 ? "work" : "works"} on ${first} ${broken > 1 ? "are" : "is"} broken on ${second}`
-        : `Nothing is known on ${second} of what works on ${first}`];
+        : Object.values(groups).flat().some(({ before }) => before.kind === "right" || before.kind === "undecided")
+          ? `Nothing is known on ${second} of what works on ${first}` : `Nothing of what was compared works on ${first}`];
       if (exposed) parts.push(`${exposed} ${exposed > 1 ? "were refused before, now run and are" : "was refused before, now runs and is"} wrong`);
       if (broken || right) parts.push(`${right} ${right === 1 ? "stays" : "stay"} right`);
       const words = `${parts.join("; ")} (counted by subject and mode).`, some = `${compared} of ${subjects} subjects can be compared.`;
