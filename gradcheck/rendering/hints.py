@@ -151,8 +151,8 @@ _KEPT = (
 )
 
 _HUNG = (
-    "Look for a loop that does not end on such a batch: its condition never becomes false, or a queue is waited for. If "
-    "it is only slow, allow it more time: --batch-seconds."
+    "Look for a loop that does not end on such a batch: its condition never becomes false, or a queue is waited for. "
+    "If it is only slow, allow it more time: --batch-seconds."
 )
 _MEMORY = (
     "Look for what grows with the batch, or with every call: sizes made from values, a list that is kept. If it needs "

@@ -179,5 +179,5 @@ def test_of_what_works_nothing_may_be_known() -> None:
     known = Upgrade.between(Side("2.8.4", False, {"t": failing}), found[1])
     assert known.sentence == "Nothing of what was compared works on 2.8.4 (counted by subject and mode)."
     passing = {"graph": ModeResult("graph", Verdict.PASS)}
-    known = Upgrade.between(Side("2.8.4", False, {"t": {**failing, **passing}}), found[1])
+    known = Upgrade.between(Side("2.8.4", False, {"t": {**failing, **passing}}), Side("2.9.3", False, {"t": failing}))
     assert known.sentence == "Nothing is known on 2.9.3 of what works on 2.8.4 (counted by subject and mode)."
