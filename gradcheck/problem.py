@@ -133,6 +133,11 @@ class Problem:
     def subject(self) -> Subject:
         return self.plan.subject
 
+    @property
+    def bound_to(self) -> tuple[Any, ...]:
+        """The batch, or the arguments, that it was bound to."""
+        return self.args if self.batch is None else (self.batch,)
+
     @classmethod
     def bind(
         cls,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck import recording
 from gradcheck.cases import Case, case_of
 from gradcheck.encoding import decode, encode
 from gradcheck.errors import InputError
@@ -257,6 +258,9 @@ def as_code(args: Sequence[Any]) -> str:
 def crash_result(mode: str, death: Death) -> ModeResult:
     """A death as the result of a mode."""
     text = f"{death.text} {'on this batch' if death.example is not None else 'while the subject was loaded'}"
+    if death.example is not None and death.example.get("call"):
+        other = " ".join(death.example["call"].split())
+        text = f"{death.text} on another batch that this one is compared with, {other}"
     return ModeResult(
         mode,
         Verdict.CRASH,
@@ -312,7 +316,8 @@ def check_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str,
     channel.begin({key: arguments[key] for key in ("mode", "arguments", "code")})
     args = tuple(decode(argument) for argument in arguments["arguments"])
     mode, options = arguments["mode"], arguments["options"]
-    report = gradcheck.check(subject, *args, modes=(mode,), **options)
+    with recording.calls_announced(lambda called: channel.calls_with(as_code(called))):
+        report = gradcheck.check(subject, *args, modes=(mode,), **options)
     if not arguments["final"]:
         # Scripts and pictures take time to make, and while a failure shrinks nobody wants them.
         return {"report": replace(report, scripts={}, evidence={}).to_dict(), "case": None}

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gradcheck import recording
 from gradcheck.cases import Case, imported_subject, replay
 from gradcheck.errors import InputError
 from gradcheck.importing import load_object
@@ -83,4 +84,5 @@ def replay_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str
     named = arguments["subject"]
     subject = imported_subject(case) if named is None else load_object(named, "subject")
     channel.begin({"mode": mode, "arguments": arguments["case"]["arguments"], "code": arguments["code"]})
-    return replay(case, modes=mode, subject=subject).to_dict()
+    with recording.calls_announced(lambda called: channel.calls_with(as_code(called))):
+        return replay(case, modes=mode, subject=subject).to_dict()

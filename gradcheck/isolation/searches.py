@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from gradcheck import recording
 from gradcheck.build import build
 from gradcheck.encoding import encode
 from gradcheck.errors import InputError
@@ -436,5 +437,6 @@ class _Announced:
         except InputError:  # it can be checked here all the same; what kills the process is then known as code only
             arguments = None
         self._channel.begin({"mode": mode, "arguments": arguments, "code": as_code(args)})
-        report: Report = self._checks.check(args, mode, options, again=again)
+        with recording.calls_announced(lambda called: self._channel.calls_with(as_code(called))):
+            report: Report = self._checks.check(args, mode, options, again=again)
         return report

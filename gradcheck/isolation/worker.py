@@ -33,18 +33,25 @@ class Channel:
 
     def __init__(self, stream: TextIO, folder: Path, batch_seconds: float | None) -> None:
         self._stream, self._folder, self._batch_seconds = stream, folder, batch_seconds
+        self._example: Mapping[str, Any] = {}
 
     def begin(self, example: Mapping[str, Any]) -> None:
         """Say what is tried next (JSON-safe), and start the clock of one batch.
 
         It is on disk when this returns: what kills the process, from inside or outside, does not take it along.
         """
+        self._example = example
         write_json(self._folder / EXAMPLE, example)
         if self._batch_seconds is not None:
             # From a thread of the C library: it works where the interpreter itself hangs, or the parent is gone, and
             # leaves on stderr where it hung.
             faulthandler.dump_traceback_later(self._batch_seconds, exit=True)
         self._send(began=True)
+
+    def calls_with(self, code: str) -> None:
+        """Say what the subject is called with next, where that is not what is tried: it is compared with others."""
+        also = {} if code == self._example.get("code") else {"call": code}
+        write_json(self._folder / EXAMPLE, {**self._example, **also})
 
     def part(self, name: str, value: Any) -> None:
         """Send a part of the result that is worth having should the rest not come to an end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from gradcheck.cases import Case
 from gradcheck.cli import main
 from gradcheck.errors import InputError
 from gradcheck.isolation.replays import IsolatedReplays
+from gradcheck.strategies import Padding
 
 BATCH = Batch(np.ones((1, 2, 1)), np.array([2], np.int32))
 
@@ -34,6 +36,18 @@ def test_a_crash_is_replayed_and_the_next_case_too(tmp_path: Path) -> None:
     assert still["versions"]["tensorflow"]
     assert still["arguments"] == repr(BATCH)
     assert gone["modes"]["graph"]["notes"] == []  # a function has no weights to miss
+
+
+def test_what_the_process_died_on_is_told_where_it_was_another_batch() -> None:
+    pytest.importorskip("tensorflow")
+    assert BATCH.time == 2
+    died = replace(case("aborts_with_more_padding"), mode="eager")
+    with IsolatedReplays() as isolated:
+        cause = isolated.replay(died)["eager"].cause
+    told, _, code = cause.partition(" on another batch that this one is compared with, ")
+    assert told == "the process died (SIGABRT)"
+    other = eval(code, {"Batch": Batch, "np": np, "Padding": Padding})
+    assert (other.size, other.time > 3) == (BATCH.size, True)
 
 
 def test_a_subject_that_is_not_there_is_no_crash() -> None:

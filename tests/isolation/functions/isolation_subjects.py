@@ -19,3 +19,10 @@ def aborts(values, lengths):
         print("F ops.cc:7] Check failed: rows < 1 (1 vs. 1)", file=sys.stderr, flush=True)
         os.abort()
     return right(values, lengths)
+
+
+def aborts_with_more_padding(values, lengths):
+    """Right for up to three columns; the rule about the amount of padding calls it with more."""
+    if tf.executing_eagerly() and values.shape[1] > 3:
+        os.abort()
+    return right(values, lengths)
