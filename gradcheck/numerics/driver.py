@@ -154,9 +154,10 @@ def compare(
             parts.append(_refine_some(chosen, center, right, left, rungs, noise, wanted))
         refined = concatenate_refined(parts)
         followed[todo] = refined.followed
+    ordinary = np.fmax(typical_slope(point, center), _slope_nearby(center, plus, minus, steps))
     found = judge(
         theory, estimate, refined, todo, eps=real_eps, coarser=levels, noise=noise / _reach(point),
-        scale=typical_slope(point, center), rtol=rtol, atol=atol, resolution_limit=resolution_limit,
+        scale=ordinary, rtol=rtol, atol=atol, resolution_limit=resolution_limit,
     )  # fmt: skip
     found = replace(found, short=short)
     outside = (found.kind == Kind.KINK) & (found.status == Status.MISMATCH)
@@ -248,7 +249,7 @@ def compare(
         again, beside_it = measured_from_afar(values, point, ways[some], along[some], center, theory[some])
         seen = judge(
             theory[some], Estimate(again.value, again.error, np.ones_like(again.staircase)), again, eps=eps,
-            scale=typical_slope(point, center), rtol=rtol, atol=atol, resolution_limit=resolution_limit,
+            scale=ordinary, rtol=rtol, atol=atol, resolution_limit=resolution_limit,
         )  # fmt: skip
         known = unknown[some] & beside_it & (again.kind == Kind.SMOOTH) & (seen.status != Status.UNRESOLVED)
         if not known.any():
@@ -401,6 +402,20 @@ def typical_slope(point: Array, center: Array) -> Array:
     """Output by input, for outputs whose gradient gives no scale: what a slope is usually as large as; 1 where zero."""
     size = np.where(np.isfinite(center), np.abs(center), 0.0)
     return np.asarray(np.where(size > 0, size / _reach(point), 1.0))
+
+
+def _slope_nearby(center: Array, plus: Array, minus: Array, steps: Array) -> Array:
+    """How steep each output is over the longer steps of the first look, ``[y_size]``; 0 where nothing is known of it.
+
+    At the top of a wave there is no slope to compare with, and rounding errors of those beside it. (Two steps, for of
+    one a wave can be a whole number long.)
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        rises = np.abs(np.stack([plus, minus]) - center)  # [side, step, n, y]
+        slopes = rises[:, :2] / steps[:2, :, np.newaxis]
+        # What is as high over the shortest step is a jump, or a pole, and no slope.
+        slopes = np.where(rises[:, 2:] < rises[:, 1:2] / 4, slopes, 0.0)
+    return np.asarray(np.where(np.isfinite(slopes), slopes, 0.0).max(axis=(0, 1, 2), initial=0.0))
 
 
 def _reach(point: Array) -> float:

@@ -813,3 +813,21 @@ def test_next_to_its_end_a_function_bends_and_has_no_steps(name):
             wrong = right * np.where(np.arange(4) == 2, 1.001, 1.0)
             assert (numerics.compare(function, x, right).status == Status.PASS).all(), x[2]
             assert numerics.compare(function, x, wrong).status[2, 2] == Status.MISMATCH, x[2]
+
+
+@pytest.mark.parametrize("place", [0.25, -1.5, 3.0])
+def test_the_top_of_a_fast_wave(place: float) -> None:
+    """Its slope is 0 but for the rounding of what is steep beside it, and needs no digits of its own."""
+    speed = 2.0**9 * np.pi
+
+    def waves(x: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.cos(speed * x), np.sin(speed * x)], axis=-1)
+
+    point = np.array([place])
+    slopes = speed * np.array([[-np.sin(speed * place), np.cos(speed * place)]])
+    found = numerics.compare(waves, point, slopes)
+    assert found.status.tolist() == [[Status.PASS, Status.PASS]]
+    assert found.resolution < 1e-4
+    off = numerics.compare(waves, point, slopes + np.array([[1e-2, 0.0]]))
+    assert off.status[0, 0] in (Status.MISMATCH, Status.UNRESOLVED)
+    assert off.status[0, 1] == Status.PASS
