@@ -443,6 +443,9 @@ _MOST_KEPT = 1000
 _MOST_SHRINKING = 400
 _MOST_SHRINKING_OF_CHANCE = 40
 
+# So many characters of code in a note are read.
+_READABLE = 200
+
 # From which part of the gradient's size on the coarsest example is not all that is said of how small an error is seen.
 _COARSE = 1e-3
 
@@ -600,7 +603,9 @@ class _OneMode:
             if self.failing is None:
                 self.report = report
                 self.notes.update(report[self.mode].notes)
-                if verdict is Verdict.UNRESOLVED:
+                if verdict is Verdict.UNRESOLVED and (
+                    self.undecided is None or _size(drawn) < _size(self.undecided[0])
+                ):
                     self.undecided = (drawn, report)
             return
         identity = _identity(report[self.mode])
@@ -659,7 +664,7 @@ class _OneMode:
             undecided = self.counts[Verdict.UNRESOLVED.value]
             notes.append(
                 f"{undecided} of {total} examples could not be decided (UNRESOLVED): counted neither as passed nor as "
-                "failed"
+                f"failed{self._smallest_undecided()}"
             )
         # What was remarked of most of them is true of the subject.
         notes += [f"{note} (said of {n} of {total} examples)" for note, n in self.notes.items() if 2 * n > total]
@@ -673,6 +678,15 @@ class _OneMode:
                     f"{coarsest:.1g} is the coarsest of them"
                 )
         return ModeResult(self.mode, Verdict.PASS, resolution=coarsest, notes=tuple(notes))
+
+    def _smallest_undecided(self) -> str:
+        """Why the smallest of the undecided examples is, and which it is where that can be read."""
+        if self.undecided is None:
+            return ""
+        report = self.undecided[1]
+        code = " ".join(report.arguments.split())
+        where = f", {code}" if len(code) <= _READABLE else ""
+        return f"; on the smallest of them{where}: {report[self.mode].cause}"
 
     def _undecided_verdict(self) -> Verdict:
         # An undecided example is no pass. Where they are the fewer, the counts tell.
