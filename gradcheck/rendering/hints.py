@@ -136,6 +136,13 @@ _CHANGED_ON_ITS_WAY = (
     "tf.sign, a division by its norm, a threshold. It makes training depend on the scale of the loss. If that is what "
     'it is for, expect it (expect={"MODE": "MISMATCH"}), or clip in the optimizer instead.'
 )
+_TIE = (
+    "Where several inputs are equal, as in a maximum, a sort or top_k, the gradient has to be shared out among them, "
+    "so that together they get what moving them together does: 1 in all for a maximum, not 1 each. Look at what counts "
+    "or selects equal numbers (an equality with the maximum used as a mask, a gather by indices, a tf.custom_gradient), "
+    "and, if the gradient is off where nothing is equal too, at the rest of the formula. The numerical Jacobian shows "
+    "central differences, input by input; at a corner those lie between the slopes of the two sides."
+)
 _DRAWN = (
     "Fix the randomness: a stateless random operation with a seed (tf.random.stateless_uniform), dropout with "
     "training=False. Or draw outside of the subject, and give it what was drawn as an argument."
@@ -178,6 +185,7 @@ _BY_CAUSE = {
     Verdict.DISCONNECTED: ((r"\b(?:returns zeros here|zeros are passed back here)\b(?!.* is cut by )", _ZERO_HERE),),
     Verdict.MISMATCH: (
         (rf"\b{NOT_LINEAR}\b", _CHANGED_ON_ITS_WAY),
+        (r"^a tie: ", _TIE),
         (r"\bthe gradient is zero where the slope is ", _ZERO_ENTRIES),
     ),
     Verdict.DISAGREEMENT: ((r"\bdraws random numbers from a seed\b", _SEEDED),),
