@@ -139,7 +139,7 @@ _CHANGED_ON_ITS_WAY = (
 _TIE = (
     "Where several inputs are equal, as in a maximum, a sort or top_k, the gradient has to be shared out among them, "
     "so that together they get what moving them together does: 1 in all for a maximum, not 1 each. Look at what counts "
-    "or selects equal numbers (an equality with the maximum used as a mask, a gather by indices, a tf.custom_gradient), "
+    "or selects equal numbers (a mask that compares with the maximum, a gather by indices, a tf.custom_gradient), "
     "and, if the gradient is off where nothing is equal too, at the rest of the formula. The numerical Jacobian shows "
     "central differences, input by input; at a corner those lie between the slopes of the two sides."
 )
