@@ -41,8 +41,8 @@ Results are in `results/`: `variants-2.8.json`, `zoo-2.8.json`, `scripts-2.8.jso
 first makes sure that the Keras it is for is the one that runs. A missing Python is an error, not a skip.
 
 Somebody's tests run in the folder from which Nox is called, and what they write lies there: in a project of one's own,
-`nox -f ../gradcheck/noxfile.py -s tf215 -- tests --gradcheck-json=found.json`. Pytest takes its settings from that project's
-ini file; without one its cache, where scripts and cases of failures go, is in the common parent folder of the tests.
+`nox -f ../gradcheck/noxfile.py -s tf215 -- tests --gradcheck-json=found.json`. Pytest takes its settings from that
+project's ini file; without one its cache, where scripts and cases of failures go, is in the parent folder of the tests.
 
 A session takes a quarter of an hour on two cores, all of them together five hours. What a session has searched is kept
 in `results/journals/`: one that was killed, or is run again, goes on with what is left, and says how much it found
