@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.agreement import gradient_bound, lost_below, noise_ratio, output_terms, squares_bound
+from gradcheck.agreement import FEW_BITS, gradient_bound, lost_below, noise_ratio, output_terms, squares_bound
 from gradcheck.engines.jacobians import Examination, eps_of, rounding, theoretical_jacobian
 from gradcheck.findings import Finding, entry_at, judged
 from gradcheck.harness.baseline import Baseline
@@ -23,6 +23,12 @@ __all__ = ["lost_on_the_way", "through_twin", "twin_execution"]
 
 # Points nearby at which a low-precision gradient must be off the same way before it counts as wrong.
 _NEARBY = 16
+
+# A gradient that is off by no more than so many times what the output is off has the output's constants.
+_SHARED = 2.0
+
+# Inputs up to this size count by their squares in types of few bits; `squares_bound` has the larger ones.
+_LARGE = 8.0
 
 # Roundings of its terms that an output may differ by from the twin's.
 _OUTPUT_ROUNDINGS = 16.0
@@ -116,7 +122,12 @@ def _against_twin(
     told = beyond & ~lost[:, None]
     # What padding holds may be as large as numbers are: inputs without a gradient have no say.
     counts = baseline.x[columns][((mine != 0) | (theirs != 0)).any(axis=0)]
-    told &= ~(np.abs(mine - theirs) <= squares_bound(terms, counts, eps[rows][:, None]))
+    squares = squares_bound(terms, counts, eps[rows][:, None])
+    if float(eps.max()) > FEW_BITS:
+        # One rounding of a score that is such a square, as where a softmax of bfloat16 comes to exactly 1.
+        square = min(float(np.abs(counts[np.isfinite(counts)]).max(initial=0.0)), _LARGE) ** 2
+        squares = np.maximum(squares, square * eps[rows][:, None] * row_size.max(initial=0.0))
+    told &= ~(np.abs(mine - theirs) <= squares)
     chosen = told if told.any() else beyond
     i, j = np.unravel_index(int(np.argmax(np.where(chosen, np.abs(mine - theirs) / allowed, 0.0))), beyond.shape)
     row, column = int(rows[i]), int(columns[j])
@@ -245,8 +256,10 @@ def _systematic_part(eps: float) -> float:
 
 
 def _systematic(baseline: Baseline, run: Execution, wide: Execution, row: int, column: int, level: float) -> bool:
-    """Whether a low-precision gradient is off by the same part at points nearby: rounding errors scatter, and
-    change their sign. ``level`` is the size of one rounding error.
+    """Whether a low-precision gradient is off by the same part at points nearby, and the output is not.
+
+    Rounding errors scatter, and change their sign. A constant that the subject holds in low precision is off everywhere
+    by as much, in the output as well as in its gradient. ``level`` is the size of one rounding error.
     """
     x, columns = baseline.problem.x, baseline.columns
     blocks = baseline.problem.plan.inputs.blocks
@@ -254,7 +267,7 @@ def _systematic(baseline: Baseline, run: Execution, wide: Execution, row: int, c
     random = np.random.default_rng(baseline.seed)
     cotangent = np.zeros((1, baseline.problem.outputs.size))
     cotangent[0, row] = 1.0
-    parts = []
+    parts, values = [], []
     for number in range(_NEARBY):
         point = x.copy()
         if number:
@@ -263,6 +276,7 @@ def _systematic(baseline: Baseline, run: Execution, wide: Execution, row: int, c
             unit = np.exp2(np.floor(np.log2(np.maximum(np.abs(moved), 1e-30)))) * dtypes[columns]
             point[columns] = np.round(moved / unit) * unit
         low, high = run.pullback(point, cotangent)[0], wide.pullback(point, cotangent)[0]
+        values.append((run.forward(point)[row], wide.forward(point)[row]))
         if number == 0:
             size = float(np.abs(high[columns]).max(initial=0.0))
             # A gradient of 0 made of terms that cancel is as wrong as these are rounded.
@@ -271,5 +285,16 @@ def _systematic(baseline: Baseline, run: Execution, wide: Execution, row: int, c
     error = np.array(parts)
     if not np.isfinite(error).all():
         return False
-    mean, scatter = abs(float(error.mean())), float(error.std()) / np.sqrt(_NEARBY)
-    return bool(mean > 5 * scatter and mean > 0.5 * level and abs(np.sign(error).sum()) >= 0.8 * len(error))
+    mean, certain = _bias(error)
+    if not (certain and mean > 0.5 * level):
+        return False
+    outputs = np.array(values)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        off, shared = _bias((outputs[:, 0] - outputs[:, 1]) / np.abs(outputs[:, 1]).max())
+    return not (shared and _SHARED * off >= mean)
+
+
+def _bias(error: np.ndarray) -> tuple[float, bool]:
+    """The size of the mean of some errors, and whether it is none of chance; not where they are not finite."""
+    mean, scatter = abs(float(error.mean())), float(error.std()) / np.sqrt(len(error))
+    return mean, bool(mean > 5 * scatter and abs(np.sign(error).sum()) >= 0.8 * len(error))
