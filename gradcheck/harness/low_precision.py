@@ -14,8 +14,8 @@ from gradcheck.harness.confirming import confirmed
 from gradcheck.harness.examining import examined
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.numerics import Status, noise_points
+from gradcheck.other_constants import SMALLER, with_rounded_constants, with_smaller_constants
 from gradcheck.report import Entry
-from gradcheck.smaller_constants import SMALLER, with_smaller_constants
 from gradcheck.twin import widened_names
 from gradcheck.verdicts import Verdict
 
@@ -137,7 +137,9 @@ def _against_twin(
         outputs.describe(row), inputs.describe(column), float(mine[i, j]), float(theirs[i, j]),
         float(allowed[i, j]), index=(row, column),
     )  # fmt: skip
-    if not _systematic(baseline, run, wide, row, column, float(eps[row]) * ratio):
+    if not _systematic(baseline, run, wide, row, column, float(eps[row]) * ratio) or _of_rounded_constants(
+        wide, baseline.problem.x, row, column, float(mine[i, j]), float(allowed[i, j]), low
+    ):
         return None, max(unseen, float((np.abs(mine - theirs) / scale)[beyond].max()))
     differ = f"the gradient in {low} is {mine[i, j]:.6g} where the same computation in float64 gives {theirs[i, j]:.6g}"
     of = f"({int(chosen.sum())} of {beyond.size} entries)"
@@ -292,6 +294,33 @@ def _systematic(baseline: Baseline, run: Execution, wide: Execution, row: int, c
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         off, shared = _bias((outputs[:, 0] - outputs[:, 1]) / np.abs(outputs[:, 1]).max())
     return not (shared and _SHARED * off >= mean)
+
+
+def _of_rounded_constants(
+    wide: Execution, x: np.ndarray, row: int, column: int, mine: float, allowed: float, low: str
+) -> bool:
+    """Whether a low-precision gradient is what float64 gives with constants as the low precision holds them.
+
+    Args:
+        wide: the float64 twin in a mode.
+        x: the point.
+        row, column: the entry.
+        mine: its low-precision value.
+        allowed: how far the two may lie apart.
+        low: names of the low-precision dtypes, with commas.
+    """
+    arguments = sum(block.size for block in wide.problem.plan.inputs.blocks[: wide.problem.plan.input_count])
+    coarsest = max(low.split(", "), key=eps_of)
+    rounded = with_rounded_constants(wide.problem, coarsest) if column < arguments else None
+    if rounded is None:
+        return False
+    cotangent = np.zeros((1, rounded.outputs.size))
+    cotangent[0, row] = 1.0
+    try:
+        theirs = float(execution(rounded, "graph").pullback(x, cotangent)[0, column])
+    except Exception:  # what does not run says nothing
+        return False
+    return abs(mine - theirs) <= allowed
 
 
 def _bias(error: np.ndarray) -> tuple[float, bool]:

@@ -212,3 +212,23 @@ def test_a_softmax_that_comes_to_one_in_few_bits_is_left_undecided():
     values = np.array([[[0, 0, -1], [0, 0.5, 2]]]).astype(tf.bfloat16.as_numpy_dtype)
     report = gradcheck.check(attention, Batch(values, np.array([2], np.int32)), modes="graph")
     assert report["graph"].verdict in (Verdict.PASS, Verdict.UNRESOLVED), str(report)
+
+
+def test_a_gradient_has_the_constants_of_its_type():
+    """1e-6 is 1.013e-6 in float16, and 1 by its root 993: at 0 no output shows it."""
+
+    def normalised(values, factor=1.0):
+        @tf.custom_gradient
+        def off(x):
+            half = x.dtype == tf.float16
+            return tf.identity(x), lambda upstream: upstream * tf.cast(factor if half else 1.0, x.dtype)
+
+        x = off(values)
+        return x * tf.math.rsqrt(tf.reduce_sum(x * x, axis=-1, keepdims=True) + 1e-6)
+
+    zeros = np.zeros((1, 2), np.float16)
+    report = gradcheck.check(normalised, zeros, modes=("eager", "graph"))
+    assert [result.verdict for result in report.modes.values()] == [Verdict.PASS] * 2, str(report)
+    for factor in (0.97, 1.03):
+        report = gradcheck.check(lambda values, f=factor: normalised(values, f), zeros, modes="graph")
+        assert report["graph"].verdict is Verdict.MISMATCH, str(report)

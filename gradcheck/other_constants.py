@@ -1,13 +1,16 @@
-"""A subject with smaller numbers in the place of its huge constants: what it computes where they swallow nothing.
+"""A subject with other numbers in the place of its constants: the same graph, and what it computes then.
 
-A mask of -1e30 added to scores leaves nothing of these, in float64 either: the softmax of a row without a valid step is
-uniform, whatever the scores, while its gradient is that of a softmax. The same graph with -2¹⁴ hides as well what is
-masked (e to that power is 0) and keeps the scores of such a row.
+*Smaller ones.* A mask of -1e30 added to scores leaves nothing of these, in float64 either: the softmax of a row without
+a valid step is uniform, whatever the scores, while its gradient is that of a softmax. With -2¹⁴ the graph hides as well
+what is masked (e to that power is 0) and keeps the scores of such a row.
+
+*Rounded ones.* An epsilon of 1e-6 is 1.013e-6 in float16, and a gradient that is computed in float16 is that of the
+function with such constants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,9 @@ from gradcheck.modes import traced_function
 from gradcheck.problem import Problem
 from gradcheck.subject import Subject
 
-__all__ = ["SMALLER", "with_smaller_constants"]
+__all__ = ["SMALLER", "with_rounded_constants", "with_smaller_constants"]
+
+Change = Callable[[np.ndarray], np.ndarray]
 
 # From here on float64 has steps of a millionth and more beside a constant.
 _HUGE = 2.0**33
@@ -31,43 +36,71 @@ def with_smaller_constants(problem: Problem) -> Problem | None:
     None where the graph has no such constant, or cannot be made anew. Variables are what they are: a gradient with
     respect to them is 0.
     """
+
+    def smaller(value: np.ndarray) -> np.ndarray:
+        huge = np.isfinite(value) & (np.abs(value) >= _HUGE)
+        return np.where(huge, np.copysign(SMALLER, value), value)
+
+    return _with_constants(problem, smaller, "smaller")
+
+
+def with_rounded_constants(problem: Problem, dtype: str) -> Problem | None:
+    """The function of a problem, on its flat inputs, with its constants as a type of less precision holds them.
+
+    None where that is how they are, or where the graph cannot be made anew. As for variables, see
+    `with_smaller_constants`.
+
+    Args:
+        problem: in float64.
+        dtype: name of a TensorFlow dtype, such as ``float16``.
+    """
+    low = tensorflow().as_dtype(dtype).as_numpy_dtype
+
+    def rounded(value: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return value.astype(low).astype(np.float64)
+
+    return _with_constants(problem, rounded, f"rounded_{dtype}")
+
+
+def _with_constants(problem: Problem, change: Change, name: str) -> Problem | None:
     tf = tensorflow()
-    key, kept = (problem.plan.key(dynamic=True), "huge"), problem.subject.cuts
+    key, kept = (problem.plan.key(dynamic=True), name), problem.subject.cuts
     if kept.get(key) == "none":
         return None
     try:
         function = traced_function(problem)[0]
         graph = function.graph.as_graph_def()
         nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
-        if not sum(map(_made_smaller, nodes)):
+        if not sum(_changed(node, change) for node in nodes):
             kept[key] = "none"
             return None
-        _rename_functions(graph, nodes)
+        _rename_functions(graph, nodes, name)
         names = [tensor.name for tensor in function.inputs]
         constants = [tf.convert_to_tensor(value) for value in problem.constants]
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
-        def smaller(x: Any) -> Any:
+        def changed(x: Any) -> Any:
             # What is imported takes tensors of the graph that is being traced, handles of variables among them; and a
             # tape does not see it.
             here = tf.compat.v1.get_default_graph()
             outside = [here.capture(tensor) for tensor in (*constants, *function.captured_inputs)]
             given = dict(zip(names, [x, *outside], strict=True))
             (outputs,) = tf.graph_util.import_graph_def(
-                graph, input_map=given, return_elements=[function.outputs[0].name], name="smaller"
+                graph, input_map=given, return_elements=[function.outputs[0].name], name=name
             )
             return outputs, lambda upstream: tf.gradients(outputs, x, grad_ys=upstream)[0]
 
-        changed = Problem.bind(Subject(smaller), [problem.x], wrt="inputs")
-        changed.outputs = Layout.of([Block("output", (problem.outputs.size,), "float64")])
-        return changed
+        other = Problem.bind(Subject(changed), [problem.x], wrt="inputs")
+        other.outputs = Layout.of([Block("output", (problem.outputs.size,), "float64")])
+        return other
     except Exception:  # a graph that cannot be made anew says nothing
         return None
 
 
-def _rename_functions(graph: Any, nodes: Sequence[Any]) -> None:
+def _rename_functions(graph: Any, nodes: Sequence[Any], ending: str) -> None:
     """TensorFlow knows the functions of a graph, such as the bodies of its loops, by name, and these are others now."""
-    names = {inner.signature.name: f"{inner.signature.name}_smaller" for inner in graph.library.function}
+    names = {inner.signature.name: f"{inner.signature.name}_{ending}" for inner in graph.library.function}
     for inner in graph.library.function:
         inner.signature.name = names[inner.signature.name]
     for gradient in graph.library.gradient:
@@ -81,16 +114,14 @@ def _rename_functions(graph: Any, nodes: Sequence[Any]) -> None:
                     called.name = names[called.name]
 
 
-def _made_smaller(node: Any) -> bool:
-    """Whether a node was a huge constant; it is none any more."""
+def _changed(node: Any, change: Change) -> bool:
+    """Whether a node was a constant that is another one now."""
     tf = tensorflow()
     if node.op != "Const" or not tf.as_dtype(node.attr["dtype"].type).is_floating:
         return False
     value = tf.make_ndarray(node.attr["value"].tensor)
-    wide = value.astype(np.float64)
-    huge = np.isfinite(wide) & (np.abs(wide) >= _HUGE)
-    if not huge.any():
+    other = change(value.astype(np.float64)).astype(value.dtype)
+    if np.array_equal(other, value, equal_nan=True):
         return False
-    changed = np.where(huge, np.copysign(SMALLER, wide), wide).astype(value.dtype)
-    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(changed, shape=value.shape))
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(other, shape=value.shape))
     return True
