@@ -177,6 +177,24 @@ class Baseline:
         x[columns] += 2.0**-7 * np.maximum(1.0, np.abs(x[columns])) * random.uniform(-1, 1, columns.size)
         return x
 
+    def held_exactly(self, count: int, *, zeros: bool = False) -> np.ndarray:
+        """The batch and points close to it that its dtypes hold exactly, ``[count, x_size]``: always the same.
+
+        Args:
+            count: how many.
+            zeros: whether zeros move as well.
+        """
+        x, columns = self.problem.x, self.columns
+        dtypes = np.concatenate([np.full(b.size, eps_of(b.dtype)) for b in self.problem.plan.inputs.blocks])[columns]
+        random = np.random.default_rng(self.seed)
+        points: np.ndarray = np.repeat(x[None], count, axis=0)
+        for point in points[1:]:
+            size = np.where(x[columns] == 0, 1.0, x[columns]) if zeros else x[columns]
+            moved = x[columns] + size * 2.0**-5 * random.uniform(-1, 1, columns.size)
+            unit = np.exp2(np.floor(np.log2(np.maximum(np.abs(moved), 1e-30)))) * dtypes
+            point[columns] = np.round(moved / unit) * unit
+        return points
+
     def rebound(self, args: Sequence[Any]) -> Problem:
         """The same subject, weights and state on another batch, or on other arguments."""
         plan, problem = self.problem.plan, self.problem

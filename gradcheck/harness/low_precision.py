@@ -263,20 +263,12 @@ def _systematic(baseline: Baseline, run: Execution, wide: Execution, row: int, c
     Rounding errors scatter, and change their sign. A constant that the subject holds in low precision is off everywhere
     by as much, in the output as well as in its gradient. ``level`` is the size of one rounding error.
     """
-    x, columns = baseline.problem.x, baseline.columns
-    blocks = baseline.problem.plan.inputs.blocks
-    dtypes = np.concatenate([np.full(block.size, eps_of(block.dtype)) for block in blocks])
-    random = np.random.default_rng(baseline.seed)
+    columns = baseline.columns
     cotangent = np.zeros((1, baseline.problem.outputs.size))
     cotangent[0, row] = 1.0
     parts, values = [], []
-    for number in range(_NEARBY):
-        point = x.copy()
-        if number:
-            moved = x[columns] * (1 + 2.0**-5 * random.uniform(-1, 1, columns.size))
-            # Both must be given the same point, so one that the lower precision can hold.
-            unit = np.exp2(np.floor(np.log2(np.maximum(np.abs(moved), 1e-30)))) * dtypes[columns]
-            point[columns] = np.round(moved / unit) * unit
+    # Both must be given the same point, so one that the lower precision can hold.
+    for number, point in enumerate(baseline.held_exactly(_NEARBY)):
         low, high = run.pullback(point, cotangent)[0], wide.pullback(point, cotangent)[0]
         values.append((run.forward(point)[row], wide.forward(point)[row]))
         if number == 0:

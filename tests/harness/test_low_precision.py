@@ -232,3 +232,19 @@ def test_a_gradient_has_the_constants_of_its_type():
     for factor in (0.97, 1.03):
         report = gradcheck.check(lambda values, f=factor: normalised(values, f), zeros, modes="graph")
         assert report["graph"].verdict is Verdict.MISMATCH, str(report)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.5])
+def test_what_cancels_in_few_bits_differs_between_modes(factor):
+    """0.1016 - 0.1001 is 0.0020 or 0.0034, as a graph or eager mode rounds; half of an ordinary output is a bug."""
+
+    def stretched(values):
+        gates = tf.sigmoid(values) * 1.2 - 0.1
+        low = values.dtype == tf.bfloat16
+        return gates * (1.0 if tf.executing_eagerly() or not low else factor)
+
+    # sigmoid(-2.4) * 1.2 is 0.1.
+    values = np.array([[-2.390625, -2.40625, 0.5, 2.0]]).astype(tf.bfloat16.as_numpy_dtype)
+    report = gradcheck.check(stretched, values, modes=("eager", "graph", "xla"))
+    wanted = Verdict.PASS if factor == 1.0 else Verdict.DISAGREEMENT
+    assert [report[mode].verdict for mode in ("graph", "xla")] == [wanted] * 2, str(report)
