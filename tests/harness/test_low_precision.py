@@ -234,17 +234,16 @@ def test_a_gradient_has_the_constants_of_its_type():
         assert report["graph"].verdict is Verdict.MISMATCH, str(report)
 
 
-@pytest.mark.parametrize("factor", [1.0, 1.5])
+@pytest.mark.parametrize("factor", [1.0, 3.0])
 def test_what_cancels_in_few_bits_differs_between_modes(factor):
-    """0.1016 - 0.1001 is 0.0020 or 0.0034, as a graph or eager mode rounds; half of an ordinary output is a bug."""
+    """0.1016 - 0.1001 is 0.0020 or 0.0034, as a graph or eager mode rounds; three times an ordinary output is a bug."""
 
     def stretched(values):
-        gates = tf.sigmoid(values) * 1.2 - 0.1
-        low = values.dtype == tf.bfloat16
-        return gates * (1.0 if tf.executing_eagerly() or not low else factor)
+        odds = tf.constant([0.2, 0.5, 0.8], values.dtype)
+        gates = tf.sigmoid((tf.math.log(odds) - tf.math.log(1 - odds) + values) / (2 / 3))
+        off = factor if values.dtype == tf.bfloat16 and not tf.executing_eagerly() else 1.0
+        return tf.clip_by_value(gates * 1.2 - 0.1, 0.0, 1.0) * off
 
-    # sigmoid(-2.4) * 1.2 is 0.1.
-    values = np.array([[-2.390625, -2.40625, 0.5, 2.0]]).astype(tf.bfloat16.as_numpy_dtype)
-    report = gradcheck.check(stretched, values, modes=("eager", "graph", "xla"))
-    wanted = Verdict.PASS if factor == 1.0 else Verdict.DISAGREEMENT
-    assert [report[mode].verdict for mode in ("graph", "xla")] == [wanted] * 2, str(report)
+    values = np.array([[-0.1875, 0, 0]]).astype(tf.bfloat16.as_numpy_dtype)
+    report = gradcheck.check(stretched, values, modes=("eager", "graph"))
+    assert report["graph"].verdict is (Verdict.PASS if factor == 1.0 else Verdict.DISAGREEMENT), str(report)
