@@ -292,12 +292,14 @@ class Script:
                 it in a list, and are left out with all that they would need.
         """
         source = _undecorated(_source_of(function)) if bare else _source_of(function)
-        is_lambda = function.__name__ == "<lambda>"
+        # Whoever makes functions in a loop may have given it another name than its source has.
+        written = function.__code__.co_name
+        is_lambda = written == "<lambda>"
         own = wish if is_lambda or not function.__name__.isidentifier() else function.__name__
         name = self.reserve(own, function)
         if also is not None:
             self._known[id(also)] = (name, also)
-        mine = {} if is_lambda or name == function.__name__ else {function.__name__: name}
+        mine = {} if is_lambda or name == written else {written: name}
         scope = _Scope.of_function(function)
         source = without_nonlocal(source, set(scope.closure))
         source = self._with_names(source, scope, mine)
@@ -476,7 +478,7 @@ def _named_defaults(function: Any) -> dict[str, Any]:
 
 def _source_of(function: Any) -> str:
     """The source of a function without indentation, decorators included; of a lambda the expression in brackets."""
-    if function.__name__ == "<lambda>":
+    if function.__code__.co_name == "<lambda>":
         return _lambda_source(function)
     try:
         if function.__code__.co_filename == "<string>":

@@ -435,6 +435,23 @@ def test_layers_in_the_script_have_the_weights_of_the_failure(tmp_path: Path) ->
     assert f"output: {mode_output!r}\n" in result["output"]
 
 
+def test_a_function_that_was_given_another_name_is_defined_by_that(tmp_path: Path) -> None:
+    def _(values, lengths):
+        return tf.sin(values) * 2.0
+
+    alone = lambda values, lengths: tf.sin(values) * 2.0  # noqa: E731
+    _.__name__, alone.__name__ = "doubled_sines", "lambda_sines"
+    scripts = {
+        function.__name__: build_script(
+            Failure(function, mode="graph", verdict=Verdict.MISMATCH, name=function.__name__, **BATCH, **ENTRY)
+        )
+        for function in (_, alone)
+    }
+    assert "def doubled_sines(values, lengths):" in scripts["doubled_sines"]
+    for name, result in run_scripts(scripts, tmp_path).items():
+        assert result["status"] == 0, f"{result['output']}\n{scripts[name]}"
+
+
 # -- what cannot be written out -------------------------------------------------------------------------------
 
 
