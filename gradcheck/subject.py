@@ -260,6 +260,7 @@ def _identity(original: Any, call: Any) -> tuple[Any, ...]:
     kind = type(function)
     method = getattr(kind, "call", None) or getattr(kind, "__call__", None)  # noqa: B004
     parts: list[Any] = [
+        _name_of(original),  # what reports call it
         _function_identity(function),
         _Same(owner),
         _function_identity(call),
@@ -387,8 +388,11 @@ def _name_of(original: Any) -> str:
         kind = type(original).__name__
         return own if kind in ("Function", "function") else f"{kind} {own!r}"
     plain = getattr(original, "python_function", original)
-    name = getattr(plain, "__qualname__", None) or getattr(plain, "__name__", None) or type(original).__name__
-    return name.rsplit("<locals>.", 1)[-1]
+    qualified, short = getattr(plain, "__qualname__", None), getattr(plain, "__name__", None)
+    if qualified and short and qualified.rpartition(".")[2] != short:
+        qualified = short  # it was given another name
+    name = qualified or short or type(original).__name__
+    return str(name).rsplit("<locals>.", 1)[-1]
 
 
 def _made_by_factory(original: Any) -> Any:

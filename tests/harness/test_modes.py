@@ -331,3 +331,16 @@ def test_a_train_step_with_other_numbers_is_no_pass(place, monkeypatch):
     assert found["xla"].cause.startswith("compiled by itself, as a train step is, ")
     assert "in a loop over many points it is right" in found["xla"].cause
     assert not found.ok
+
+
+def test_functions_of_other_names_are_other_subjects():
+    made = {}
+    for name in ("first", "second"):
+
+        def subject(values):
+            return tf.square(values)
+
+        subject.__name__ = name
+        made[name] = subject
+    reports = [gradcheck.check(subject, np.ones(2), modes="eager").subject for subject in made.values()]
+    assert reports == ["first", "second"]
