@@ -15,6 +15,7 @@ from gradcheck.harness.examining import examined
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.numerics import Status, noise_points
 from gradcheck.other_constants import SMALLER, with_rounded_constants, with_smaller_constants
+from gradcheck.rendering.hints import FLOAT64_GIVES
 from gradcheck.report import Entry
 from gradcheck.twin import widened_names
 from gradcheck.verdicts import Verdict
@@ -113,6 +114,10 @@ def _against_twin(
     allowed = np.minimum(gross, np.array([_systematic_part(level) for level in eps[rows]])[:, None] * ratio * terms)
     smooth = own.judgement.status.T == Status.PASS
     allowed += lost_below(size + from_output, eps[rows][:, None])
+    rtol, atol = (baseline.options.tolerance.get(name) for name in ("rtol", "atol"))
+    given = rtol is not None or atol is not None
+    if given:  # a caller's own tolerance holds
+        allowed = (atol or 0.0) + (rtol or 0.0) * size
     scale = np.maximum(row_size, min(1.0, ordinary or 1.0))[:, None]
     unseen = float((allowed / scale)[smooth].max(initial=0.0))
     beyond = smooth & ~(np.abs(mine - theirs) <= allowed)
@@ -137,14 +142,15 @@ def _against_twin(
         outputs.describe(row), inputs.describe(column), float(mine[i, j]), float(theirs[i, j]),
         float(allowed[i, j]), index=(row, column),
     )  # fmt: skip
-    if not _systematic(baseline, run, wide, row, column, float(eps[row]) * ratio) or _of_rounded_constants(
-        wide, baseline.problem.x, row, column, float(mine[i, j]), float(allowed[i, j]), low
+    if not given and (
+        not _systematic(baseline, run, wide, row, column, float(eps[row]) * ratio)
+        or _of_rounded_constants(wide, baseline.problem.x, row, column, float(mine[i, j]), float(allowed[i, j]), low)
     ):
         return None, max(unseen, float((np.abs(mine - theirs) / scale)[beyond].max()))
-    differ = f"the gradient in {low} is {mine[i, j]:.6g} where the same computation in float64 gives {theirs[i, j]:.6g}"
+    differ = f"the gradient in {low} is {mine[i, j]:.6g} {FLOAT64_GIVES} {theirs[i, j]:.6g}"
     of = f"({int(chosen.sum())} of {beyond.size} entries)"
     if told.any():
-        cause = f"{differ}; rounding explains {allowed[i, j]:.2g} {of}"
+        cause = f"{differ}; {'allowed is' if given else 'rounding explains'} {allowed[i, j]:.2g} {of}"
         return Finding(Verdict.MISMATCH, cause, entry, place=(row, column)), unseen
     if lost[i]:
         why = _what_is_lost(entry, own, center, f" in {low}", "in float64")

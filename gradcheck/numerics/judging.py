@@ -344,6 +344,8 @@ def _judge(
         wrong = beyond & (distance - tolerance > error) & ~doubtful & np.isfinite(error)
         coarse = smooth & ~wrong & (beyond | (error > tolerance))
         coarse &= distance + error > tolerance
+        # A part of a slope of 0 is 0, which no measurement is as good as: there the measured bound decides.
+        coarse &= ~((theory == 0) & (distance <= bound) & (sharpness <= limit))
         bound = np.where(smooth, tolerance, bound)
 
     status = np.full(theory.shape, Status.PASS, np.int8)

@@ -8,10 +8,13 @@ from gradcheck.invariants.names import BY_DEFAULT, INVARIANTS
 from gradcheck.rendering.causes import BACKWARD
 from gradcheck.verdicts import Verdict
 
-__all__ = ["ALL_OUTPUTS", "HINTS", "NOT_LINEAR", "hint", "meaning"]
+__all__ = ["ALL_OUTPUTS", "FLOAT64_GIVES", "HINTS", "NOT_LINEAR", "hint", "meaning"]
 
 NOT_LINEAR = "the gradient is not linear in what is passed back to it"
 """How the cause of a `MISMATCH` starts in which no entry is wrong."""
+
+FLOAT64_GIVES = "where the same computation in float64 gives"
+"""In the cause where a low-precision gradient is compared with that of the float64 twin, and not with a slope."""
 
 ALL_OUTPUTS = "all outputs, weighed"
 """The output of its worst entry."""
@@ -64,8 +67,9 @@ HINTS = {
     ),
     Verdict.KINK: "Nothing needs to be done. For smooth inputs only, draw values away from the corner.",
     Verdict.UNRESOLVED: (
-        "Compute in float64 if the subject allows it, use inputs of ordinary size (around 1), and look for "
-        "operations that round to float32 inside."
+        "Rounding is in the way: of float32 or less inside (compute in float64 if the subject allows it), of large "
+        "numbers beside small ones, or of numbers that cancel. Other inputs, of ordinary size (around 1) and not "
+        "special to the function, are mostly decided."
     ),
     Verdict.PASS: "Nothing needs to be done.",
 }
@@ -136,6 +140,11 @@ _CHANGED_ON_ITS_WAY = (
     "tf.sign, a division by its norm, a threshold. It makes training depend on the scale of the loss. If that is what "
     'it is for, expect it (expect={"MODE": "MISMATCH"}), or clip in the optimizer instead.'
 )
+_PRECISION = (
+    "In float64 the gradient is right, so look for what the low precision alone does: sums and products of many terms "
+    "in few bits (accumulate in float32), a backward function that casts or that is another one for this dtype, "
+    "constants below what the type holds. Compute that part in float32 (tf.cast), or allow for it (rtol=...)."
+)
 _TIE = (
     "Where several inputs are equal, as in a maximum, a sort or top_k, the gradient has to be shared out among them, "
     "so that together they get what moving them together does: 1 in all for a maximum, not 1 each. Look at what counts "
@@ -186,6 +195,7 @@ _BY_CAUSE = {
     Verdict.MISMATCH: (
         (rf"\b{NOT_LINEAR}\b", _CHANGED_ON_ITS_WAY),
         (r"^a tie: ", _TIE),
+        (rf"^the gradient in [a-z0-9, ]+ is \S+ {FLOAT64_GIVES} ", _PRECISION),
         (r"\bthe gradient is zero where the slope is ", _ZERO_ENTRIES),
     ),
     Verdict.DISAGREEMENT: ((r"\bdraws random numbers from a seed\b", _SEEDED),),

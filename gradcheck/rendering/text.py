@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck import recording
 from gradcheck.rendering.alike import wording
 from gradcheck.rendering.heatmap import heat_map_lines
-from gradcheck.rendering.hints import ALL_OUTPUTS, hint, meaning
+from gradcheck.rendering.hints import ALL_OUTPUTS, FLOAT64_GIVES, hint, meaning
 from gradcheck.rendering.layout import broken, clipped, columns, paragraph, text_width
 from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
@@ -45,6 +45,7 @@ _FIRST_AND_SECOND = {
     Verdict.NONDETERMINISTIC: ("first call", "second call"),
 }
 _THEORETICAL_AND_NUMERICAL = ("theoretical (gradient)", "numerical (measured)")
+_LOW_AND_WIDE = ("gradient, low precision", "gradient, float64")
 _TOGETHER_AND_APART = ("gradient, all at once", "one at a time, added up")
 
 
@@ -109,13 +110,15 @@ def _groups(results: Sequence[ModeResult]) -> list[list[ModeResult]]:
     return groups
 
 
-def entry_rows(entry: Entry, verdict: Verdict) -> list[tuple[str, str]]:
+def entry_rows(entry: Entry, verdict: Verdict, cause: str = "") -> list[tuple[str, str]]:
     """The numbers of the worst entry: both, and their difference beside what is allowed."""
     labels = _THEORETICAL_AND_NUMERICAL
     if entry.theoretical is not None and entry.numerical is not None:
         labels = _FIRST_AND_SECOND.get(verdict, labels)
     if entry.output == ALL_OUTPUTS:
         labels = _TOGETHER_AND_APART
+    if FLOAT64_GIVES in cause:
+        labels = _LOW_AND_WIDE
     first, second = pair(entry.theoretical, entry.numerical)
     rows = [(labels[0], "none: there is no gradient" if entry.theoretical is None else first)]
     if entry.numerical is not None:
@@ -183,7 +186,7 @@ def _failure(group: Sequence[ModeResult], said: set[str], evidence: Mapping[str,
         entry = result.entry
         where = f"{entry.output} w.r.t. {entry.input}" if entry.input and entry.output else entry.output or entry.input
         lines += labelled("Worst entry", where)
-        lines += columns(entry_rows(entry, result.verdict), indent=4)
+        lines += columns(entry_rows(entry, result.verdict, result.cause), indent=4)
         if result.mode in evidence:
             lines += heat_map_lines(evidence[result.mode], indent=4)
     lines += notes_of(group)

@@ -247,3 +247,24 @@ def test_what_cancels_in_few_bits_differs_between_modes(factor):
     values = np.array([[-0.1875, 0, 0]]).astype(tf.bfloat16.as_numpy_dtype)
     report = gradcheck.check(stretched, values, modes=("eager", "graph"))
     assert report["graph"].verdict is (Verdict.PASS if factor == 1.0 else Verdict.DISAGREEMENT), str(report)
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "verdict"),
+    [
+        ({}, "MISMATCH"),
+        ({"rtol": 0.1}, "PASS"),
+        ({"atol": 0.1}, "PASS"),
+        ({"rtol": 0.03}, "MISMATCH"),
+        ({"atol": 0.01}, "MISMATCH"),
+    ],
+)
+def test_a_tolerance_of_ones_own_holds_in_low_precision(tolerance, verdict):
+    @tf.custom_gradient
+    def steeper(x):
+        factor = tf.cast(1.05 if x.dtype == tf.bfloat16 else 1.0, x.dtype)
+        return tf.tanh(x), lambda upstream: upstream * (1 - tf.tanh(x) ** 2) * factor
+
+    values = np.array([0.5, 0.25]).astype(tf.bfloat16.as_numpy_dtype)
+    report = gradcheck.check(lambda x: steeper(x), values, modes="graph", **tolerance)
+    assert report["graph"].verdict.value == verdict, str(report)

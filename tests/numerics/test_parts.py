@@ -831,3 +831,16 @@ def test_the_top_of_a_fast_wave(place: float) -> None:
     off = numerics.compare(waves, point, slopes + np.array([[1e-2, 0.0]]))
     assert off.status[0, 0] in (Status.MISMATCH, Status.UNRESOLVED)
     assert off.status[0, 1] == Status.PASS
+
+
+def test_a_relative_tolerance_alone_leaves_zeros_decided() -> None:
+    def function(x: np.ndarray) -> np.ndarray:
+        return np.sin(x)
+
+    point = np.array([0.3, 1.1, -2.0])
+    right = np.diag(np.cos(point))
+    found = numerics.compare(function, point, right, rtol=1e-3)
+    assert (found.status == Status.PASS).all()
+    wrong = right + 1e-6 * np.eye(3)[::-1]  # in entries that are 0, and the middle one
+    found = numerics.compare(function, point, wrong, rtol=1e-3)
+    assert found.status.tolist() == [[0, 0, 3], [0, 0, 0], [3, 0, 0]]

@@ -480,7 +480,7 @@ def _card(
         else "",
         expectation=expectation,
         reason=detail.reason,
-        entry=() if entry is None else tuple(entry_rows(entry, result.verdict)),
+        entry=() if entry is None else tuple(entry_rows(entry, result.verdict, result.cause)),
         worst=worst,
         maps=None if evidence is None else heat_maps(evidence),
         plot=None if evidence is None else slope_plot(evidence),
