@@ -67,8 +67,8 @@ HINTS = {
     ),
     Verdict.KINK: "Nothing needs to be done. For smooth inputs only, draw values away from the corner.",
     Verdict.UNRESOLVED: (
-        "Rounding is in the way: of float32 or less inside (compute in float64 if the subject allows it), or of numbers "
-        "that cancel. Most inputs of ordinary size, around 1, are decided."
+        "Rounding is in the way: of float32 or less inside (compute in float64 if the subject allows it), or of "
+        "numbers that cancel. Most inputs of ordinary size, around 1, are decided."
     ),
     Verdict.PASS: "Nothing needs to be done.",
 }
