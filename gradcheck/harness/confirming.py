@@ -140,12 +140,12 @@ def as_a_train_step(baseline: Baseline, state: ModeState, found: Examination) ->
         return
     if state.finding.verdict.fails or found.projected or baseline.options.engine is not None:
         return
-    baseline.subject.confirmed.add(key)
     rows, columns = baseline.rows, baseline.columns
     cotangent = baseline.cotangents(1)[0]
     try:
         center, row = run.unlooped(baseline.problem.x, cotangent)
     except Exception:  # a function of its own may be more than XLA can compile
+        baseline.subject.confirmed.add(key)
         return
     seen = replace(found, center=center)
     differs = differs_from_eager(baseline, run, seen, []) if center.size == found.center.size else None
@@ -161,6 +161,8 @@ def as_a_train_step(baseline: Baseline, state: ModeState, found: Examination) ->
             mine, other = precise_pair(pulled[worst], expected[worst])
             cause = f"the gradient of a weighed sum of all outputs w.r.t. {place} is {mine} and should be {other}"
             differs = Finding(Verdict.MISMATCH, cause)
-    if differs is not None:
+    if differs is None:
+        baseline.subject.confirmed.add(key)
+    else:  # each time, for a failure is met again while it shrinks
         cause = f"compiled by itself, as a train step is, {differs.cause}; in a loop over many points it is right"
         state.finding = replace(differs, cause=cause, scripted=False)
