@@ -17,6 +17,7 @@ from gradcheck.harness.rules import differs_from_eager, weighed_bound
 from gradcheck.harness.state import ModeState
 from gradcheck.modes import CompiledExecution, EagerExecution, Execution, OneByOne
 from gradcheck.numerics import Status
+from gradcheck.rendering.hints import BY_ITSELF
 from gradcheck.rendering.numbers import precise_pair
 from gradcheck.verdicts import Verdict
 
@@ -125,8 +126,9 @@ _PART = 1e-4
 def as_a_train_step(baseline: Baseline, state: ModeState, found: Examination) -> None:
     """One call as users compile it for XLA, beside the program that computes many points in a loop.
 
-    On the first batch of a subject, and on the first with several rows and steps. XLA may fuse in one program what it
-    computes ahead of a loop in the other, and be wrong in one of them only: then that call is what counts.
+    On the first batch of a subject, and on the first with several rows, steps and numbers; on every batch once it made
+    a difference, which has to be met again to be shrunk. XLA may fuse in one program what it computes ahead of a loop
+    in the other, and be wrong in one of them only: then that call is what counts.
 
     Args:
         baseline: the batch.
@@ -134,9 +136,10 @@ def as_a_train_step(baseline: Baseline, state: ModeState, found: Examination) ->
         found: what was measured in the mode, or in the one that it agrees with.
     """
     run, batch = state.run, baseline.problem.batch
-    several = batch is not None and min(batch.values.shape[:2]) > 1
+    several = batch is not None and min(batch.values.shape[:2]) > 1 and len(np.unique(batch.values[batch.mask])) > 2
     key = ("a train step", several, baseline.problem.plan.variables and "variables", baseline.options.order)
-    if not isinstance(run, CompiledExecution) or run.mode != "xla" or key in baseline.subject.confirmed:
+    known, confirmed = ("a train step", "differs"), baseline.subject.confirmed
+    if not isinstance(run, CompiledExecution) or run.mode != "xla" or (key in confirmed and known not in confirmed):
         return
     if state.finding.verdict.fails or found.projected or baseline.options.engine is not None:
         return
@@ -145,7 +148,7 @@ def as_a_train_step(baseline: Baseline, state: ModeState, found: Examination) ->
     try:
         center, row = run.unlooped(baseline.problem.x, cotangent)
     except Exception:  # a function of its own may be more than XLA can compile
-        baseline.subject.confirmed.add(key)
+        confirmed.add(key)
         return
     seen = replace(found, center=center)
     differs = differs_from_eager(baseline, run, seen, []) if center.size == found.center.size else None
@@ -161,8 +164,7 @@ def as_a_train_step(baseline: Baseline, state: ModeState, found: Examination) ->
             mine, other = precise_pair(pulled[worst], expected[worst])
             cause = f"the gradient of a weighed sum of all outputs w.r.t. {place} is {mine} and should be {other}"
             differs = Finding(Verdict.MISMATCH, cause)
-    if differs is None:
-        baseline.subject.confirmed.add(key)
-    else:  # each time, for a failure is met again while it shrinks
-        cause = f"compiled by itself, as a train step is, {differs.cause}; in a loop over many points it is right"
+    confirmed.add(key if differs is None else known)
+    if differs is not None:
+        cause = f"{BY_ITSELF}, {differs.cause}; in a loop over many points it is right"
         state.finding = replace(differs, cause=cause, scripted=False)

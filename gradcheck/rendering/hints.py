@@ -8,10 +8,13 @@ from gradcheck.invariants.names import BY_DEFAULT, INVARIANTS
 from gradcheck.rendering.causes import BACKWARD
 from gradcheck.verdicts import Verdict
 
-__all__ = ["ALL_OUTPUTS", "FLOAT64_GIVES", "HINTS", "NOT_LINEAR", "hint", "meaning"]
+__all__ = ["ALL_OUTPUTS", "BY_ITSELF", "FLOAT64_GIVES", "HINTS", "NOT_LINEAR", "hint", "meaning"]
 
 NOT_LINEAR = "the gradient is not linear in what is passed back to it"
 """How the cause of a `MISMATCH` starts in which no entry is wrong."""
+
+BY_ITSELF = "compiled by itself, as a train step is"
+"""How the cause starts where one call under XLA gives other numbers than the same computation in a loop over points."""
 
 FLOAT64_GIVES = "where the same computation in float64 gives"
 """In the cause where a low-precision gradient is compared with that of the float64 twin, and not with a slope."""
@@ -139,6 +142,11 @@ _CHANGED_ON_ITS_WAY = (
     "tf.sign, a division by its norm, a threshold. It makes training depend on the scale of the loss. If that is what "
     'it is for, expect it (expect={"MODE": "MISMATCH"}), or clip in the optimizer instead.'
 )
+_FUSED = (
+    "XLA computes this call another way than the same one in a loop, and wrongly. Put forward and gradient into one "
+    "tf.function with jit_compile=True and compare it with eager mode on this batch: that is what a TensorFlow issue "
+    "needs. To go round it, replace the operation that is off (masks by tf.where in place of a large number added)."
+)
 _PRECISION = (
     "In float64 the gradient is right, so look for what the low precision alone does: sums and products of many terms "
     "in few bits (accumulate in float32), a backward function that casts or that is another one for this dtype, "
@@ -192,12 +200,13 @@ _BY_CAUSE = {
     ),
     Verdict.DISCONNECTED: ((r"\b(?:returns zeros here|zeros are passed back here)\b(?!.* is cut by )", _ZERO_HERE),),
     Verdict.MISMATCH: (
+        (rf"^{BY_ITSELF}", _FUSED),
         (rf"\b{NOT_LINEAR}\b", _CHANGED_ON_ITS_WAY),
         (r"^a tie: ", _TIE),
         (rf"^the gradient in [a-z0-9, ]+ is \S+ {FLOAT64_GIVES} ", _PRECISION),
         (r"\bthe gradient is zero where the slope is ", _ZERO_ENTRIES),
     ),
-    Verdict.DISAGREEMENT: ((r"\bdraws random numbers from a seed\b", _SEEDED),),
+    Verdict.DISAGREEMENT: ((r"\bdraws random numbers from a seed\b", _SEEDED), (rf"^{BY_ITSELF}", _FUSED)),
     Verdict.CRASH: (
         (r"\bdid not come back within\b|\btook longer than\b", _HUNG),
         (r"\bof memory and was stopped\b|\bmemory runs out\b", _MEMORY),

@@ -251,6 +251,8 @@ ADVICE = [
     (Verdict.MISMATCH, "the gradient is not linear in what is passed back to it, as", 'expect={"xla": "MISMATCH"}'),
     (Verdict.MISMATCH, "the gradient is of the wrong sign (1 of 36 entries)", "a mask that is applied in the forward"),
     (Verdict.MISMATCH, "the gradient in bfloat16 is 0.99 where the same computation in float64 gives 1", "few bits"),
+    (Verdict.MISMATCH, "compiled by itself, as a train step is, the gradient of", "jit_compile=True"),
+    (Verdict.DISAGREEMENT, "compiled by itself, as a train step is, output[0] is 1 here", "jit_compile=True"),
     (Verdict.MISMATCH, "a tie: output[0] has a corner in 3 inputs at once, and", "shared out among them"),
     (Verdict.CRASH, "the process died (SIGABRT) on this batch", "TensorFlow's fault"),
     (Verdict.CRASH, "the process did not come back within 8 s and was stopped on this batch", "--batch-seconds"),
