@@ -154,7 +154,9 @@ def compare(
             parts.append(_refine_some(chosen, center, right, left, rungs, noise, wanted))
         refined = concatenate_refined(parts)
         followed[todo] = refined.followed
-    ordinary = np.fmax(typical_slope(point, center), _slope_nearby(center, plus, minus, steps))
+    ordinary = typical_slope(point, center)
+    if real_eps <= FINEST_INSIDE:  # with less, a slope near by is no more than a tread or two
+        ordinary = np.fmax(ordinary, _slope_nearby(center, plus, minus, steps))
     found = judge(
         theory, estimate, refined, todo, eps=real_eps, coarser=levels, noise=noise / _reach(point),
         scale=ordinary, rtol=rtol, atol=atol, resolution_limit=resolution_limit,
