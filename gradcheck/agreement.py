@@ -11,6 +11,7 @@ import numpy as np
 
 __all__ = [
     "FEW_BITS",
+    "LARGE",
     "combinations",
     "gradient_bound",
     "lost_below",
@@ -26,7 +27,7 @@ _ROUNDINGS = 32.0
 
 # Inputs larger than this square to terms that no Jacobian shows where they cancel; so many of their roundings may be
 # left.
-_LARGE = 8.0
+LARGE = 8.0
 _SQUARE_ROUNDINGS = 4.0
 
 # Machine epsilon above which a type has as few bits as float16 and bfloat16.
@@ -125,5 +126,5 @@ def squares_bound(terms: np.ndarray, x: np.ndarray, eps: np.ndarray | float) -> 
         eps: machine epsilon of the gradient.
     """
     largest = min(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)), _LARGEST)
-    factor = _SQUARE_ROUNDINGS * largest**2 if largest > _LARGE else 0.0
+    factor = _SQUARE_ROUNDINGS * largest**2 if largest > LARGE else 0.0
     return np.asarray(factor * eps * np.broadcast_to(terms.max(axis=-1, keepdims=True, initial=0.0), terms.shape))

@@ -111,13 +111,9 @@ def _effort(result: ZooResult) -> str:
 
 def _listing(only: tuple[str, ...], keras_only: bool) -> str:
     from gradcheck.rendering.layout import paragraph
-    from gradcheck.zoo.catalog import FAMILIES, catalog
+    from gradcheck.zoo.catalog import FAMILIES, catalog, narrowed
 
-    chosen = [
-        exhibit
-        for exhibit in catalog()
-        if (not only or any(text in exhibit.name for text in only)) and (exhibit.of_keras or not keras_only)
-    ]
+    chosen = narrowed(catalog(), only, keras_only)
     lines = []
     for family, what in FAMILIES.items():
         members = [exhibit for exhibit in chosen if exhibit.family == family]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.agreement import FEW_BITS, gradient_bound, lost_below, noise_ratio, output_terms, squares_bound
+from gradcheck.agreement import FEW_BITS, LARGE, gradient_bound, lost_below, noise_ratio, output_terms, squares_bound
 from gradcheck.engines.jacobians import Examination, eps_of, rounding, theoretical_jacobian
 from gradcheck.findings import Finding, entry_at, judged
 from gradcheck.harness.baseline import Baseline
@@ -27,9 +27,6 @@ _NEARBY = 16
 
 # A gradient that is off by no more than so many times what the output is off has the output's constants.
 _SHARED = 2.0
-
-# Inputs up to this size count by their squares in types of few bits; `squares_bound` has the larger ones.
-_LARGE = 8.0
 
 # Roundings of its terms that an output may differ by from the twin's.
 _OUTPUT_ROUNDINGS = 16.0
@@ -130,7 +127,8 @@ def _against_twin(
     squares = squares_bound(terms, counts, eps[rows][:, None])
     if float(eps.max()) > FEW_BITS:
         # One rounding of a score that is such a square, as where a softmax of bfloat16 comes to exactly 1.
-        square = min(float(np.abs(counts[np.isfinite(counts)]).max(initial=0.0)), _LARGE) ** 2
+        # `squares_bound` has those of larger inputs.
+        square = min(float(np.abs(counts[np.isfinite(counts)]).max(initial=0.0)), LARGE) ** 2
         squares = np.maximum(squares, square * eps[rows][:, None] * row_size.max(initial=0.0))
     told &= ~(np.abs(mine - theirs) <= squares)
     chosen = told if told.any() else beyond
@@ -272,11 +270,11 @@ def _systematic(baseline: Baseline, run: Execution, wide: Execution, row: int, c
     columns = baseline.columns
     cotangent = np.zeros((1, baseline.problem.outputs.size))
     cotangent[0, row] = 1.0
-    parts, values = [], []
+    parts = []
     # Both must be given the same point, so one that the lower precision can hold.
-    for number, point in enumerate(baseline.held_exactly(_NEARBY)):
+    points = baseline.held_exactly(_NEARBY)
+    for number, point in enumerate(points):
         low, high = run.pullback(point, cotangent)[0], wide.pullback(point, cotangent)[0]
-        values.append((run.forward(point)[row], wide.forward(point)[row]))
         if number == 0:
             size = float(np.abs(high[columns]).max(initial=0.0))
             # A gradient of 0 made of terms that cancel is as wrong as these are rounded.
@@ -288,7 +286,7 @@ def _systematic(baseline: Baseline, run: Execution, wide: Execution, row: int, c
     mean, certain = _bias(error)
     if not (certain and mean > 0.5 * level):
         return False
-    outputs = np.array(values)
+    outputs = np.array([(run.forward(point)[row], wide.forward(point)[row]) for point in points])
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         off, shared = _bias((outputs[:, 0] - outputs[:, 1]) / np.abs(outputs[:, 1]).max())
     return not (shared and _SHARED * off >= mean)

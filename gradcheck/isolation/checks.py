@@ -32,7 +32,16 @@ from gradcheck.verdicts import Verdict
 if TYPE_CHECKING:
     from gradcheck.isolation.worker import Channel
 
-__all__ = ["IsolatedChecks", "as_code", "check_in_worker", "crash_result", "describe_in_worker", "named", "report_from"]
+__all__ = [
+    "IsolatedChecks",
+    "as_code",
+    "calls_told",
+    "check_in_worker",
+    "crash_result",
+    "describe_in_worker",
+    "named",
+    "report_from",
+]
 
 # A shrunk crash costs a process, with TensorFlow to load, for each step downwards. Of the searches that were tried the
 # longest had 27 steps, and half of them 11. The first dozen is had however slow the machine is.
@@ -255,6 +264,11 @@ def as_code(args: Sequence[Any]) -> str:
     )
 
 
+def calls_told(channel: Channel) -> AbstractContextManager[None]:
+    """Inside it every call of a subject with other arguments is on disk before it is made."""
+    return recording.calls_announced(lambda called: channel.calls_with(as_code(called)))
+
+
 def crash_result(mode: str, death: Death) -> ModeResult:
     """A death as the result of a mode."""
     text = f"{death.text} {'on this batch' if death.example is not None else 'while the subject was loaded'}"
@@ -316,7 +330,7 @@ def check_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str,
     channel.begin({key: arguments[key] for key in ("mode", "arguments", "code")})
     args = tuple(decode(argument) for argument in arguments["arguments"])
     mode, options = arguments["mode"], arguments["options"]
-    with recording.calls_announced(lambda called: channel.calls_with(as_code(called))):
+    with calls_told(channel):
         report = gradcheck.check(subject, *args, modes=(mode,), **options)
     if not arguments["final"]:
         # Scripts and pictures take time to make, and while a failure shrinks nobody wants them.

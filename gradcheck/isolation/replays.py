@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gradcheck import recording
 from gradcheck.cases import Case, imported_subject, replay
 from gradcheck.errors import InputError
 from gradcheck.importing import load_object
-from gradcheck.isolation.checks import as_code, crash_result, report_from
+from gradcheck.isolation.checks import as_code, calls_told, crash_result, report_from
 from gradcheck.isolation.environment import installed_versions
 from gradcheck.isolation.limits import Limits, available_memory
 from gradcheck.isolation.process import Worker
@@ -84,5 +83,5 @@ def replay_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str
     named = arguments["subject"]
     subject = imported_subject(case) if named is None else load_object(named, "subject")
     channel.begin({"mode": mode, "arguments": arguments["case"]["arguments"], "code": arguments["code"]})
-    with recording.calls_announced(lambda called: channel.calls_with(as_code(called))):
+    with calls_told(channel):
         return replay(case, modes=mode, subject=subject).to_dict()

@@ -15,12 +15,11 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from gradcheck import recording
 from gradcheck.build import build
 from gradcheck.encoding import encode
 from gradcheck.errors import InputError
 from gradcheck.importing import load_object, load_strategy
-from gradcheck.isolation.checks import IsolatedChecks, as_code, crash_result
+from gradcheck.isolation.checks import IsolatedChecks, as_code, calls_told, crash_result
 from gradcheck.isolation.environment import installed_versions
 from gradcheck.isolation.journal import Journal
 from gradcheck.isolation.limits import Limits
@@ -437,6 +436,6 @@ class _Announced:
         except InputError:  # it can be checked here all the same; what kills the process is then known as code only
             arguments = None
         self._channel.begin({"mode": mode, "arguments": arguments, "code": as_code(args)})
-        with recording.calls_announced(lambda called: self._channel.calls_with(as_code(called))):
+        with calls_told(self._channel):
             report: Report = self._checks.check(args, mode, options, again=again)
         return report

@@ -18,6 +18,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.numerics.steps import LOW_PRECISION
+
 __all__ = ["among_rare_pieces", "between", "reconsider"]
 
 Array = NDArray[np.float64]
@@ -31,7 +33,6 @@ _DISTANCE = 2.0**-20
 _STEP = 2.0**-27
 
 # The same for functions that compute in less than float64, whose roundings would drown such steps.
-_LOW = 2.0**-40
 _LOW_DISTANCE = 2.0**-6
 _LOW_STEP = 2.0**-10
 _LOW_DISTANCES = (2.0**-8, 2.0**-10)
@@ -92,7 +93,7 @@ def reconsider(
         switched off, so that lying outside proves nothing.
     """
     random = np.random.default_rng(seed)
-    distance, step = (_DISTANCE, _STEP) if eps < _LOW else (_LOW_DISTANCE, _LOW_STEP)
+    distance, step = (_DISTANCE, _STEP) if eps < LOW_PRECISION else (_LOW_DISTANCE, _LOW_STEP)
     even = random.uniform(0.5, 1.5, (_EVEN, point.size))
     uneven = 2.0 ** random.uniform(-4.0, 0.5, (_UNEVEN, point.size))
     shifts = np.concatenate([even, uneven]) * random.choice((-1, 1), (_NEIGHBOURS, point.size))
@@ -155,7 +156,7 @@ def between(
         proves nothing, or where rounding hides the pieces close to it; and where the point may be a crossroads at all.
     """
     random = np.random.default_rng(0)
-    distances, stride = (_DISTANCES, _STRIDE) if eps < _LOW else (_LOW_DISTANCES, _LOW_STRIDE)
+    distances, stride = (_DISTANCES, _STRIDE) if eps < LOW_PRECISION else (_LOW_DISTANCES, _LOW_STRIDE)
     shifts = random.uniform(0.5, 1.5, (_PIECES, point.size)) * random.choice((-1, 1), (_PIECES, point.size))
     shifts = np.concatenate([_by_position(point), shifts])
     # Most points are no crossroads: there what two small steps together do is what they do one after the other.
@@ -268,7 +269,7 @@ def _explained(
     eps: float,
 ) -> Mask:
     """Whether values ``[y_size]`` lie between the slopes along one way at places, and those at the point."""
-    distances, stride = (_DISTANCES, _STRIDE) if eps < _LOW else (_LOW_DISTANCES, _LOW_STRIDE)
+    distances, stride = (_DISTANCES, _STRIDE) if eps < LOW_PRECISION else (_LOW_DISTANCES, _LOW_STRIDE)
     cornered = lowest != highest
     explained = np.ones(theory.shape, bool)
     for distance in distances:
@@ -281,7 +282,7 @@ def _explained(
             inside = (theory >= below - slack) & (theory <= above + slack)
             # Where rounding is as large as what is to be explained nothing is.
             inside &= slack < _SHARP * np.fmax(theory - highest, lowest - theory)
-            if eps >= _LOW and distance == distances[0]:
+            if eps >= LOW_PRECISION and distance == distances[0]:
                 # Not close enough to tell pieces from a bend, which has all slopes between its first and its last.
                 ordered = np.sort(slopes, axis=0)
                 inside &= cornered | (np.diff(ordered, axis=0).max(axis=0) > (ordered[-1] - ordered[0]) / 4)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradcheck.numerics.ladder import Refined, refine
 from gradcheck.numerics.noise import PLACES, grows_inwards, left_over
-from gradcheck.numerics.steps import FLOAT64_EPS, refine_steps
+from gradcheck.numerics.steps import FLOAT64_EPS, LOW_PRECISION, refine_steps
 
 __all__ = ["AFAR", "may_be_holes", "measured_from_afar"]
 
@@ -29,9 +29,6 @@ _DEGREE = 4
 
 # So many points of a direction are looked at: both ends of each step, and eight places around each.
 AFAR = 29 * 2 * 9
-
-# In less than float64 the noise is that of the type, at every distance.
-_FINE = 2.0**-40
 
 # A handful of samples can come out close together by luck.
 _SAFETY = 2.0
@@ -53,7 +50,7 @@ def may_be_holes(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> NDAr
     """
     middle, values = np.asarray(center, np.float64), np.asarray(samples, np.float64)
     nearest = values[: len(values) // 2]  # the two finest spacings
-    still = (nearest == nearest[0]).all(axis=0) & (values != nearest[0]).any(axis=0) & (eps < _FINE)
+    still = (nearest == nearest[0]).all(axis=0) & (values != nearest[0]).any(axis=0) & (eps < LOW_PRECISION)
     return np.asarray((grows_inwards(values, eps=eps) | still) & np.isfinite(middle))
 
 

@@ -23,6 +23,7 @@ What is different here, and why:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
-from gradcheck.numerics.steps import FLOAT64_EPS
+from gradcheck.numerics.steps import FLOAT64_EPS, LOW_PRECISION
 
 __all__ = [
     "FINEST_INSIDE",
@@ -83,7 +84,7 @@ _ONE_SIDED = 16.0
 
 def _spacings(eps: float) -> tuple[float, float, float, float]:
     """Two fine, a middle and a coarse distance between neighbouring samples, relative to the coordinates."""
-    return (2.0**-36, 2.0**-32, 2.0**-22, 2.0**-10) if eps < 2.0**-40 else (2.0**-17, 2.0**-16, 2.0**-14, 2.0**-9)
+    return (2.0**-36, 2.0**-32, 2.0**-22, 2.0**-10) if eps < LOW_PRECISION else (2.0**-17, 2.0**-16, 2.0**-14, 2.0**-9)
 
 
 def noise_points(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> Array:
@@ -248,7 +249,7 @@ def grows_inwards(samples: Any, *, eps: float = FLOAT64_EPS) -> NDArray[np.bool_
         samples, eps: as for `noise_level`.
     """
     values = np.asarray(samples, np.float64)
-    if eps >= 2.0**-40:
+    if eps >= LOW_PRECISION:
         return np.zeros(values.shape[1], bool)
     sequences = values.reshape(4, 2, _SAMPLES, values.shape[1])
     with np.errstate(invalid="ignore", over="ignore"):
@@ -526,9 +527,14 @@ def left_over(sequences: Array, degree: int) -> Array:
 
     NaN where a sequence is not finite.
     """
-    powers = np.vander(np.asarray(PLACES) / _SAMPLES, degree + 1)
-    basis, _ = np.linalg.qr(powers, mode="complete")
-    rest = basis[:, degree + 1 :]
     # Relative to the first sample: a projection would otherwise add roundings of the value itself.
     moves = sequences - sequences[:, :1]
-    return np.asarray(np.sqrt(np.mean(np.einsum("ksy,sd->kdy", moves, rest) ** 2, axis=1)))
+    return np.asarray(np.sqrt(np.mean(np.einsum("ksy,sd->kdy", moves, _beyond(degree)) ** 2, axis=1)))
+
+
+@functools.cache
+def _beyond(degree: int) -> Array:
+    """Orthonormal directions ``[sample, d]`` that no polynomial of ``degree`` at `PLACES` reaches."""
+    powers = np.vander(np.asarray(PLACES) / _SAMPLES, degree + 1)
+    basis, _ = np.linalg.qr(powers, mode="complete")
+    return np.asarray(basis[:, degree + 1 :])

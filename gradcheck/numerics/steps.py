@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
 
-__all__ = ["FLOAT64_EPS", "refine_steps", "screen_steps"]
+__all__ = ["FLOAT64_EPS", "LOW_PRECISION", "refine_steps", "screen_steps"]
 
 Array = NDArray[np.float64]
 
 FLOAT64_EPS = float(np.finfo(np.float64).eps)
 
 # Above this relative rounding error the function does not compute in float64, whatever its arguments say.
-_LOW_PRECISION = 2.0**-40
+LOW_PRECISION = 2.0**-40
 
 # Below this magnitude a coordinate is treated as zero: steps in proportion to it would underflow.
 _ZERO = 2.0**-100
@@ -64,7 +64,7 @@ def screen_steps(x: Any, *, eps: float = FLOAT64_EPS) -> Array:
     """
     values = _coordinates(x)
     _check_eps(eps)
-    exponents = (-8, -12, -17) if eps < _LOW_PRECISION else (-4, -6, -8)
+    exponents = (-8, -12, -17) if eps < LOW_PRECISION else (-4, -6, -8)
     magnitude = np.where(np.isfinite(values), np.abs(values), 1.0)
     half = np.floor(np.log2(np.maximum(magnitude, 1.0)) / 2)
     return np.asarray(np.exp2(np.asarray(exponents, np.float64)[:, np.newaxis] + half))
@@ -89,7 +89,7 @@ def refine_steps(x: Any, *, eps: float = FLOAT64_EPS) -> Array:
     """
     values = _coordinates(x)
     _check_eps(eps)
-    low = eps >= _LOW_PRECISION
+    low = eps >= LOW_PRECISION
     rungs, top, bottom, relative = (17, -4, -20, -18) if low else (29, -4, -32, -16)
     magnitude = np.where(np.isfinite(values), np.abs(values), 1.0)
     exponent = np.floor(np.log2(np.where(magnitude < _ZERO, 1.0, magnitude)))

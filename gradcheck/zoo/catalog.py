@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from gradcheck.mode_names import MODES
 from gradcheck.versions import minor_of
 
-__all__ = ["FAMILIES", "Exhibit", "available", "catalog"]
+__all__ = ["FAMILIES", "Exhibit", "available", "catalog", "narrowed"]
 
 _PACKAGE = "gradcheck.zoo"
 
@@ -100,6 +100,15 @@ def _functions(family: str) -> dict[str, _Function]:
         node.name: _Function(" ".join((ast.get_docstring(node) or "").split()), not node.args.args)
         for node in functions
     }
+
+
+def narrowed(exhibits: Iterable[Exhibit], texts: Sequence[str], keras_only: bool) -> list[Exhibit]:
+    """Those with one of the texts in their name, all where there is none; of Keras's only where that is asked for."""
+    return [
+        exhibit
+        for exhibit in exhibits
+        if (not texts or any(text in exhibit.name for text in texts)) and (exhibit.of_keras or not keras_only)
+    ]
 
 
 def available(exhibit: Exhibit, tensorflow: str, keras: str) -> bool:

@@ -21,7 +21,7 @@ from gradcheck.mode_names import parse_modes
 from gradcheck.report import ModeResult
 from gradcheck.verdicts import Verdict
 from gradcheck.versions import find_release
-from gradcheck.zoo.catalog import Exhibit, available, catalog
+from gradcheck.zoo.catalog import Exhibit, available, catalog, narrowed
 from gradcheck.zoo.known import Known, known_for
 
 __all__ = ["DEFAULT_EXAMPLES", "LONG_SEARCH", "ZooCell", "ZooResult", "run_zoo"]
@@ -256,9 +256,7 @@ def _tasks(
 
 def _chosen(texts: tuple[str, ...], keras_only: bool, installed: Mapping[str, str]) -> list[Exhibit]:
     here = [exhibit for exhibit in catalog() if available(exhibit, installed["tensorflow"], installed["keras"])]
-    if keras_only:
-        here = [exhibit for exhibit in here if exhibit.of_keras]
-    chosen = [exhibit for exhibit in here if not texts or any(text in exhibit.name for text in texts)]
+    chosen = narrowed(here, texts, keras_only)
     if not chosen:
         raise InputError(
             f"no subject of the zoo has {' or '.join(map(repr, texts))} in its name on TensorFlow "
