@@ -450,7 +450,7 @@ _READABLE = 200
 _COARSE = 1e-3
 
 
-class _Found(Exception):  # noqa: N818 - a signal, not an error
+class _Found(Exception):
     """Tells Hypothesis that an example fails. It never leaves this module."""
 
 
