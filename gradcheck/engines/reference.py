@@ -9,7 +9,6 @@ is the mode's compiled gradient function; so what it measures is the mode's own.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -64,18 +63,20 @@ def compute_gradient(
 
         return tf.constant(_aside(run, point)[rows]), gradient
 
+    if run.mode != "eager":
+        run.forward(x)  # traced now: a tape of the subject's own would record nothing while all tapes are paused
     theoretical, numerical = tf.test.compute_gradient(function, [tf.constant(x[columns])], delta=REFERENCE_STEP)
     return np.asarray(theoretical[0]), np.asarray(numerical[0])
 
 
 def _aside(run: Execution, point: np.ndarray) -> np.ndarray:
-    """The forward pass out of sight of compute_gradient's tape, which must not look inside the mode's own function.
+    """The forward pass out of sight of compute_gradient's tape, which must not look inside a compiled function.
 
     (The gradient needs its tape, and runs when that of compute_gradient is no longer recording.)
     """
-    if run.problem.plan.order == 1:
-        with tensorflow().init_scope():  # pauses every tape
-            return run.forward(point)
-    # A gradient is computed on the way, with a tape of its own that must not be paused. Tapes belong to threads.
-    with ThreadPoolExecutor(1) as aside:
-        return aside.submit(run.forward, point).result()
+    if run.mode == "eager":
+        # A tape of the subject's own, or that of a second derivative, would be paused as well. What the tape of
+        # compute_gradient records here is in vain: what is returned to it is a constant.
+        return run.forward(point)
+    with tensorflow().init_scope():  # pauses every tape
+        return run.forward(point)
