@@ -389,7 +389,7 @@ class _Programs:
         self.loops = True  # until the subject turns out not to run inside a loop
         self.integers_are_sizes: bool = plan.subject.integers_are_sizes
         self._functions: dict[str, Any] = {}
-        self._target = _autographed(plan.subject.target)
+        self._target = plan.subject.traceable(_autographed)
 
     def __contains__(self, kind: str) -> bool:
         return kind in self._functions
@@ -745,7 +745,7 @@ def traced_function(problem: Problem) -> tuple[Any, list[Any], list[Any]]:
     """A problem's function of its flat inputs and its constants, traced for their shapes; and what `traced` gives."""
     tf = tensorflow()
     plan = problem.plan
-    target = _autographed(plan.subject.target)
+    target = plan.subject.traceable(_autographed)
     inputs: list[Any] = []
     outputs: list[Any] = []
 

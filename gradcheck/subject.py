@@ -75,11 +75,25 @@ class Subject:
     # -- calling ---------------------------------------------------------------------------------------------
 
     def python_callable(self) -> Callable[..., Any]:
-        """The callable as Python, without a `tf.function` around it: what eager mode executes."""
+        """What eager mode executes with a batch's arguments: Python, without a `tf.function` around it."""
         target = self.target
         plain = getattr(target, "python_function", None)
         chosen: Callable[..., Any] = plain if callable(plain) else target
-        return chosen
+        return chosen if self.custom_call is None else functools.partial(self.custom_call, chosen)
+
+    def traceable(self, convert: Callable[[Any], Callable[..., Any]]) -> Callable[..., Any]:
+        """What a `tf.function` executes with a batch's arguments.
+
+        Args:
+            convert: makes a graph of Python control flow in a callable, and in those that it calls.
+        """
+        if self.custom_call is None:
+            return convert(self.target)
+        # Such a call may use whatever the subject has, so it is given the subject and not what was converted from it.
+        target = self.target
+        if inspect.isroutine(target) and not _has_source(self.custom_call):
+            target = convert(target)  # the call stays Python as it is, and nothing would convert what it calls
+        return functools.partial(convert(self.custom_call), target)
 
     def arguments_for(self, batch: Batch) -> tuple[tuple[Any, ...], dict[str, Any], tuple[str, ...]]:
         """Positional and keyword arguments for a batch, and the names that the arguments have in reports."""
@@ -148,7 +162,7 @@ class Subject:
         return "values"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.invoke(self.target, *args, **kwargs)
+        return self.invoke(self.target if self.custom_call is None else self.python_callable(), *args, **kwargs)
 
     @contextlib.contextmanager
     def own_numpy_errors(self) -> Iterator[None]:
@@ -164,14 +178,12 @@ class Subject:
             self._numpy_errors = kept
 
     def invoke(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call ``target`` (the subject, or the subject as autograph converted it) with a batch's arguments."""
+        """Call ``target`` (one of `python_callable` or `traceable`) with a batch's arguments."""
         with np.errstate(**(self._numpy_errors or np.geterr())), self.within():
             return self._invoke(target, *args, **kwargs)
 
     def _invoke(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if self.custom_call is not None:
-            return self.custom_call(target, *args, **kwargs)
-        if "mask" in kwargs and not getattr(self.target, "supports_masking", True):
+        if self.custom_call is None and "mask" in kwargs and not getattr(self.target, "supports_masking", True):
             # Keras 3 warns at every call that such a layer hands no mask on. It is we who give it one.
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*does not support masking")
@@ -410,6 +422,15 @@ def _made_by_factory(original: Any) -> Any:
             f"is not callable: {made!r}. A subject takes at least one floating-point argument"
         )
     return made
+
+
+def _has_source(function: Any) -> bool:
+    """Whether the code of a function can be read; one that was typed into a shell has none."""
+    try:
+        inspect.getsource(function)
+    except (OSError, TypeError):
+        return False
+    return True
 
 
 def _parameters(target: Any) -> list[inspect.Parameter] | None:
