@@ -667,7 +667,11 @@ class _OneMode:
                 f"failed{self._smallest_undecided()}"
             )
         # What was remarked of most of them is true of the subject.
-        notes += [f"{note} (said of {n} of {total} examples)" for note, n in self.notes.items() if 2 * n > total]
+        notes += [
+            note if n == total else f"{note} (said of {n} of {total} examples)"
+            for note, n in self.notes.items()
+            if 2 * n > total
+        ]
         coarsest = max(self.resolutions, default=None)
         if coarsest is not None and coarsest > _COARSE:
             # In low precision one batch whose terms cancel is enough for a number that says nothing of the others.

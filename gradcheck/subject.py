@@ -70,6 +70,7 @@ class Subject:
         self.observations: Any = None  # what eager mode showed, while a search over modes runs
         self.unseen: list[Any] = []  # variables that are read where no tape sees it
         self.looked_for_unseen = 0  # on how many batches such variables were looked for
+        self.takes: str | None = None  # the one floating-point dtype that it takes: see gradcheck.harness.dtype_taken
         self.layouts: dict[Any, Any] = {}  # outputs that eager mode gave for arguments of these shapes
 
     # -- calling ---------------------------------------------------------------------------------------------

@@ -19,21 +19,19 @@ import numpy as np
 
 from gradcheck._tensorflow import tensorflow
 from gradcheck.agreement import lost_below
+from gradcheck.dtypes import WIDE, recast
 from gradcheck.engines.jacobians import eps_of
 from gradcheck.layout import Layout
 from gradcheck.modes import EagerExecution
 from gradcheck.problem import Problem
-from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
 
 __all__ = ["float64_twin", "is_low"]
 
-_WIDE = {"float16": "float64", "bfloat16": "float64", "float32": "float64", "complex64": "complex128"}
-
 
 def is_low(layout: Layout) -> bool:
     """Whether any tensor of a layout has less than double precision."""
-    return any(block.dtype in _WIDE for block in layout.blocks)
+    return any(block.dtype in WIDE for block in layout.blocks)
 
 
 def float64_twin(problem: Problem, outputs: np.ndarray, *, wrt: str) -> tuple[Problem | None, str]:
@@ -69,13 +67,15 @@ def _attempt(
     within: Callable[[], contextlib.AbstractContextManager[Any]],
 ) -> tuple[Problem | None, str]:
     original = problem.subject
+    if original.takes is not None and not _has_config(original.target):
+        return None, f"it takes {original.takes} only"
     try:
         subject, pairs = _twin_subject(original, problem, within)
-        args = [_widened(argument) for argument in ([problem.batch] if problem.batch is not None else problem.args)]
+        args = [recast(argument, WIDE) for argument in ([problem.batch] if problem.batch is not None else problem.args)]
         for wide, narrow in pairs:
             wide.assign(tensorflow().cast(narrow, wide.dtype))
         twins = {id(narrow): wide for wide, narrow in pairs}
-        if any(id(v) not in twins and v.dtype.base_dtype.name in _WIDE for v in problem.plan.variables):
+        if any(id(v) not in twins and v.dtype.base_dtype.name in WIDE for v in problem.plan.variables):
             return None, "it holds variables that are not float64 and is no Keras layer, which could be made anew"
         variables = [twins.get(id(v), v) for v in problem.plan.variables]
         state = [twins.get(id(v), v) for v in problem.plan.state]
@@ -117,7 +117,7 @@ def _twin_subject(
         twin.within = within
         twin.name = original.name
         # A call builds it.
-        args = [_widened(argument) for argument in ([problem.batch] if problem.batch is not None else problem.args)]
+        args = [recast(argument, WIDE) for argument in ([problem.batch] if problem.batch is not None else problem.args)]
         probe = Problem.bind(twin, args, wrt="inputs", probe=True)
         EagerExecution(probe).observe(probe.x)
         original.twin = twin
@@ -157,28 +157,6 @@ def _wide_floatx(backend: Any) -> Iterator[None]:
             backend.set_floatx(kept)
 
 
-def _widened(value: Any) -> Any:
-    """Arguments with every float in float64 and every complex number in complex128; the rest as it is."""
-    tf = tensorflow()
-    if isinstance(value, Batch):
-        wide = _WIDE.get(np.asarray(value.values).dtype.name)
-        return value if wide is None else value.astype(np.dtype(wide))
-    if isinstance(value, dict):
-        return {key: _widened(item) for key, item in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_widened(item) for item in value))
-    if isinstance(value, (list, tuple)):
-        return type(value)(_widened(item) for item in value)
-    convert = getattr(value, "to_tensorflow", None)
-    if callable(convert):
-        value = convert()
-    dtype = getattr(value, "dtype", None)
-    wide = None if dtype is None else _WIDE.get(tf.as_dtype(dtype).name)
-    if wide is None:
-        return value
-    return value.astype(wide) if isinstance(value, (np.ndarray, np.generic)) else tf.cast(value, wide)
-
-
 def widened_names(blocks: Sequence[Any]) -> str:
     """The low-precision dtypes among blocks, for messages."""
-    return ", ".join(dict.fromkeys(block.dtype for block in blocks if block.dtype in _WIDE))
+    return ", ".join(dict.fromkeys(block.dtype for block in blocks if block.dtype in WIDE))

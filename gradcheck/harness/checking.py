@@ -110,7 +110,7 @@ def check(
     return Report(
         subject=adapter.name,
         modes=results,
-        arguments=_as_code(args),
+        arguments=_as_code(baseline.problem.bound_to),
         versions=versions(),
         wrt=wrt,
         scripts=Scripts(baseline, results, findings),

@@ -11,6 +11,7 @@ from typing import Any
 from gradcheck.evidence import Scene, evidence_of
 from gradcheck.findings import Finding
 from gradcheck.harness.baseline import Baseline, Options, observe
+from gradcheck.harness.dtype_taken import as_taken, find_dtype_taken
 from gradcheck.harness.one_mode import call_witness, checked_mode
 from gradcheck.harness.witness import Witnesses
 from gradcheck.preserving import preserved
@@ -40,7 +41,11 @@ def run_modes(
         stack.enter_context(subject.own_numpy_errors())
         before = subject.variables()
         stack.enter_context(preserved(before))
+        args, cast = as_taken(subject, args)
         baseline = observe(subject, args, options)
+        if baseline.error is not None and find_dtype_taken(subject, args, baseline.error):
+            args, cast = as_taken(subject, args)
+            baseline = observe(subject, args, options)
         known = {id(variable) for variable in before}
         # A layer may build its variables at its first call.
         stack.enter_context(preserved([v for v in subject.variables() if id(v) not in known]))
@@ -53,6 +58,8 @@ def run_modes(
         for mode in sorted(modes, key=ORDER.index):
             start = time.perf_counter()
             state = checked_mode(baseline, witnesses, mode)
+            if cast:
+                state.notes.append(cast)
             results[mode] = state.result(mode, time.perf_counter() - start)
             findings[mode] = state.finding
         return baseline, results, findings

@@ -97,9 +97,9 @@ _GRADIENT_COUNT = (
     "None for one that has none, and behind them a list with those of the variables that it reads."
 )
 _FLOAT_DTYPES = (
-    "TensorFlow does not convert dtypes by itself. If the subject computes in one dtype only, give it batches of that "
-    'one: dtype="float32" of the strategy, or arrays of it. If it is to take any, let its constants follow '
-    "the input: tf.cast(..., values.dtype), or dtype=values.dtype where they are made."
+    "TensorFlow does not convert dtypes by itself. Let the subject's constants follow its input: tf.cast(..., "
+    "values.dtype), or dtype=values.dtype where they are made. If it computes in one dtype only, give it that: "
+    "dtype=... of the strategy, or arrays of it. (float32 was tried where float64 was given.)"
 )
 _OTHER_DTYPES = (
     "TensorFlow does not convert dtypes by itself. Cast one of the two, such as numbers that were counted or compared: "
