@@ -31,6 +31,9 @@ def script_for(subject: Subject, problem: Problem, result: ModeResult, finding: 
         "versions": versions(),
         "dynamic_axes": _dynamic_axes(problem),
     }
+    if subject.built_on is not None:
+        before = Problem.bind(subject, subject.built_on, wrt="inputs", probe=True)
+        failure["before"] = before.args, before.kwargs
     if finding.entry is not None:
         failure["where"] = f"{finding.entry.output} w.r.t. {finding.entry.input}"
         failure["bound"] = finding.entry.bound

@@ -12,7 +12,7 @@ import hashlib
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,6 +28,7 @@ from gradcheck.encoding import encode
 from gradcheck.errors import GradientError, InputError
 from gradcheck.expectations import expected_verdicts
 from gradcheck.harness import ORDER, check
+from gradcheck.harness.afresh import tried_afresh
 from gradcheck.harness.baseline import observing_anew, observing_once
 from gradcheck.mode_names import parse_modes
 from gradcheck.naming import unnumbered
@@ -67,7 +68,7 @@ class Checks(Protocol):
     versions: Mapping[str, str]
 
     def check(self, args: tuple[Any, ...], mode: str, options: Mapping[str, Any], *, again: bool = False) -> Report:
-        """The report of one example in one mode; ``again``: checked once more, for good."""
+        """The report of one example in one mode; ``again``: checked once more, for good, and on a new subject."""
         ...
 
     def together(self, modes: Sequence[str]) -> AbstractContextManager[None]:
@@ -88,8 +89,11 @@ class LocalChecks:
         self.name = self.subject.name
 
     def check(self, args: tuple[Any, ...], mode: str, options: Mapping[str, Any], *, again: bool = False) -> Report:
-        with observing_anew(self.subject) if again else nullcontext():
+        if not again:
             return check(self.subject, *args, modes=(mode,), **options)
+        with observing_anew(self.subject):
+            report = check(self.subject, *args, modes=(mode,), **options)
+        return tried_afresh(self.subject, args, report, mode, options)
 
     def together(self, modes: Sequence[str]) -> AbstractContextManager[None]:
         return observing_once(self.subject, modes)
@@ -517,8 +521,8 @@ class _OneMode:
                     return self._unforeseen(strategy, max_examples, seed)
                 self.report = again
             self.flaky |= not holds
-            if self.report is not None and not self.flaky and not self.report.scripts:
-                self.report = again  # the same, with its script
+            if not self.flaky:
+                self.report = again  # the same, with its script, and with what a newly made subject does
         return self._result()
 
     def partial(self) -> ModeSearch | None:

@@ -20,7 +20,7 @@ from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
 from gradcheck.strategies import Batch
 
-__all__ = ["Subject", "subject_of"]
+__all__ = ["Subject", "holders", "subject_of"]
 
 _LENGTHS_NAME = re.compile(
     r"(^|_)(len|lens|length|lengths|size|sizes|count|counts|n|num_steps)(_|$)|seq_?len|row_lengths"
@@ -71,6 +71,8 @@ class Subject:
         self.unseen: list[Any] = []  # variables that are read where no tape sees it
         self.looked_for_unseen = 0  # on how many batches such variables were looked for
         self.takes: str | None = None  # the one floating-point dtype that it takes: see gradcheck.harness.dtype_taken
+        self.first_arguments: tuple[Any, ...] | None = None  # with which it was checked first, and may have been built
+        self.built_on: tuple[Any, ...] | None = None  # the same, once seen to decide: see gradcheck.harness.afresh
         self.layouts: dict[Any, Any] = {}  # outputs that eager mode gave for arguments of these shapes
 
     # -- calling ---------------------------------------------------------------------------------------------
@@ -222,7 +224,7 @@ class Subject:
     def variables(self) -> list[Any]:
         """Every `tf.Variable` that the subject is seen to hold: attributes, closure and globals that it names."""
         found: dict[int, Any] = {}
-        for holder in _holders(self.target, self.custom_call):
+        for holder in holders(self.target, self.custom_call):
             for variable in _variables_of(holder):
                 found.setdefault(id(variable), variable)
         return list(found.values())
@@ -459,7 +461,7 @@ def _custom_call_names(call: Any) -> list[str]:
     return names
 
 
-def _holders(target: Any, call: Any) -> Iterator[Any]:
+def holders(target: Any, call: Any) -> Iterator[Any]:
     """The subject and the objects that its code names: bound self, closure, globals."""
     pending, seen = [target, call], set()
     while pending:

@@ -27,7 +27,7 @@ from gradcheck.strategies import Batch
 from gradcheck.strategies._literals import array_code
 from gradcheck.subject import subject_of
 
-__all__ = ["ENGINES", "assert_gradients", "check"]
+__all__ = ["ENGINES", "arguments_as_code", "assert_gradients", "check"]
 
 ENGINES = ("compiled", "reference", "projected")
 
@@ -110,7 +110,7 @@ def check(
     return Report(
         subject=adapter.name,
         modes=results,
-        arguments=_as_code(baseline.problem.bound_to),
+        arguments=arguments_as_code(baseline.problem.bound_to),
         versions=versions(),
         wrt=wrt,
         scripts=Scripts(baseline, results, findings),
@@ -157,7 +157,7 @@ def _error(subject: Any, args: tuple[Any, ...], options: Mapping[str, Any], repo
     return error
 
 
-def _as_code(args: Sequence[Any]) -> str:
+def arguments_as_code(args: Sequence[Any]) -> str:
     """The arguments as code that can be pasted."""
     tf = tensorflow()
 

@@ -51,6 +51,8 @@ def run_modes(
         stack.enter_context(preserved([v for v in subject.variables() if id(v) not in known]))
         for variable, value in zip(baseline.problem.plan.state, baseline.problem.state_values, strict=False):
             variable.assign(value)
+        if subject.first_arguments is None:
+            subject.first_arguments = tuple(baseline.problem.bound_to)
         witnesses = Witnesses(baseline)
         if tuple(modes) == ("eager",) and witnesses.current is None:
             call_witness(baseline, witnesses)

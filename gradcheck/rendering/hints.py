@@ -8,7 +8,17 @@ from gradcheck.invariants.names import BY_DEFAULT, INVARIANTS
 from gradcheck.rendering.causes import BACKWARD
 from gradcheck.verdicts import Verdict
 
-__all__ = ["ALL_OUTPUTS", "BY_ITSELF", "FLOAT64_GIVES", "HINTS", "NOT_LINEAR", "hint", "meaning"]
+__all__ = [
+    "ALL_OUTPUTS",
+    "BUILT_ON",
+    "BY_ITSELF",
+    "CALLED_BEFORE",
+    "FLOAT64_GIVES",
+    "HINTS",
+    "NOT_LINEAR",
+    "hint",
+    "meaning",
+]
 
 NOT_LINEAR = "the gradient is not linear in what is passed back to it"
 """How the cause of a `MISMATCH` starts in which no entry is wrong."""
@@ -21,6 +31,12 @@ FLOAT64_GIVES = "where the same computation in float64 gives"
 
 ALL_OUTPUTS = "all outputs, weighed"
 """The output of its worst entry."""
+
+BUILT_ON = "depends on the batch that the subject was built on (one that is newly made passes here)"
+"""How the cause of a failure starts that shows only where another batch came first, which the cause names."""
+
+CALLED_BEFORE = "depends on what the subject was called with before (one that is newly made passes here)"
+"""The same where the first batch alone does not bring it about."""
 
 _SOME_MODES = (
     "If only some modes fail, look for what the code itself does otherwise there (tf.executing_eagerly, Python side "
@@ -182,6 +198,11 @@ _MEMORY = (
     "that much, allow it: --memory."
 )
 
+_KEPT_OF_A_BATCH = (
+    "Look for what `build` or the first call keeps of a batch: its length, its number of rows, a size made from them. "
+    "Take such sizes from the input of each call (tf.shape), or give them to the constructor."
+)
+
 _FLOATS = r"(?:b?float\d+)"
 
 # Where the cause says more than the verdict: the first that is found in it. The causes are those of
@@ -234,6 +255,8 @@ def meaning(verdict: Verdict, rule: str, cause: str = "") -> str:
 
 def hint(verdict: Verdict, mode: str, rule: str, cause: str = "") -> str:
     """The hint for a verdict, by its cause where that says more, with the mode filled in where it names one."""
+    if cause.startswith((BUILT_ON, CALLED_BEFORE)):
+        return _KEPT_OF_A_BATCH
     if _promised(verdict, rule):
         return _PROMISE
     for pattern, words in _BY_CAUSE.get(verdict, ()):

@@ -38,6 +38,7 @@ class Failure:
         variable: the variable that is differentiated, where the number ``input_leaf`` does not say it.
         step: half the distance of the central difference; None for one that suits the dtype.
         bound: how far two results may lie apart, for verdicts that compare results.
+        before: the ``(args, kwargs)`` of a call that comes before, where it decides what a layer keeps.
         changed: for ``PADDING_LEAK`` the ``(args, kwargs)`` of the second call. Without it, or with an input element
             and no ``changed_input_position``, the leak is that the gradient at that element, a padded one, is not zero.
         changed_output_position: where the output element is in the second call, if not in the same place.
@@ -65,6 +66,7 @@ class Failure:
     variable: Any = None
     step: float | None = None
     bound: float | None = None
+    before: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
     changed: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
     changed_output_position: tuple[int, ...] | None = None
     changed_input_position: tuple[int, ...] | None = None

@@ -13,7 +13,7 @@ from gradcheck.reproduce.literals import UnwritableError
 if TYPE_CHECKING:
     from gradcheck.reproduce.sources import Script
 
-__all__ = ["restored_weights", "write_layer"]
+__all__ = ["restored_weights", "same_layer", "write_layer"]
 
 
 def _is_layer(thing: Any) -> bool:
@@ -56,7 +56,7 @@ def _from_config(script: Script, layer: Any, kind: str) -> str | None:
         # its own arguments. Some take what they need out of the dict that they are given.
         taken = layer.get_config()
         again = cls.from_config(taken, custom_objects=_classes(layer)) if custom else cls.from_config(taken)
-        if not _same(layer, again):
+        if not same_layer(layer, again):
             return None
         short = _shortened(layer, config)
         if short is not None:
@@ -91,7 +91,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key != "name"}
 
 
-def _same(layer: Any, again: Any) -> bool:
+def same_layer(layer: Any, again: Any) -> bool:
     """Whether two layers have one configuration, and equal attributes by the names of the constructor's arguments."""
     if _settings(layer.get_config()) != _settings(again.get_config()) or _dtypes(layer) != _dtypes(again):
         return False
@@ -114,7 +114,7 @@ def _shortened(layer: Any, config: Mapping[str, Any]) -> dict[str, Any] | None:
 
     def enough(arguments: dict[str, Any]) -> bool:
         try:
-            return _same(layer, type(layer)(**arguments))
+            return same_layer(layer, type(layer)(**arguments))
         except Exception:
             return False
 

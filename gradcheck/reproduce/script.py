@@ -94,6 +94,11 @@ class _Builder:
         names = self._parameter_names()
         self.arguments = flattened(self.script, failure.args, failure.kwargs, names, moved)
         self.moved = None if moved is None else self.arguments.leaf(moved)
+        self.before = (
+            None
+            if failure.before is None
+            else flattened(self.script, *failure.before, [f"first_{name}" for name in names], None)
+        )
         self.changed = (
             None
             if failure.changed is None
@@ -218,6 +223,11 @@ class _Builder:
             assert self.changed is not None
             leaves += [leaf for leaf in self.changed.leaves if self._original(leaf) is None]
         lines = [f"{leaf.name} = {self.script.expression(leaf.value)}" for leaf in leaves]
+        if self.before is not None:
+            lines += [f"{leaf.name} = tf.constant({self.script.expression(leaf.value)})" for leaf in self.before.leaves]
+            lines.append(
+                f"{self._calling(self.before)}  # the subject keeps something of the batch that it is built on"
+            )
         if self.failure.mode == "eager" and self._traces_itself():
             lines.append("tf.config.run_functions_eagerly(True)  # also where the subject has a tf.function of its own")
         return "\n".join(lines)
