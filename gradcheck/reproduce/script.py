@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck.reproduce.arguments import Arguments, Leaf, flattened
 from gradcheck.reproduce.failure import Failure
-from gradcheck.reproduce.layers import restored_weights
+from gradcheck.reproduce.layers import restored_weights, write_layer
 from gradcheck.reproduce.literals import UnwritableError
 from gradcheck.reproduce.sources import Script, identifier
 from gradcheck.verdicts import Verdict
@@ -560,7 +560,7 @@ class _Builder:
 
 
 def _empty_script() -> Script:
-    script = Script(imports=dict.fromkeys(_IMPORTS))
+    script = Script(imports=dict.fromkeys(_IMPORTS), write_layer=write_layer)
     for name in _OWN_NAMES:
         script.reserve(name)
     return script

@@ -25,10 +25,10 @@ import sys
 import sysconfig
 import textwrap
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -66,6 +66,10 @@ def _parses(source: str) -> bool:
     return True
 
 
+# Defines a layer in a script and gives its name; None for what is no layer.
+LayerWriter: TypeAlias = Callable[["Script", Any, str], "str | None"]
+
+
 @dataclass
 class Script:
     """Imports and definitions of a script under construction.
@@ -75,12 +79,14 @@ class Script:
         definitions: statements in the order in which they must stand.
         remarks: what the reader of the script has to know about how it was made.
         layers: Keras layers and their names; their weights are not yet restored.
+        write_layer: writes a Keras layer; without it a layer is an object like any other.
     """
 
     imports: dict[str, None] = field(default_factory=dict)
     definitions: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     layers: list[tuple[Any, str]] = field(default_factory=list)
+    write_layer: LayerWriter | None = None
     # The objects are kept: an id says nothing once its object is gone.
     _known: dict[int, tuple[str, Any]] = field(default_factory=dict)
     _taken: dict[str, None] = field(default_factory=lambda: dict.fromkeys(("np", "tf", "sys")))
@@ -383,9 +389,7 @@ class Script:
     # -- objects ---------------------------------------------------------------------------------------------
 
     def _layer(self, thing: Any, wish: str) -> str | None:
-        from gradcheck.reproduce.layers import write_layer
-
-        return write_layer(self, thing, wish)
+        return None if self.write_layer is None else self.write_layer(self, thing, wish)
 
     def _instance(self, thing: Any, wish: str) -> str | None:
         """A `tf.Module` or a plain object: made without its ``__init__``, then given what it holds."""
