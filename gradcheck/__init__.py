@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from gradcheck._version import __version__ as __version__
 from gradcheck.errors import GradientError, InputError, MissingTensorFlowError
 from gradcheck.verdicts import Verdict
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from gradcheck.strategies import Batch as Batch
     from gradcheck.strategies import Padding as Padding
     from gradcheck.suites import suite as suite
-
-__version__ = "0.1.0"
 
 __all__ = [
     "MODES",

@@ -17,6 +17,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from gradcheck._version import __version__
 from gradcheck.files import write_text
 from gradcheck.rendering.html.svg import PATTERNS, element
 from gradcheck.rendering.html.view import Cell, page_of
@@ -96,8 +97,6 @@ def render_html(rows: Iterable[Row], title: str = "Gradient checks", upgrade: tu
         upgrade: from what to what an upgrade is shown first; where omitted from the oldest to the newest version that
             has most of the subjects. Any other can be chosen on the page.
     """
-    from gradcheck import __version__
-
     rows = list(rows)
     page = page_of(rows, title, upgrade)
     script = _text("page.js")
