@@ -324,15 +324,15 @@ def describe_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[s
 
 def check_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
     """Check one example in one mode; ``final``: with its script and case, which take time to write."""
-    import gradcheck
     from gradcheck.harness.afresh import tried_afresh
+    from gradcheck.harness.checking import check
 
     subject = _subject(arguments)
     channel.begin({key: arguments[key] for key in ("mode", "arguments", "code")})
     args = tuple(decode(argument) for argument in arguments["arguments"])
     mode, options = arguments["mode"], arguments["options"]
     with calls_told(channel):
-        report = gradcheck.check(subject, *args, modes=(mode,), **options)
+        report = check(subject, *args, modes=(mode,), **options)
     if not arguments["final"]:
         # Scripts and pictures take time to make, and while a failure shrinks nobody wants them.
         return {"report": replace(report, scripts={}, evidence={}).to_dict(), "case": None}
