@@ -55,11 +55,12 @@ class Suite:
             GradientError: with the smallest batch, where the mode is not as it should be.
         """
         __tracebackhide__ = True
-        import gradcheck
+        from gradcheck.searching import search
+        from gradcheck.strategies import batches
 
-        strategy = gradcheck.strategies.batches(features=3) if self.strategy is None else self.strategy
+        strategy = batches(features=3) if self.strategy is None else self.strategy
         arguments = {name: value for name, value in self.marker.items() if name != "modes"}
-        result = gradcheck.search(self.subject, strategy, modes=(mode,), **arguments, **self.options)
+        result = search(self.subject, strategy, modes=(mode,), **arguments, **self.options)
         if result.error is not None:
             raise result.error
 
