@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from gradcheck.rendering.html import fragment
 from gradcheck.rendering.numbers import number
@@ -11,10 +11,37 @@ from gradcheck.report import ModeResult, Report
 from gradcheck.results import Detail, Row
 from gradcheck.verdicts import Verdict
 
-if TYPE_CHECKING:
-    from gradcheck.searching import SearchResult
-
 __all__ = ["report_fragment", "search_fragment"]
+
+
+class Case(Protocol):
+    """A case file's content."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+class Outcome(Protocol):
+    """What a search found in one mode, as far as a notebook shows it."""
+
+    @property
+    def result(self) -> ModeResult: ...
+    @property
+    def report(self) -> Report | None: ...
+    @property
+    def case(self) -> Case | None: ...
+    @property
+    def examples(self) -> int: ...
+
+
+class Search(Protocol):
+    """A search's result, as far as a notebook shows it."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def modes(self) -> Mapping[str, Outcome]: ...
+    @property
+    def versions(self) -> Mapping[str, str]: ...
 
 
 def report_fragment(report: Report) -> str:
@@ -23,7 +50,7 @@ def report_fragment(report: Report) -> str:
     return fragment(_row(report.subject, report.modes, details, report.versions), _resolution(report))
 
 
-def search_fragment(search: SearchResult) -> str:
+def search_fragment(search: Search) -> str:
     """A search as a fragment of HTML: each failing mode on its own smallest batch."""
     results = {mode: found.result for mode, found in search.modes.items()}
     details = {}
