@@ -178,16 +178,11 @@ def _verdict(name: Any) -> Verdict:
 
 
 def read_rows(path: Path | str) -> list[Row]:
-    """The rows of one results file, or of the latest sweep of a store (`gradcheck.sweep.store`).
+    """The rows of one results file.
 
     Raises:
         InputError: where the file cannot be read, is no JSON, or holds no results of gradcheck.
     """
-    from gradcheck.sweep.store import Store, is_store  # with SQLite, which few readers need
-
-    if is_store(str(path)):
-        with Store(str(path), create=False) as store:
-            return rows_of(store.document())
     path = Path(path)
     document = read_json(path, "give files that were written with --json")
     try:

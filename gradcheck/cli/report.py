@@ -12,7 +12,7 @@ from gradcheck.cli.common import json_option, say, write_json
 from gradcheck.cli.exits import FOUND, OK
 from gradcheck.errors import InputError
 from gradcheck.files import write_text
-from gradcheck.results import NoResultsError, Row, aligned, by_version, merged_document, read_rows
+from gradcheck.results import NoResultsError, Row, aligned, by_version, merged_document, read_rows, rows_of
 from gradcheck.upgrade import LEGACY, Side, Upgrade, default_sides, find_side, sides
 
 __all__ = ["report", "text_of"]
@@ -104,7 +104,7 @@ def _read(files: tuple[Path | str, ...]) -> list[Row]:
     others: list[str] = []
     for path in files:
         try:
-            rows += read_rows(path)
+            rows += _rows_in(path)
         except NoResultsError as other:
             others.append(str(other))
     if len(others) == len(files):
@@ -113,6 +113,16 @@ def _read(files: tuple[Path | str, ...]) -> list[Row]:
         more = f" (and {len(others) - 1} more such files)" if len(others) > 1 else ""
         click.echo(f"skipped: {others[0]}{more}", err=True)
     return rows
+
+
+def _rows_in(place: Path | str) -> list[Row]:
+    """The rows of one results file, or of the latest sweep of a store."""
+    from gradcheck.sweep.store import Store, is_store  # with SQLite, which few readers need
+
+    if not is_store(str(place)):
+        return read_rows(place)
+    with Store(str(place), create=False) as store:
+        return rows_of(store.document())
 
 
 def _chosen(rows: list[Row], only: tuple[str, ...]) -> list[Row]:

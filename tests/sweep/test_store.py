@@ -15,7 +15,7 @@ import pytest
 from gradcheck.errors import InputError
 from gradcheck.isolation.searches import SearchOutcome, unfinished_document
 from gradcheck.report import ModeResult
-from gradcheck.results import read_rows
+from gradcheck.results import rows_of
 from gradcheck.schemas import schema_text
 from gradcheck.sweep.records import record_of, record_of_lost
 from gradcheck.sweep.store import Store, is_store
@@ -92,7 +92,7 @@ def test_the_document_has_the_worst_of_all_seeds_and_is_read_by_the_report(place
     assert (document["kind"], document["ok"], document["complete"]) == ("sweep", False, True)
     assert document["results"][0]["modes"]["xla"]["examples"] == 30
     jsonschema.Draft202012Validator(json.loads(schema_text("results"))).validate(document)
-    rows = {row.tensorflow: row for row in read_rows(place)}
+    rows = {row.tensorflow: row for row in rows_of(document)}
     assert {version: row.ok for version, row in rows.items()} == {"2.8.4": False, "2.21.0": True}
     assert rows["2.8.4"].subject == "a [float32]"
     assert rows["2.8.4"].modes["xla"].verdict is Verdict.NONFINITE
@@ -115,7 +115,7 @@ def test_what_could_not_be_searched_is_no_pass(place, plan):
         store.write(sweep, record(unit, error="Traceback\nInputError: there is no module"))
         (result,) = store.results(sweep)
         assert (result["verdict"], result["ok"]) == ("UNRESOLVED", True)
-        (row,) = read_rows(place)
+        (row,) = rows_of(store.document())
         assert row.modes["eager"].cause == "could not be searched: InputError: there is no module"
         assert store.costs() == []  # and says nothing of what it costs
 
