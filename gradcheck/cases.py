@@ -6,8 +6,9 @@ themselves, the weights that the subject had, the mode, and what it came to unde
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,24 @@ import numpy as np
 from gradcheck.encoding import decode, encode
 from gradcheck.errors import InputError
 from gradcheck.files import read_json, write_json
-from gradcheck.importing import load_object, spec_of
-from gradcheck.report import ModeResult, Report
+from gradcheck.importing import spec_of
+from gradcheck.report import ModeResult
 from gradcheck.strategies import Batch
 from gradcheck.strategies._literals import array_from_dict, array_to_dict
 from gradcheck.verdicts import Verdict
 
 __all__ = [
     "CASE_SCHEMA",
+    "MOST_WEIGHTS",
     "NOT_JSON",
+    "NO_CALL",
+    "NO_SUBJECT",
     "OUTCOMES",
     "Case",
     "case_of",
-    "imported_subject",
+    "floating",
     "load_case",
     "outcome",
-    "replay",
 ]
 
 CASE_SCHEMA = 1
@@ -42,11 +45,12 @@ OUTCOMES = ("still there", "changed", "undecided", "gone")
 #: Why there is no case of some arguments.
 NOT_JSON = "an argument is of a kind that a file cannot hold"
 
-_NO_SUBJECT = "was defined inside a function, or is held by no module, so it cannot be imported"
-_NO_CALL = "was checked with a call= that cannot be imported, such as a lambda"
+#: Why a subject, or a ``call=``, has to be given to a replay.
+NO_SUBJECT = "was defined inside a function, or is held by no module, so it cannot be imported"
+NO_CALL = "was checked with a call= that cannot be imported, such as a lambda"
 
 # Weights beyond this many numbers are not written: a case file is something to mail and to commit.
-_MOST_WEIGHTS = 1 << 16
+MOST_WEIGHTS = 1 << 16
 
 _OPTIONS = ("wrt", "engine", "padding", "invariants", "order", "rtol", "atol", "resolution_limit")
 
@@ -94,9 +98,9 @@ class Case:
     def obstacle(self) -> str:
         """Why `replay` has to be told more than the case holds; empty where it has not."""
         if self.subject is None and self.file is None:
-            return f"{self.name} {_NO_SUBJECT}"
+            return f"{self.name} {NO_SUBJECT}"
         if self.called and self.call is None:
-            return f"{self.name} {_NO_CALL}"
+            return f"{self.name} {NO_CALL}"
         return ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -232,13 +236,14 @@ def _plain(option: Any) -> Any:
 
 
 def _weights_of(variables: Sequence[Any]) -> tuple[tuple[str, np.ndarray[Any, Any]], ...] | None:
-    floats = _floats(variables)
-    if sum(int(np.prod(variable.shape)) for variable in floats) > _MOST_WEIGHTS:
+    floats = floating(variables)
+    if sum(int(np.prod(variable.shape)) for variable in floats) > MOST_WEIGHTS:
         return None
     return tuple((str(variable.name), variable.numpy()) for variable in floats)
 
 
-def _floats(variables: Sequence[Any]) -> list[Any]:
+def floating(variables: Sequence[Any]) -> list[Any]:
+    """The variables that a case keeps."""
     # Others are counters and random states, of which each Keras has its own.
     return [variable for variable in variables if variable.dtype.is_floating or variable.dtype.is_complex]
 
@@ -257,50 +262,6 @@ def load_case(path: str | Path) -> Case:
         raise InputError(f"{path}: {error}") from error
 
 
-def replay(
-    case: Case,
-    *,
-    modes: str | Sequence[str] | None = None,
-    subject: Any = None,
-    call: Any = None,
-) -> Report:
-    """Check a case again, under the TensorFlow that is here.
-
-    The subject is imported (and made, where it is a class or a factory), its weights are set to those of the case, and
-    it is checked on the same arguments with the same options.
-
-    Args:
-        case: from `load_case` or `case_of`.
-        modes: which modes; the case's own where omitted.
-        subject: the subject itself, for one that cannot be imported.
-        call: the ``call=`` itself, likewise.
-
-    Returns:
-        The report, with a note where the weights could not be set.
-
-    Raises:
-        InputError: where the subject, or the ``call`` that the case was checked with, cannot be imported.
-    """
-    from gradcheck.harness import check
-    from gradcheck.preserving import preserved
-    from gradcheck.subject import Subject
-
-    chosen = imported_subject(case) if subject is None else subject
-    if call is None and case.called:
-        if case.call is None:
-            raise InputError(f"{case.name} {_NO_CALL}. Pass it: gradcheck.cases.replay(case, call=...)")
-        call = load_object(case.call, "call")
-    # One of its own: the weights that are set here are no other check's.
-    adapter = Subject(chosen, call)
-    with preserved(adapter.variables()):
-        note = _set_weights(case, adapter)
-        report = check(adapter, *case.arguments, modes=case.mode if modes is None else modes, **case.options)
-    if note:
-        noted = {mode: replace(result, notes=(*result.notes, note)) for mode, result in report.modes.items()}
-        report = replace(report, modes=noted)
-    return report
-
-
 def outcome(case: Case, result: ModeResult) -> str:
     """What a replay says of the failure, one of `OUTCOMES`.
 
@@ -314,53 +275,8 @@ def outcome(case: Case, result: ModeResult) -> str:
     return "undecided" if result.verdict is Verdict.UNRESOLVED else "gone"
 
 
-def imported_subject(case: Case) -> Any:
-    """What the case was found on, imported.
-
-    Raises:
-        InputError: where it cannot be.
-    """
-    if case.subject is None and case.file is None:
-        raise InputError(
-            f"{case.name} {_NO_SUBJECT}. Pass it: gradcheck.cases.replay(case, subject=...), or "
-            "gradcheck replay --subject pkg.module:name"
-        )
-    if case.subject is None:
-        return load_object(str(case.file), "subject")
-    try:
-        return load_object(case.subject, "subject")
-    except InputError:
-        path = (case.file or "").rpartition(":")[0]
-        if not path or not Path(path).is_file():
-            raise
-        return load_object(str(case.file), "subject")
-
-
-def _set_weights(case: Case, adapter: Any) -> str:
-    """Give the subject the weights of the case; empty, or why they could not be set."""
-    from gradcheck.modes import EagerExecution
-    from gradcheck.problem import Problem
-
-    if case.weights is None:
-        if case.verdict is Verdict.CRASH and not _floats(adapter.variables()):
-            return ""  # the process took along what there was, which was most likely nothing
-        why = "they died with its process" if case.verdict is Verdict.CRASH else f"more than {_MOST_WEIGHTS} numbers"
-        return f"the case has no weights ({why}): the subject kept those it has now"
-    if not case.weights:
-        return ""
-    if len(_floats(adapter.variables())) != len(case.weights):
-        # A layer makes its weights at its first call. Where that raises, the check will say so.
-        try:
-            probe = Problem.bind(adapter, case.arguments, wrt="inputs")
-            EagerExecution(probe).observe(probe.x)
-        except Exception as error:
-            return f"the weights of the case could not be set: building the subject raised {type(error).__name__}"
-    now = _floats(adapter.variables())
-    shapes = [tuple(variable.shape) for variable in now]
-    if shapes != [weight.shape for _, weight in case.weights]:
-        names = ", ".join(f"{name} {weight.shape}" for name, weight in case.weights)
-        here = ", ".join(f"{variable.name} {shape}" for variable, shape in zip(now, shapes, strict=True))
-        return f"the weights of the case ({names}) are not those of the subject here ({here}): it kept its own"
-    for variable, (_, weight) in zip(now, case.weights, strict=True):
-        variable.assign(weight.astype(variable.dtype.base_dtype.as_numpy_dtype))
-    return ""
+def __getattr__(name: str) -> Any:
+    # `replay` is part of this module for users. It runs a check, and whatever checks writes cases.
+    if name == "replay":
+        return importlib.import_module("gradcheck.harness.replay").replay
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

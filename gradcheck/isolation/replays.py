@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.cases import Case, imported_subject, replay
+from gradcheck.cases import Case
 from gradcheck.errors import InputError
+from gradcheck.harness.replay import imported_subject, replay
 from gradcheck.importing import load_object
 from gradcheck.isolation.checks import as_code, calls_told, crash_result, report_from
 from gradcheck.isolation.environment import installed_versions

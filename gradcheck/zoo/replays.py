@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.cases import Case, load_case, outcome, replay
+from gradcheck.cases import Case, load_case, outcome
+from gradcheck.harness.replay import replay
 from gradcheck.isolation import Task, run_tasks
 from gradcheck.results import mode_result
 from gradcheck.verdicts import Verdict

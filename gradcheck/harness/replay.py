@@ -1,0 +1,110 @@
+"""A case checked again: its subject imported, its weights set, its arguments checked with its options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gradcheck.cases import MOST_WEIGHTS, NO_CALL, NO_SUBJECT, Case, floating
+from gradcheck.errors import InputError
+from gradcheck.harness.checking import check
+from gradcheck.importing import load_object
+from gradcheck.modes import EagerExecution
+from gradcheck.preserving import preserved
+from gradcheck.problem import Problem
+from gradcheck.report import Report
+from gradcheck.subject import Subject
+from gradcheck.verdicts import Verdict
+
+__all__ = ["imported_subject", "replay"]
+
+
+def replay(
+    case: Case,
+    *,
+    modes: str | Sequence[str] | None = None,
+    subject: Any = None,
+    call: Any = None,
+) -> Report:
+    """Check a case again, under the TensorFlow that is here.
+
+    The subject is imported (and made, where it is a class or a factory), its weights are set to those of the case, and
+    it is checked on the same arguments with the same options.
+
+    Args:
+        case: from `load_case` or `case_of`.
+        modes: which modes; the case's own where omitted.
+        subject: the subject itself, for one that cannot be imported.
+        call: the ``call=`` itself, likewise.
+
+    Returns:
+        The report, with a note where the weights could not be set.
+
+    Raises:
+        InputError: where the subject, or the ``call`` that the case was checked with, cannot be imported.
+    """
+    chosen = imported_subject(case) if subject is None else subject
+    if call is None and case.called:
+        if case.call is None:
+            raise InputError(f"{case.name} {NO_CALL}. Pass it: gradcheck.cases.replay(case, call=...)")
+        call = load_object(case.call, "call")
+    # One of its own: the weights that are set here are no other check's.
+    adapter = Subject(chosen, call)
+    with preserved(adapter.variables()):
+        note = _set_weights(case, adapter)
+        report = check(adapter, *case.arguments, modes=case.mode if modes is None else modes, **case.options)
+    if note:
+        noted = {mode: replace(result, notes=(*result.notes, note)) for mode, result in report.modes.items()}
+        report = replace(report, modes=noted)
+    return report
+
+
+def imported_subject(case: Case) -> Any:
+    """What the case was found on, imported.
+
+    Raises:
+        InputError: where it cannot be.
+    """
+    if case.subject is None and case.file is None:
+        raise InputError(
+            f"{case.name} {NO_SUBJECT}. Pass it: gradcheck.cases.replay(case, subject=...), or "
+            "gradcheck replay --subject pkg.module:name"
+        )
+    if case.subject is None:
+        return load_object(str(case.file), "subject")
+    try:
+        return load_object(case.subject, "subject")
+    except InputError:
+        path = (case.file or "").rpartition(":")[0]
+        if not path or not Path(path).is_file():
+            raise
+        return load_object(str(case.file), "subject")
+
+
+def _set_weights(case: Case, adapter: Any) -> str:
+    """Give the subject the weights of the case; empty, or why they could not be set."""
+    if case.weights is None:
+        if case.verdict is Verdict.CRASH and not floating(adapter.variables()):
+            return ""  # the process took along what there was, which was most likely nothing
+        why = "they died with its process" if case.verdict is Verdict.CRASH else f"more than {MOST_WEIGHTS} numbers"
+        return f"the case has no weights ({why}): the subject kept those it has now"
+    if not case.weights:
+        return ""
+    if len(floating(adapter.variables())) != len(case.weights):
+        # A layer makes its weights at its first call. Where that raises, the check will say so.
+        try:
+            probe = Problem.bind(adapter, case.arguments, wrt="inputs")
+            EagerExecution(probe).observe(probe.x)
+        except Exception as error:
+            return f"the weights of the case could not be set: building the subject raised {type(error).__name__}"
+    now = floating(adapter.variables())
+    shapes = [tuple(variable.shape) for variable in now]
+    if shapes != [weight.shape for _, weight in case.weights]:
+        names = ", ".join(f"{name} {weight.shape}" for name, weight in case.weights)
+        here = ", ".join(f"{variable.name} {shape}" for variable, shape in zip(now, shapes, strict=True))
+        return f"the weights of the case ({names}) are not those of the subject here ({here}): it kept its own"
+    for variable, (_, weight) in zip(now, case.weights, strict=True):
+        variable.assign(weight.astype(variable.dtype.base_dtype.as_numpy_dtype))
+    return ""
