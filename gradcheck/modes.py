@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck import recording
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
+from gradcheck.execution.announcing import announce_call
 from gradcheck.layout import Block, Layout
 from gradcheck.problem import Plan, Problem, named_leaves
 
@@ -270,7 +270,7 @@ class EagerExecution(Execution):
         self._last: tuple[np.ndarray, _Taped] | None = None
 
     def _tensors(self, x: np.ndarray) -> list[Any]:
-        recording.announce_call(self.problem, self.problem.bound_to)
+        announce_call(self.problem, self.problem.bound_to)
         tf = tensorflow()
         plan = self.problem.plan
         # Up to 2.11 a tensor shares the memory of the array it is made of, a variable that is set from an aligned part
@@ -587,7 +587,7 @@ class CompiledExecution(Execution):
             return found
 
     def _run_as_it_is(self, kind: str, *first: Any) -> tuple[np.ndarray, ...]:
-        recording.announce_call(self.problem, self.problem.bound_to)
+        announce_call(self.problem, self.problem.bound_to)
         tf = tensorflow()
         result = self.programs[kind](*(tf.convert_to_tensor(value) for value in first), *self._rest)
         self.none_gradients = self.programs.none_gradients

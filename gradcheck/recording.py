@@ -9,7 +9,7 @@ everything that was checked and passes its options on. Both meet here: the harne
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from gradcheck.report import Report
 
 __all__ = [
-    "announce_call",
-    "calls_announced",
     "defaults",
     "filled",
     "listened",
@@ -33,8 +31,6 @@ Callback = Callable[["Report"], None]
 Restrict = Callable[[tuple[str, ...]], tuple[str, ...]]
 
 _subscribers: list[Callback] = []
-_announced: list[Callable[[tuple[Any, ...]], None]] = []
-_called: list[Any] = []  # what was called last, while somebody hears of it
 _defaults: ContextVar[Mapping[str, Any]] = ContextVar("gradcheck_defaults", default={})  # noqa: B039 - never mutated
 _restrict: ContextVar[Restrict] = ContextVar("gradcheck_restrict", default=lambda modes: modes)
 
@@ -64,33 +60,6 @@ def publish(report: Report) -> None:
 def listened() -> bool:
     """Whether somebody hears of every check, and says where its scripts and cases lie."""
     return bool(_subscribers)
-
-
-@contextlib.contextmanager
-def calls_announced(callback: Callable[[tuple[Any, ...]], None]) -> Iterator[None]:
-    """Inside the block ``callback(args)`` is called before a subject is called with other arguments than before.
-
-    They are those of the check, or others that it is compared with, such as the same batch with more padding.
-    """
-    _announced.append(callback)
-    try:
-        yield
-    finally:
-        _announced.remove(callback)
-        _called.clear()
-
-
-def announce_call(what: Any, args: Sequence[Any]) -> None:
-    """Called by the harness before each call of a subject.
-
-    Args:
-        what: told from what was called before by its identity; most calls are with the same arguments.
-        args: the arguments.
-    """
-    if _announced and not (_called and _called[0] is what):
-        _called[:] = [what]
-        for callback in tuple(_announced):
-            callback(tuple(args))
 
 
 def defaults() -> Mapping[str, Any]:

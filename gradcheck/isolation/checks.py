@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck import recording
 from gradcheck.cases import Case, case_of
 from gradcheck.encoding import decode, encode
 from gradcheck.errors import InputError
+from gradcheck.execution.announcing import calls_announced
 from gradcheck.importing import load_object, spec_of
 from gradcheck.isolation.environment import installed_versions
 from gradcheck.isolation.limits import Limits, available_memory
@@ -266,7 +266,7 @@ def as_code(args: Sequence[Any]) -> str:
 
 def calls_told(channel: Channel) -> AbstractContextManager[None]:
     """Inside it every call of a subject with other arguments is on disk before it is made."""
-    return recording.calls_announced(lambda called: channel.calls_with(as_code(called)))
+    return calls_announced(lambda called: channel.calls_with(as_code(called)))
 
 
 def crash_result(mode: str, death: Death) -> ModeResult:

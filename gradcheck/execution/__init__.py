@@ -1,0 +1,1 @@
+"""Running a subject: who hears of a call before it is made."""
