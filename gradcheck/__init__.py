@@ -9,13 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from gradcheck._version import __version__ as __version__
-from gradcheck.errors import GradientError, InputError, MissingTensorFlowError
+from gradcheck.errors import InputError, MissingTensorFlowError
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
     from gradcheck import strategies as strategies
     from gradcheck.harness import assert_gradients as assert_gradients
     from gradcheck.harness import check as check
+    from gradcheck.harness.gradient_error import GradientError as GradientError
     from gradcheck.mode_names import MODES as MODES
     from gradcheck.report import ModeResult as ModeResult
     from gradcheck.report import Report as Report
@@ -47,6 +48,7 @@ __all__ = [
 _LAZY = {
     "MODES": "gradcheck.mode_names",
     "Batch": "gradcheck.strategies",
+    "GradientError": "gradcheck.harness.gradient_error",
     "ModeResult": "gradcheck.report",
     "Padding": "gradcheck.strategies",
     "Report": "gradcheck.report",

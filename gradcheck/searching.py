@@ -25,11 +25,12 @@ from gradcheck import recording
 from gradcheck._tensorflow import versions
 from gradcheck.cases import NOT_JSON, Case, case_of
 from gradcheck.encoding import encode
-from gradcheck.errors import GradientError, InputError
+from gradcheck.errors import InputError
 from gradcheck.expectations import expected_verdicts
 from gradcheck.harness import ORDER, check
 from gradcheck.harness.afresh import tried_afresh
 from gradcheck.harness.baseline import observing_anew, observing_once
+from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.mode_names import parse_modes
 from gradcheck.naming import unnumbered
 from gradcheck.report import SCHEMA_VERSION, Evidence, ModeResult, Report
@@ -221,7 +222,7 @@ class SearchResult:
             return None
         parts = tuple(found.report for found in failing if found.report is not None)
         cases = {found.mode: found.case or NOT_JSON for found in failing if found.verdict.fails}
-        from gradcheck.rendering import access_in_an_error, render_search
+        from gradcheck.rendering import render_search
 
         access = access_in_an_error(lambda: error)
         error = GradientError(

@@ -11,16 +11,17 @@ import numpy as np
 from gradcheck import recording
 from gradcheck._tensorflow import tensorflow, versions
 from gradcheck.cases import NOT_JSON, Case, case_of
-from gradcheck.errors import GradientError, InputError
+from gradcheck.errors import InputError
 from gradcheck.expectations import expected_verdicts
 from gradcheck.harness.baseline import Options
+from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.harness.running import Scripts, evidence_by_mode, run_modes
 from gradcheck.invariants import parse_invariants
 from gradcheck.invariants.holding import applicable
 from gradcheck.mode_names import parse_modes
 from gradcheck.numerics.judging import require_tolerances
 from gradcheck.problem import WRT
-from gradcheck.rendering import access_in_an_error, render_report
+from gradcheck.rendering import render_report
 from gradcheck.report import Report
 from gradcheck.steering import tell_hypothesis
 from gradcheck.strategies import Batch

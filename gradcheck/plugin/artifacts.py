@@ -13,7 +13,7 @@ from gradcheck.files import file_stem, write_text
 from gradcheck.naming import unnumbered
 
 if TYPE_CHECKING:
-    from gradcheck.errors import GradientError
+    from gradcheck.harness.gradient_error import GradientError
     from gradcheck.report import Report
 
 __all__ = ["write_cases", "write_scripts"]

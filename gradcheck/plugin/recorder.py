@@ -24,7 +24,7 @@ from gradcheck.report import jsonable
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from gradcheck.errors import GradientError
+    from gradcheck.harness.gradient_error import GradientError
     from gradcheck.report import ModeResult, Report
 
 __all__ = ["Recorder", "announce", "current_settings", "recorder_of"]
@@ -198,7 +198,7 @@ def _rank(result: ModeResult) -> tuple[bool, int]:
 
 def _errors_in(error: BaseException | None, depth: int = 0) -> Iterator[GradientError]:
     """Every `GradientError` in ``error``: itself, or the parts of an exception group."""
-    from gradcheck.errors import GradientError
+    from gradcheck.harness.gradient_error import GradientError
 
     if error is None or depth > 10:
         return

@@ -10,7 +10,7 @@ from gradcheck.plugin.settings import MARKER, settings_of, without_mode
 from gradcheck.suites import ATTRIBUTE, REGISTRY
 
 if TYPE_CHECKING:
-    from gradcheck.errors import GradientError
+    from gradcheck.harness.gradient_error import GradientError
     from gradcheck.report import Report
 
 __all__ = ["collect_unnamed", "leave_out_modes", "mark", "show_report_only", "tell_once"]
@@ -102,7 +102,7 @@ def _told(item: pytest.Item) -> list[tuple[str, Report]]:
 
 
 def _error_of(item: pytest.Item, call: pytest.CallInfo[None]) -> GradientError | None:
-    from gradcheck.errors import GradientError
+    from gradcheck.harness.gradient_error import GradientError
 
     error = None if call.excinfo is None else call.excinfo.value
     return error if isinstance(error, GradientError) and _suite_of(item) is not None else None

@@ -8,6 +8,6 @@ from __future__ import annotations
 from gradcheck.rendering.causes import cause_of, is_unsupported
 from gradcheck.rendering.matrix import render_matrix
 from gradcheck.rendering.search import render_search
-from gradcheck.rendering.text import access_in_an_error, render_report
+from gradcheck.rendering.text import render_report
 
-__all__ = ["access_in_an_error", "cause_of", "is_unsupported", "render_matrix", "render_report", "render_search"]
+__all__ = ["cause_of", "is_unsupported", "render_matrix", "render_report", "render_search"]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gradcheck import recording
 from gradcheck.rendering.alike import wording
 from gradcheck.rendering.heatmap import heat_map_lines
 from gradcheck.rendering.hints import ALL_OUTPUTS, FLOAT64_GIVES, hint, meaning
@@ -16,13 +15,9 @@ from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
 from gradcheck.verdicts import Verdict
 
-if TYPE_CHECKING:
-    from gradcheck.errors import GradientError
-
 __all__ = [
     "MOST_ARGUMENT_LINES",
     "Access",
-    "access_in_an_error",
     "entry_rows",
     "failing",
     "headline",
@@ -272,33 +267,6 @@ def _footer(report: Report, access: Access) -> list[str]:
     if (scripts or detailed) and access.origin:
         rows.append((access.script.split("[")[0].split(".")[0], access.origin))
     return columns(rows, indent=0)
-
-
-def access_in_an_error(raised: Callable[[], GradientError]) -> Callable[[], Access | None]:
-    """For the text of an exception: in a test what it was made from has no name, and the plugin writes it to files.
-
-    Args:
-        raised: the exception, whose cases say whether the failing example is written to a file, too.
-
-    Returns:
-        What gives the access when the text is made: then nobody listens any more.
-    """
-    heard = recording.listened()
-
-    def access() -> Access | None:
-        if not heard:
-            return None
-        error = raised()
-        replay = (
-            [] if error.cases.keys() <= error.obstacles.keys() else ["the command that replays this under any version"]
-        )
-        first = ", ".join(["a script of plain TensorFlow", *replay])
-        return Access(
-            detail='.parts[0]["MODE"].detail of this exception',
-            elsewhere=f"{first} and the command that runs the test again are in the section gradcheck at the end",
-        )
-
-    return access
 
 
 def render_report(report: Report, access: Access | None = None) -> str:

@@ -161,7 +161,7 @@ def test_a_failing_report_says_what_where_and_what_to_do(name: str) -> None:
 
 
 def test_a_report_is_what_str_and_the_exception_give() -> None:
-    from gradcheck.errors import GradientError
+    from gradcheck import GradientError
 
     made = REPORTS["mismatch"]
     assert str(made) == render_report(made)
