@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gradcheck.harness import check as check
     from gradcheck.harness.gradient_error import GradientError as GradientError
     from gradcheck.mode_names import MODES as MODES
-    from gradcheck.report import ModeResult as ModeResult
+    from gradcheck.records.results import ModeResult as ModeResult
     from gradcheck.report import Report as Report
     from gradcheck.searching import SearchResult as SearchResult
     from gradcheck.searching import search as search
@@ -49,7 +49,7 @@ _LAZY = {
     "MODES": "gradcheck.mode_names",
     "Batch": "gradcheck.strategies",
     "GradientError": "gradcheck.harness.gradient_error",
-    "ModeResult": "gradcheck.report",
+    "ModeResult": "gradcheck.records.results",
     "Padding": "gradcheck.strategies",
     "Report": "gradcheck.report",
     "SearchResult": "gradcheck.searching",

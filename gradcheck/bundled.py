@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from gradcheck.build import build
-from gradcheck.report import SCHEMA_VERSION, ModeResult
+from gradcheck.records.results import SCHEMA_VERSION, ModeResult
 
 __all__ = ["BundledResult", "Cell"]
 

@@ -18,7 +18,7 @@ from gradcheck.encoding import decode, encode
 from gradcheck.errors import InputError
 from gradcheck.files import read_json, write_json
 from gradcheck.importing import spec_of
-from gradcheck.report import ModeResult
+from gradcheck.records.results import ModeResult
 from gradcheck.strategies import Batch
 from gradcheck.strategies._literals import array_from_dict, array_to_dict
 from gradcheck.verdicts import Verdict

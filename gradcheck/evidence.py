@@ -23,7 +23,7 @@ from gradcheck.numerics import Status
 from gradcheck.padding import steps_mask, valid_inputs, valid_outputs
 from gradcheck.preserving import preserved
 from gradcheck.problem import Problem
-from gradcheck.report import ModeResult, jsonable
+from gradcheck.records.results import ModeResult, jsonable
 from gradcheck.strategies import Batch
 from gradcheck.treads import by_treads
 from gradcheck.verdicts import Verdict

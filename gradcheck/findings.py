@@ -13,7 +13,7 @@ from gradcheck.layout import Block, Layout
 from gradcheck.modes import Execution
 from gradcheck.numerics import Kind, Status
 from gradcheck.problem import Problem
-from gradcheck.report import Entry
+from gradcheck.records.results import Entry
 from gradcheck.treads import REACH
 from gradcheck.verdicts import Verdict
 

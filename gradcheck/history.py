@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gradcheck.mode_names import mode_order
-from gradcheck.report import ModeResult
+from gradcheck.records.results import ModeResult
 from gradcheck.results import Row, by_version, version_key
 from gradcheck.verdicts import Verdict
 from gradcheck.versions import RELEASES

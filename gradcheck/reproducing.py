@@ -8,7 +8,7 @@ from gradcheck._tensorflow import versions
 from gradcheck.findings import Finding
 from gradcheck.layout import Layout
 from gradcheck.problem import Problem
-from gradcheck.report import ModeResult
+from gradcheck.records.results import ModeResult
 from gradcheck.reproduce import Failure, build_script
 from gradcheck.subject import Subject
 

@@ -15,7 +15,7 @@ from typing import Any
 from gradcheck.errors import InputError
 from gradcheck.files import read_json
 from gradcheck.mode_names import mode_order
-from gradcheck.report import SCHEMA_VERSION, Entry, ModeResult
+from gradcheck.records.results import SCHEMA_VERSION, Entry, ModeResult
 from gradcheck.verdicts import Verdict
 from gradcheck.version_names import version_key
 

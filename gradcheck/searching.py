@@ -33,7 +33,9 @@ from gradcheck.harness.baseline import observing_anew, observing_once
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.mode_names import parse_modes
 from gradcheck.naming import unnumbered
-from gradcheck.report import SCHEMA_VERSION, Evidence, ModeResult, Report
+from gradcheck.records.evidence import Evidence
+from gradcheck.records.results import SCHEMA_VERSION, ModeResult
+from gradcheck.report import Report
 from gradcheck.shapes import ShapeBudget
 from gradcheck.steering import named_statistics, search_settings, tell_hypothesis
 from gradcheck.strategies import Batch

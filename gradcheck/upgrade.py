@@ -12,7 +12,7 @@ from enum import Enum
 
 from gradcheck.errors import InputError
 from gradcheck.mode_names import mode_order
-from gradcheck.report import ModeResult
+from gradcheck.records.results import ModeResult
 from gradcheck.results import Row, by_version
 from gradcheck.verdicts import Verdict
 from gradcheck.version_names import short_version

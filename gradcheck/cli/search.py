@@ -27,7 +27,7 @@ from gradcheck.errors import InputError
 from gradcheck.files import file_stem, write_text
 from gradcheck.importing import load_object, load_strategy
 from gradcheck.invariants import parse_invariants
-from gradcheck.report import SCHEMA_VERSION
+from gradcheck.records.results import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from gradcheck.cli.progress import SearchProgress

@@ -25,8 +25,9 @@ from gradcheck.errors import InputError
 from gradcheck.harness.checking import arguments_as_code, check
 from gradcheck.modes import EagerExecution
 from gradcheck.problem import Problem
+from gradcheck.records.results import ModeResult
 from gradcheck.rendering.hints import BUILT_ON, CALLED_BEFORE
-from gradcheck.report import ModeResult, Report
+from gradcheck.report import Report
 from gradcheck.reproduce.layers import same_layer
 from gradcheck.strategies import Batch
 from gradcheck.subject import Subject, holders

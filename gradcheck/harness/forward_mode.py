@@ -29,8 +29,8 @@ from gradcheck.harness.rules import LAST_DIGITS
 from gradcheck.harness.state import ModeState
 from gradcheck.modes import EagerExecution
 from gradcheck.numerics import Status
+from gradcheck.records.results import Entry
 from gradcheck.rendering.numbers import precise_pair
-from gradcheck.report import Entry
 from gradcheck.verdicts import Verdict
 
 __all__ = ["ask_forward_mode"]

@@ -15,8 +15,8 @@ from gradcheck.harness.examining import examined
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.numerics import Status, noise_points
 from gradcheck.other_constants import SMALLER, with_rounded_constants, with_smaller_constants
+from gradcheck.records.results import Entry
 from gradcheck.rendering.hints import FLOAT64_GIVES
-from gradcheck.report import Entry
 from gradcheck.twin import widened_names
 from gradcheck.verdicts import Verdict
 

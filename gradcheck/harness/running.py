@@ -15,7 +15,8 @@ from gradcheck.harness.dtype_taken import as_taken, find_dtype_taken
 from gradcheck.harness.one_mode import call_witness, checked_mode
 from gradcheck.harness.witness import Witnesses
 from gradcheck.preserving import preserved
-from gradcheck.report import Evidence, ModeResult
+from gradcheck.records.evidence import Evidence
+from gradcheck.records.results import ModeResult
 from gradcheck.reproducing import script_for
 from gradcheck.subject import Subject
 from gradcheck.verdicts import Verdict

@@ -10,7 +10,7 @@ from gradcheck.engines.jacobians import Examination
 from gradcheck.findings import Finding
 from gradcheck.modes import Execution
 from gradcheck.numerics import Status
-from gradcheck.report import ModeResult
+from gradcheck.records.results import ModeResult
 
 __all__ = ["ModeState"]
 

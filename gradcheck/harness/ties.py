@@ -15,7 +15,7 @@ from gradcheck.findings import Finding
 from gradcheck.harness.baseline import Baseline
 from gradcheck.modes import Execution
 from gradcheck.numerics import Status
-from gradcheck.report import Entry
+from gradcheck.records.results import Entry
 from gradcheck.verdicts import Verdict
 
 __all__ = ["inconsistent_at_ties"]

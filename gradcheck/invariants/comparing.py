@@ -24,9 +24,9 @@ from gradcheck.layout import Block, Layout
 from gradcheck.modes import EagerExecution, Execution, OneByOne, execution
 from gradcheck.padding import steps_mask
 from gradcheck.problem import Problem
+from gradcheck.records.results import Entry
 from gradcheck.rendering.causes import cause_of
 from gradcheck.rendering.numbers import precise_pair
-from gradcheck.report import Entry
 from gradcheck.strategies import Batch
 from gradcheck.verdicts import Verdict
 

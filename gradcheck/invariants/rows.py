@@ -9,8 +9,8 @@ import numpy as np
 from gradcheck.findings import Finding
 from gradcheck.invariants.comparing import Example, halved, matching
 from gradcheck.padding import valid_inputs, valid_outputs
+from gradcheck.records.results import Entry
 from gradcheck.rendering.causes import cause_of
-from gradcheck.report import Entry
 from gradcheck.strategies import Batch, Padding
 from gradcheck.verdicts import Verdict
 

@@ -20,12 +20,13 @@ from gradcheck import recording
 from gradcheck.naming import unnumbered
 from gradcheck.plugin import artifacts
 from gradcheck.plugin.settings import MARKER, Settings, settings_of, without_mode
-from gradcheck.report import jsonable
+from gradcheck.records.results import jsonable
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
     from gradcheck.harness.gradient_error import GradientError
-    from gradcheck.report import ModeResult, Report
+    from gradcheck.records.results import ModeResult
+    from gradcheck.report import Report
 
 __all__ = ["Recorder", "announce", "current_settings", "recorder_of"]
 

@@ -51,7 +51,7 @@ class Results:
 
     def document(self) -> dict[str, Any]:
         """Everything as JSON."""
-        from gradcheck.report import SCHEMA_VERSION
+        from gradcheck.records.results import SCHEMA_VERSION
 
         return {"schema": SCHEMA_VERSION, "kind": "pytest", "results": self.rows}
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from gradcheck.records.results import ModeResult
 from gradcheck.rendering.layout import columns, paragraph
 from gradcheck.rendering.text import resolution_words
-from gradcheck.report import ModeResult
 from gradcheck.results import aligned, mode_result
 
 __all__ = ["command_again", "failure_lines", "foundation_lines", "matrix_rows", "worth_showing"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gradcheck.report import ModeResult
+from gradcheck.records.results import ModeResult
 from gradcheck.verdicts import Verdict
 
 __all__ = ["group_key", "wording"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gradcheck.records.results import ModeResult
 from gradcheck.rendering.layout import broken
-from gradcheck.report import ModeResult
 from gradcheck.results import Row
 from gradcheck.version_names import version_key
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gradcheck.history import History, histories
+from gradcheck.records.results import ModeResult
 from gradcheck.rendering.failures import Failure, failures_of, title_of
-from gradcheck.report import ModeResult
 from gradcheck.results import Row, aligned, by_version
 from gradcheck.tried import tried
 from gradcheck.upgrade import Side, Upgrade

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gradcheck.records.results import ModeResult
 from gradcheck.rendering.layout import text_width
-from gradcheck.report import ModeResult
 from gradcheck.verdicts import Verdict
 
 __all__ = ["render_matrix"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from gradcheck.records.report import ReportRecord
 from gradcheck.rendering.layout import broken, clipped, paragraph
 from gradcheck.rendering.text import MOST_ARGUMENT_LINES, headline, labelled, notes_of, same_failure
-from gradcheck.report import Report
 
 __all__ = ["render_repeated", "told_alike"]
 
 
-def told_alike(first: Report, second: Report) -> bool:
+def told_alike(first: ReportRecord, second: ReportRecord) -> bool:
     """Whether two reports of one mode each tell the same failure, on the same batch and at the same entry."""
     one, two = first.failures, second.failures
     return (
@@ -20,7 +20,7 @@ def told_alike(first: Report, second: Report) -> bool:
     )
 
 
-def render_repeated(report: Report, told: Report, where: str) -> str:
+def render_repeated(report: ReportRecord, told: ReportRecord, where: str) -> str:
     """Verdict, cause and batch of a report that is told like one before, and what is not said again.
 
     Args:

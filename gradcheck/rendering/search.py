@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from gradcheck.records.evidence import Evidence
+from gradcheck.records.report import ReportRecord
+from gradcheck.records.results import ModeResult
 from gradcheck.rendering.layout import paragraph
 from gradcheck.rendering.text import Access, failing, headline, passing
-from gradcheck.report import Evidence, ModeResult, Report
 from gradcheck.verdicts import Verdict
 
 __all__ = ["render_search"]
@@ -23,7 +25,7 @@ class Outcome(Protocol):
     @property
     def examples(self) -> int: ...
     @property
-    def report(self) -> Report | None: ...
+    def report(self) -> ReportRecord | None: ...
 
 
 class Search(Protocol):
@@ -77,14 +79,14 @@ def render_search(search: Search, access: Access | None = None) -> str:
     """
     results = _results(search)
     lines = [f"{search.subject}: {headline(results.values()) or 'no mode was run'}", *paragraph(_examples(search))]
-    lines += passing(Report(search.subject, {mode: result for mode, result in results.items() if result.ok}))
+    lines += passing(ReportRecord(search.subject, {mode: result for mode, result in results.items() if result.ok}))
     by_batch: dict[str, list[str]] = {}
     for mode, outcome in search.modes.items():
         if not outcome.ok:
             by_batch.setdefault(outcome.report.arguments if outcome.report is not None else "", []).append(mode)
     for batch, modes in by_batch.items():
         reports = {mode: report for mode in modes if (report := search.modes[mode].report) is not None}
-        shared = Report(
+        shared = ReportRecord(
             subject=search.subject,
             modes={mode: results[mode] for mode in modes},
             arguments=batch,

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gradcheck.records.report import ReportRecord
+from gradcheck.records.results import Entry, ModeResult
 from gradcheck.rendering.alike import wording
 from gradcheck.rendering.heatmap import heat_map_lines
 from gradcheck.rendering.hints import ALL_OUTPUTS, FLOAT64_GIVES, hint, meaning
 from gradcheck.rendering.layout import broken, clipped, columns, paragraph, text_width
 from gradcheck.rendering.numbers import number, pair, times
-from gradcheck.report import Entry, ModeResult, Report
 from gradcheck.verdicts import Verdict
 
 __all__ = [
@@ -205,7 +206,7 @@ def resolution_words(resolution: float) -> str:
     return f"smallest error that would have been seen: {size}"
 
 
-def passing(report: Report) -> list[str]:
+def passing(report: ReportRecord) -> list[str]:
     """What needs no attention: resolution, kinks, what could not be decided, expected failures, notes."""
     fine = [result for result in report.modes.values() if result.ok]
     rows = []
@@ -245,7 +246,7 @@ class Access:
     elsewhere: str = ""
 
 
-def _footer(report: Report, access: Access) -> list[str]:
+def _footer(report: ReportRecord, access: Access) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     failed = [result for result in report.failures if result.verdict.fails]
     rows = [("checked with", versions)]
@@ -269,7 +270,7 @@ def _footer(report: Report, access: Access) -> list[str]:
     return columns(rows, indent=0)
 
 
-def render_report(report: Report, access: Access | None = None) -> str:
+def render_report(report: ReportRecord, access: Access | None = None) -> str:
     """The text of a report for a terminal, as wide as that (at most 100 columns) except for pasted code and messages.
 
     A passing report takes a few lines: verdicts, and how small an error could have been seen. A failing one says
@@ -294,7 +295,7 @@ def render_report(report: Report, access: Access | None = None) -> str:
     return "\n".join(lines)
 
 
-def failing(report: Report, access: Access) -> list[str]:
+def failing(report: ReportRecord, access: Access) -> list[str]:
     """The lines on what is not as it should be: a section for each failure, the batch, and where to read on."""
     lines: list[str] = []
     said: set[str] = set()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcheck.history import History
+from gradcheck.records.results import ModeResult
 from gradcheck.rendering.layout import paragraph
-from gradcheck.report import ModeResult
 from gradcheck.verdicts import Verdict
 from gradcheck.version_names import short_version
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck.isolation.searches import SearchOutcome, unfinished_document
-from gradcheck.report import ModeResult
+from gradcheck.records.results import ModeResult
 from gradcheck.sweep.plan import Unit
 from gradcheck.verdicts import Verdict
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import InputError
-from gradcheck.report import SCHEMA_VERSION
+from gradcheck.records.results import SCHEMA_VERSION
 from gradcheck.verdicts import Verdict
 
 __all__ = ["Store", "is_store"]

@@ -18,7 +18,7 @@ from gradcheck.errors import InputError
 from gradcheck.isolation import Journal
 from gradcheck.isolation.searches import SearchOutcome, SearchTask, run_searches
 from gradcheck.mode_names import parse_modes
-from gradcheck.report import ModeResult
+from gradcheck.records.results import ModeResult
 from gradcheck.variants.catalog import Variant, catalog
 from gradcheck.variants.claims import ClaimResult, measure_claims
 from gradcheck.variants.expectations import Expectation, expected

@@ -18,7 +18,7 @@ from gradcheck.files import file_stem, write_json
 from gradcheck.isolation import Journal
 from gradcheck.isolation.searches import SearchOutcome, SearchTask, run_searches
 from gradcheck.mode_names import parse_modes
-from gradcheck.report import ModeResult
+from gradcheck.records.results import ModeResult
 from gradcheck.verdicts import Verdict
 from gradcheck.versions import find_release
 from gradcheck.zoo.catalog import Exhibit, available, catalog, narrowed

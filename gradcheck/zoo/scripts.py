@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.errors import InputError
 from gradcheck.isolation import Task, run_tasks
-from gradcheck.report import SCHEMA_VERSION
+from gradcheck.records.results import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from gradcheck.isolation.worker import Channel

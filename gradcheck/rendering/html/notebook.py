@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from gradcheck.records.report import ReportRecord
+from gradcheck.records.results import ModeResult
 from gradcheck.rendering.html import fragment
 from gradcheck.rendering.numbers import number
-from gradcheck.report import ModeResult, Report
 from gradcheck.results import Detail, Row
 from gradcheck.verdicts import Verdict
 
@@ -26,7 +27,7 @@ class Outcome(Protocol):
     @property
     def result(self) -> ModeResult: ...
     @property
-    def report(self) -> Report | None: ...
+    def report(self) -> ReportRecord | None: ...
     @property
     def case(self) -> Case | None: ...
     @property
@@ -44,7 +45,7 @@ class Search(Protocol):
     def versions(self) -> Mapping[str, str]: ...
 
 
-def report_fragment(report: Report) -> str:
+def report_fragment(report: ReportRecord) -> str:
     """A report as a fragment of HTML, measuring the evidence of what failed."""
     details = {mode: _detail(report, mode) for mode in report.modes if report[mode].verdict is not Verdict.PASS}
     return fragment(_row(report.subject, report.modes, details, report.versions), _resolution(report))
@@ -69,7 +70,7 @@ def _row(
     return Row(subject, versions.get("tensorflow", ""), modes, details, versions)
 
 
-def _detail(report: Report, mode: str, case: Mapping[str, object] | None = None) -> Detail:
+def _detail(report: ReportRecord, mode: str, case: Mapping[str, object] | None = None) -> Detail:
     try:
         script = report.scripts.get(mode, "")
     except Exception:  # a script that cannot be made must not cost the notebook its report
@@ -82,6 +83,6 @@ def _detail(report: Report, mode: str, case: Mapping[str, object] | None = None)
     )
 
 
-def _resolution(report: Report) -> str:
+def _resolution(report: ReportRecord) -> str:
     found = [result.resolution for result in report.modes.values() if result.resolution is not None]
     return f"smallest error that would have been seen: {number(max(found), 2)} of the gradient's size" if found else ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from gradcheck.history import History, histories, runs
 from gradcheck.mode_names import mode_order
+from gradcheck.records.results import ModeResult
 from gradcheck.rendering.alike import group_key
 from gradcheck.rendering.hints import hint, meaning
 from gradcheck.rendering.html.batches import BatchPicture, batch_picture
@@ -20,7 +21,6 @@ from gradcheck.rendering.html.upgrades import UpgradeView, upgrade_view
 from gradcheck.rendering.layout import broken
 from gradcheck.rendering.text import entry_rows
 from gradcheck.rendering.versions import LETTERS
-from gradcheck.report import ModeResult
 from gradcheck.results import Detail, Row
 from gradcheck.tried import tried
 from gradcheck.upgrade import Side, default_sides, sides
