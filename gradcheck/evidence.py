@@ -111,10 +111,9 @@ def evidence_of(scene: Scene) -> dict[str, Any]:
         "compared": None,
         "missing": [],
     }
-    variables = list(problem.subject.variables())
+    variables = problem.subject.every_variable()
     if scene.twin is not None:
-        known = {id(variable) for variable in variables}
-        variables += [v for v in scene.twin.subject.variables() if id(v) not in known]
+        variables += scene.twin.subject.every_variable()
     with preserved(variables), np.errstate(all="ignore"):
         # A leak that shows in a second call is nothing that a slope at the first one would show.
         told = not scene.result.rule or _worst(scene) is not None

@@ -16,9 +16,10 @@ constants, and would fold a bug away with them.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +29,9 @@ from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
 from gradcheck.execution.announcing import announce_call
 from gradcheck.layout import Block, Layout
+from gradcheck.preserving import keep
 from gradcheck.problem import Plan, Problem, named_leaves
+from gradcheck.reached import captured_variables, create_outside
 
 __all__ = [
     "CompiledExecution",
@@ -36,6 +39,7 @@ __all__ = [
     "Execution",
     "OneByOne",
     "execution",
+    "reach",
     "traced",
     "traced_function",
 ]
@@ -411,11 +415,11 @@ class _Programs:
             )
             # The concrete function: TensorFlow would warn of "retracing" where each program is traced just once.
             # It holds the function itself only weakly.
-            with warnings.catch_warnings():
-                # AutoGraph itself uses what Python 3.13 deprecates; where warnings are errors (pytest's -W error) it
-                # would give up, and the subject's `if` on a tensor fail.
-                warnings.filterwarnings("ignore", message=".*arbitrary keyword arguments is deprecated")
-                self._functions[kind] = (function.get_concrete_function(), function)
+            with _converting():
+                concrete = function.get_concrete_function()
+            self.plan.subject.reach(captured_variables(concrete.graph))
+            keep(self.plan.subject.every_variable())  # nothing has run yet
+            self._functions[kind] = (concrete, function)
         return self._functions[kind][0]
 
     def _signature(self, kind: str) -> list[Any] | None:
@@ -719,6 +723,17 @@ class OneByOne(Execution):
         return np.stack([self.gradient(x, cotangent) for cotangent in cotangents])
 
 
+@contextlib.contextmanager
+def _converting() -> Iterator[None]:
+    """While this lasts AutoGraph may use what Python 3.13 deprecates.
+
+    Where warnings are errors (pytest's ``-W error``) it would give up, and the subject's ``if`` on a tensor fail.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*arbitrary keyword arguments is deprecated")
+        yield
+
+
 def _autographed(target: Callable[..., Any]) -> Callable[..., Any]:
     """The subject as `tf.function` would convert it, so that Python ``if`` and ``for`` on tensors work as usual.
 
@@ -761,6 +776,42 @@ def traced_function(problem: Problem) -> tuple[Any, list[Any], list[Any]]:
         tf.TensorSpec([plan.inputs.size], tf.float64), specs
     )
     return function, inputs, outputs
+
+
+def reach(problem: Problem) -> None:
+    """Trace the subject, and its gradient, once for each kind of arguments, for the variables that these reach.
+
+    Before anything is called: afterwards nobody knows what a variable was that the call assigns. A subject that cannot
+    be traced shows those only that it holds and that a tape sees.
+    """
+    tf = tensorflow()
+    plan = problem.plan
+    key = plan.key(dynamic=True)
+    if key in plan.subject.reached_by:
+        return
+    plan.subject.reached_by.add(key)
+    target = plan.subject.traceable(_autographed)
+    graphs = []
+
+    def body(x: Any, constants: Any) -> Any:
+        graphs.append(tf.compat.v1.get_default_graph())
+        tensors = _split(plan, x, None)
+        with tf.variable_creator_scope(create_outside), tf.GradientTape() as tape:
+            for tensor in tensors[: plan.input_count]:
+                tape.watch(tensor)
+            flat = _join(
+                [tensor for _, _, tensor in _checked_components(plan, _call(plan, target, tensors, constants))]
+            )
+        with contextlib.suppress(Exception):
+            _gradients(plan, tape, tensors, flat, tf.ones_like(flat))
+        return flat
+
+    specs = tuple(tf.TensorSpec(shape, dtype) for dtype, shape in plan.constant_specs)
+    # Whatever fails here fails again, and is then told, where it is needed; what was reached until then counts.
+    with contextlib.suppress(Exception), _converting():
+        tf.function(body, autograph=False).get_concrete_function(tf.TensorSpec([plan.inputs.size], tf.float64), specs)
+    for graph in graphs:
+        plan.subject.reach(captured_variables(graph))
 
 
 def execution(problem: Problem, mode: str) -> Execution:

@@ -1,53 +1,66 @@
-"""Whatever the user had before a check is the same after it, also when the subject raises half way."""
+"""Whatever the user had before a check is the same after it, also when the subject raises half way.
+
+Variables are process-wide, and so are settings and random states. So only one thread at a time checks anything.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import random
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
+from gradcheck.global_settings import settings_preserved
 
-from gradcheck._tensorflow import tensorflow
+__all__ = ["ONE_AT_A_TIME", "keep", "preserved"]
 
-__all__ = ["preserved"]
+# Held by whatever calls a subject or moves its variables. A thread may hold it several times.
+ONE_AT_A_TIME = threading.RLock()
+
+
+class _Kept:
+    """Variables with the values that they have again afterwards."""
+
+    def __init__(self) -> None:
+        self.values: dict[int, tuple[Any, Any]] = {}
+
+    def add(self, variable: Any) -> None:
+        if id(variable) not in self.values:
+            self.values[id(variable)] = (variable, variable.numpy())
+
+    def restore(self) -> None:
+        for variable, value in self.values.values():
+            if variable.numpy().tobytes() != value.tobytes():
+                variable.assign(value)
+
+
+_ACTIVE: list[_Kept] = []
+
+
+def keep(variables: Iterable[Any]) -> None:
+    """Restore these variables, too, to what they are now, at the end of each `preserved` that is in progress.
+
+    For variables that become known while a check runs. Those that are kept already stay as they are.
+    """
+    found = list(variables)
+    for kept in _ACTIVE:
+        for variable in found:
+            kept.add(variable)
 
 
 @contextlib.contextmanager
-def preserved(variables: Sequence[Any]) -> Iterator[None]:
-    """Restore variables, bit for bit, and the random state of Python, NumPy and TensorFlow's global generator."""
-    saved = [(variable, variable.numpy()) for variable in variables]
-    python_state = random.getstate()
-    numpy_state = np.random.get_state()
-    generator = _global_generator()
-    generator_state = None if generator is None else generator.state.numpy()
-    op_seeds = _op_seeds()
-    seeds_state = None if op_seeds is None else op_seeds.getstate()
-    try:
-        yield
-    finally:
-        for variable, value in saved:
-            if variable.numpy().tobytes() != value.tobytes():
-                variable.assign(value)
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        if generator is not None:
-            generator.state.assign(generator_state)
-        if op_seeds is not None:
-            op_seeds.setstate(seeds_state)
+def preserved(variables: Iterable[Any]) -> Iterator[None]:
+    """Restore variables, bit for bit, and the settings and random states in `gradcheck.global_settings`.
 
-
-def _global_generator() -> Any:
-    """TensorFlow's global generator where one exists already: asking the public function would create it."""
-    from tensorflow.python.ops import stateful_random_ops
-
-    tensorflow()
-    return getattr(stateful_random_ops, "global_generator", None)
-
-
-def _op_seeds() -> Any:
-    """The Python generator from which eager TensorFlow draws the seeds of its random operations."""
-    from tensorflow.python.eager import context
-
-    return getattr(context.context(), "_rng", None)
+    Other threads that come here wait meanwhile.
+    """
+    with ONE_AT_A_TIME, settings_preserved():
+        kept = _Kept()
+        for variable in variables:
+            kept.add(variable)
+        _ACTIVE.append(kept)
+        try:
+            yield
+        finally:
+            _ACTIVE.remove(kept)
+            kept.restore()

@@ -33,6 +33,7 @@ from gradcheck.harness.baseline import observing_anew, observing_once
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.mode_names import parse_modes
 from gradcheck.naming import unnumbered
+from gradcheck.preserving import preserved
 from gradcheck.records.evidence import Evidence
 from gradcheck.records.results import SCHEMA_VERSION, ModeResult
 from gradcheck.report import Report
@@ -96,7 +97,8 @@ class LocalChecks:
             return check(self.subject, *args, modes=(mode,), **options)
         with observing_anew(self.subject):
             report = check(self.subject, *args, modes=(mode,), **options)
-        return tried_afresh(self.subject, args, report, mode, options)
+        with preserved(self.subject.every_variable()):
+            return tried_afresh(self.subject, args, report, mode, options)
 
     def together(self, modes: Sequence[str]) -> AbstractContextManager[None]:
         return observing_once(self.subject, modes)

@@ -18,6 +18,7 @@ import numpy as np
 
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
+from gradcheck.preserving import preserved
 from gradcheck.strategies import Batch
 
 __all__ = ["Subject", "holders", "subject_of"]
@@ -67,12 +68,14 @@ class Subject:
         # Examples that a mode verified, for the other modes, each with the number of the search that met it last.
         self.witnesses: dict[bytes, tuple[int, Any]] = {}
         self.random = False  # whether the same call was seen to give two results: see gradcheck.harness.asking_again
-        self.observations: Any = None  # what eager mode showed, while a search over modes runs
+        self.observations: dict[int, Any] = {}  # what eager mode showed, while a thread searches several modes
         self.unseen: list[Any] = []  # variables that are read where no tape sees it
         self.looked_for_unseen = 0  # on how many batches such variables were looked for
         self.takes: str | None = None  # the one floating-point dtype that it takes: see gradcheck.harness.dtype_taken
         self.first_arguments: tuple[Any, ...] | None = None  # with which it was checked first, and may have been built
         self.built_on: tuple[Any, ...] | None = None  # the same, once seen to decide: see gradcheck.harness.afresh
+        self.reached: list[Any] = []  # variables that its graphs reach: see gradcheck.reached
+        self.reached_by: set[Any] = set()  # signatures for which it was traced to find them
         self.layouts: dict[Any, Any] = {}  # outputs that eager mode gave for arguments of these shapes
 
     # -- calling ---------------------------------------------------------------------------------------------
@@ -229,6 +232,17 @@ class Subject:
                 found.setdefault(id(variable), variable)
         return list(found.values())
 
+    def every_variable(self) -> list[Any]:
+        """`variables`, and those that it is not seen to hold and was found to reach all the same."""
+        held = self.variables()
+        known = {id(getattr(variable, "handle", variable)) for variable in held}
+        return [*held, *(v for v in self.reached if id(getattr(v, "handle", v)) not in known)]
+
+    def reach(self, variables: Sequence[Any]) -> None:
+        """Remember that the subject reaches these variables."""
+        known = {id(getattr(variable, "handle", variable)) for variable in self.reached}
+        self.reached += [v for v in variables if id(getattr(v, "handle", v)) not in known]
+
 
 def subject_of(original: Any, call: Callable[..., Any] | None = None) -> Subject:
     """The `Subject` for an object, the same one each time, so that what was compiled for it is used again.
@@ -238,16 +252,17 @@ def subject_of(original: Any, call: Callable[..., Any] | None = None) -> Subject
     """
     if isinstance(original, Subject):
         return original
-    key = _identity(original, call)
-    kept = _KEPT.pop(key, None)
-    if kept is None:
-        kept = Subject(original, call)
-        while len(_KEPT) >= _MOST_KEPT:
-            _KEPT.pop(next(iter(_KEPT)))
-    elif kept.target is kept.original:
-        kept.target = kept.original = original  # the same code and closure; a newer object of it
-    _KEPT[key] = kept  # the youngest stands last
-    return kept
+    with preserved(()):  # a class or a factory makes it here
+        key = _identity(original, call)
+        kept = _KEPT.pop(key, None)
+        if kept is None:
+            kept = Subject(original, call)
+            while len(_KEPT) >= _MOST_KEPT:
+                _KEPT.pop(next(iter(_KEPT)))
+        elif kept.target is kept.original:
+            kept.target = kept.original = original  # the same code and closure; a newer object of it
+        _KEPT[key] = kept  # the youngest stands last
+        return kept
 
 
 # A strong reference is needed anyway (compiled programs hold the subject), and keeps the identity from being reused.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,9 +16,11 @@ from gradcheck.engines.jacobians import eps_of, is_large, random_weights
 from gradcheck.errors import InputError
 from gradcheck.invariants import Chosen
 from gradcheck.layout import Layout
-from gradcheck.modes import EagerExecution
+from gradcheck.modes import EagerExecution, reach
 from gradcheck.padding import steps_mask, valid_inputs, valid_outputs
+from gradcheck.preserving import keep
 from gradcheck.problem import Problem
+from gradcheck.reached import created_variables, is_random_state
 from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
 from gradcheck.time_axis import settle_time_axes
@@ -226,22 +229,25 @@ class _Observations:
 @contextlib.contextmanager
 def observing_once(subject: Subject, modes: Sequence[str]) -> Iterator[None]:
     """While this lasts, eager mode runs once for each batch, however many of the modes meet it one after the other."""
-    subject.observations = _Observations("eager" in modes and len(modes) > 1)
+    thread = threading.get_ident()
+    subject.observations[thread] = _Observations("eager" in modes and len(modes) > 1)
     subject.searches += 1
     try:
         yield
     finally:
-        subject.observations = None
+        del subject.observations[thread]
 
 
 @contextlib.contextmanager
 def observing_anew(subject: Subject) -> Iterator[None]:
     """While this lasts, nothing that eager mode showed is remembered."""
-    kept, subject.observations = subject.observations, None
+    thread = threading.get_ident()
+    kept = subject.observations.pop(thread, None)
     try:
         yield
     finally:
-        subject.observations = kept
+        if kept is not None:
+            subject.observations[thread] = kept
 
 
 def _chosen(seed: int) -> bool:
@@ -254,7 +260,7 @@ def observe(subject: Subject, args: Sequence[Any], options: Options) -> Baseline
     Raises:
         InputError: nothing can be differentiated, or an input that counts is not finite.
     """
-    observations: _Observations | None = subject.observations
+    observations: _Observations | None = subject.observations.get(threading.get_ident())
     batch = args[0] if len(args) == 1 and isinstance(args[0], Batch) else None
     if observations is None or batch is None:
         return _observe(subject, args, options)
@@ -284,12 +290,20 @@ def _observe(
     # What the subject reads is known only after a call.
     problem = Problem.bind(subject, args, wrt="inputs", probe=True)
     eager = EagerExecution(problem)
+    reach(problem)
+    keep(subject.every_variable())
     variables = [v for v in subject.variables() if v.trainable]
-    before = [(v, v.numpy()) for v in subject.variables()]
+    random = {id(variable) for variable in subject.reached if is_random_state(variable)}
+    before = [(v, v.numpy()) for v in subject.every_variable() if id(v) not in random]
     layout = Layout(())
     outputs, raised = None, None
     try:
-        outputs, layout, read = eager.observe(problem.x)
+        with created_variables() as created:
+            outputs, layout, read = eager.observe(problem.x)
+        subject.reach(read)
+        # Those that the subject keeps: others live no longer than the call.
+        held = {id(variable) for variable in subject.variables()}
+        before += [(variable, value) for variable, value in created if id(variable) in held]
         variables = _in_order(variables, read)
     except InputError:
         # Where nothing can be differentiated, that says more than what is wrong with the outputs.
@@ -303,6 +317,8 @@ def _observe(
     for variable, value in changed:
         variable.assign(value)
     state = [variable for variable, _ in changed]
+    # A layer that cannot be traced builds its variables at its first call; and what that showed is moved from here on.
+    keep(subject.every_variable())
     if outputs is not None and options.wrt != "inputs":
         own = {id(variable) for variable in state}
         _look_for_unseen(subject, problem, [v for v, _ in before if v.trainable and id(v) not in own], variables)

@@ -20,6 +20,7 @@ from gradcheck.invariants import parse_invariants
 from gradcheck.invariants.holding import applicable
 from gradcheck.mode_names import parse_modes
 from gradcheck.numerics.judging import require_tolerances
+from gradcheck.preserving import ONE_AT_A_TIME
 from gradcheck.problem import WRT
 from gradcheck.rendering import render_report
 from gradcheck.report import Report
@@ -100,13 +101,14 @@ def check(
     require_tolerances(**tolerance)
     tf = tensorflow()
     expected = {mode: expected_verdicts(expect, mode, tf.__version__) for mode in chosen_modes}
-    adapter = subject_of(subject, call)
-    batch = None
-    if len(args) == 1 and isinstance(args[0], Batch):
-        batch = adapter.told(args[0])
-        args = (batch,)
-    options = Options(wrt, engine, applicable(chosen, adapter, batch), order, tolerance)
-    baseline, results, findings = run_modes(adapter, args, chosen_modes, options)
+    with ONE_AT_A_TIME:
+        adapter = subject_of(subject, call)
+        batch = None
+        if len(args) == 1 and isinstance(args[0], Batch):
+            batch = adapter.told(args[0])
+            args = (batch,)
+        options = Options(wrt, engine, applicable(chosen, adapter, batch), order, tolerance)
+        baseline, results, findings = run_modes(adapter, args, chosen_modes, options)
     results = {mode: replace(results[mode], expected=expected[mode]) for mode in chosen_modes}
     return Report(
         subject=adapter.name,

@@ -40,16 +40,12 @@ def run_modes(
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(subject.own_numpy_errors())
-        before = subject.variables()
-        stack.enter_context(preserved(before))
+        stack.enter_context(preserved(subject.every_variable()))
         args, cast = as_taken(subject, args)
         baseline = observe(subject, args, options)
         if baseline.error is not None and find_dtype_taken(subject, args, baseline.error):
             args, cast = as_taken(subject, args)
             baseline = observe(subject, args, options)
-        known = {id(variable) for variable in before}
-        # A layer may build its variables at its first call.
-        stack.enter_context(preserved([v for v in subject.variables() if id(v) not in known]))
         for variable, value in zip(baseline.problem.plan.state, baseline.problem.state_values, strict=False):
             variable.assign(value)
         if subject.first_arguments is None:

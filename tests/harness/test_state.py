@@ -171,3 +171,103 @@ def test_the_subject_is_called_as_numpy_was_set():
     assert all(one == wanted for one in seen)
     # At 0 a step to the left is outside the domain, for both engines.
     assert not any("ENGINES DIFFER" in note for result in report.modes.values() for note in result.notes), str(report)
+
+
+def _nested():
+    """Trainable and counting variables that are only reached through a list in a closure of a closure."""
+    weight = tf.Variable(3.0, dtype=tf.float64)
+    count = tf.Variable(1.0, dtype=tf.float64, trainable=False)
+    assigned = tf.Variable(1.0, dtype=tf.float64, trainable=False)
+
+    def deep(x):
+        assigned.assign(5.0)
+        count.assign(4.0 * count + 1.0)
+        return x * weight * count
+
+    held = {"functions": [deep]}
+    return lambda x: held["functions"][0](x), (weight, count, assigned)
+
+
+def _attributes_of_attributes():
+    class Plain:
+        pass
+
+    class Outer:
+        def __init__(self):
+            self.inner = Plain()
+            self.inner.inner = Plain()
+            self.inner.inner.weight = tf.Variable(3.0, dtype=tf.float64)
+            self.inner.inner.count = tf.Variable(1.0, dtype=tf.float64, trainable=False)
+
+        def __call__(self, x):
+            self.inner.inner.count.assign_add(1.0)
+            return x * self.inner.inner.weight * self.inner.inner.count
+
+    outer = Outer()
+    return outer, (outer.inner.inner.weight, outer.inner.inner.count)
+
+
+def _custom_gradient():
+    count = tf.Variable(1.0, dtype=tf.float64, trainable=False)
+    scale = [tf.Variable(2.0, dtype=tf.float64, trainable=False)]
+
+    def backward(upstream):
+        with tf.control_dependencies([count.assign_add(1.0)]):
+            return upstream * scale[0]
+
+    @tf.custom_gradient
+    def doubled(x):
+        return 2.0 * x, backward
+
+    return lambda x: doubled(x), (count, scale[0])
+
+
+def _a_generator():
+    held = {"generator": tf.random.Generator.from_seed(7)}
+
+    def noisy(x):
+        return x * (1 + held["generator"].uniform([], dtype=tf.float64))
+
+    return noisy, (held["generator"].state,)
+
+
+@pytest.mark.parametrize("make", [_nested, _attributes_of_attributes, _custom_gradient, _a_generator])
+@pytest.mark.parametrize("modes", [None, "eager"])
+def test_variables_that_no_attribute_shows_are_left_alone(make, modes):
+    subject, variables = make()
+    before = [variable.numpy().tobytes() for variable in variables]
+    report = gradcheck.check(subject, np.array([1.0, 2.0]), modes=modes)
+    assert [variable.numpy().tobytes() for variable in variables] == before
+    wanted = Verdict.NONDETERMINISTIC if make is _a_generator else Verdict.PASS
+    assert {result.verdict for result in report.modes.values()} == {wanted}, str(report)
+
+
+@pytest.mark.parametrize("make", [_nested, _attributes_of_attributes])
+def test_variables_that_no_attribute_shows_are_left_alone_by_a_subject_that_raises(make):
+    subject, variables = make()
+    before = [variable.numpy().tobytes() for variable in variables]
+
+    def raising(x):
+        subject(x)
+        raise RuntimeError("after the call")
+
+    report = gradcheck.check(raising, np.array([1.0, 2.0]), modes="eager")
+    assert report["eager"].verdict is Verdict.ERROR
+    assert [variable.numpy().tobytes() for variable in variables] == before
+
+
+def test_a_module_that_makes_its_variable_at_its_first_call():
+    class Lazy(tf.Module):
+        weight = None
+
+        def __call__(self, x):
+            if self.weight is None:
+                self.weight = tf.Variable(tf.ones([2], tf.float64) * 3.0)
+                self.count = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+            self.count.assign_add(1.0)
+            return x * self.weight * self.count
+
+    module = Lazy()
+    report = gradcheck.check(module, np.array([1.0, 2.0]))
+    assert report.ok, str(report)
+    assert module.weight.numpy().tolist() == [3.0, 3.0]
