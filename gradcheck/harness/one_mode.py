@@ -25,7 +25,7 @@ from gradcheck.harness.state import ModeState
 from gradcheck.harness.witness import Witness, Witnesses, agreement, unsettled
 from gradcheck.layout import Block, Layout
 from gradcheck.modes import Execution, OneByOne, execution
-from gradcheck.rendering.causes import cause_of, is_unsupported
+from gradcheck.rendering.causes import BACKWARD, FORWARD_RUNS, cause_of, is_unsupported
 from gradcheck.verdicts import Verdict
 
 __all__ = ["call_witness", "checked_mode"]
@@ -45,7 +45,7 @@ def checked_mode(baseline: Baseline, witnesses: Witnesses, mode: str) -> ModeSta
     except InputError:
         raise
     except Exception as error:
-        return ModeState(run, _raised(mode, error))
+        return ModeState(run, _of_its_gradient(baseline, run, _raised(mode, error)))
     if mode == "eager":
         ask_forward_mode(baseline, state)
     if baseline.error is not None and not state.finding.verdict.fails:
@@ -80,6 +80,24 @@ def _raised(mode: str, error: Exception) -> Finding:
         cause = f"gradcheck itself failed, which says nothing of the subject ({error!r}); please report it"
         return Finding(Verdict.ERROR, cause, detail=detail, scripted=False)
     return Finding(verdict, cause_of(error, mode), detail=detail)
+
+
+def _of_its_gradient(baseline: Baseline, run: Execution, finding: Finding) -> Finding:
+    """The finding of an error, and in its cause that it is the gradient's where the forward pass alone raises none.
+
+    Who expects a mode to be unsupported should know that the model still predicts in it, and only does not train.
+    """
+    if not finding.scripted or finding.cause.startswith(BACKWARD):
+        return finding
+    if run.mode == "eager":
+        succeeds = baseline.error is None
+    else:
+        try:
+            run.forward(baseline.problem.x)
+            succeeds = True
+        except Exception:
+            succeeds = False
+    return replace(finding, cause=FORWARD_RUNS + finding.cause) if succeeds else finding
 
 
 def _is_our_own(error: Exception) -> bool:

@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
 
-__all__ = ["BACKWARD", "cause_of", "is_unsupported"]
+__all__ = ["BACKWARD", "FORWARD_RUNS", "cause_of", "is_unsupported"]
 
 BACKWARD = "in the backward pass, "
 """How the cause of an error starts that was met while a gradient was formed, where that says more than the error."""
+
+FORWARD_RUNS = "the forward pass succeeds, its gradient does not: "
+"""How the cause starts where the same call without a gradient was made and raised nothing."""
 
 # A line that people read at a glance; the whole text is kept elsewhere.
 _LONGEST = 220
@@ -147,6 +150,16 @@ _RULES = (
     _rule(
         r"Fail to proof the equality of two dimensions at compile time",
         "XLA cannot prove, when it compiles, that two sizes are equal, because they are computed from the data",
+        _XLA,
+    ),
+    _rule(
+        r"RET_CHECK failure \((?:[^()]*/)?([^()/]+)\) (.*?)(?:\n|\Z)",
+        r"XLA's compiler fails with an internal error (\1: \2)",
+        _XLA,
+    ),
+    _rule(
+        r"((?:Slice|Update) dim size \d+ greater than dynamic slice dimension: \d+)",
+        r"XLA cannot compile a slice that is larger than what it is taken from (\1)",
         _XLA,
     ),
     # What a traced function cannot do.
@@ -411,6 +424,23 @@ def _in_backward_pass(exception: BaseException) -> bool:
     return node is not None and bool(re.search(r"\A(?:.*/)?gradient(?:s|_tape)/", node[1]))
 
 
+_PART_OF_XLA = re.compile(r"\bxla/(?:service|hlo|client|shape|literal|backends)\b|\bHLO\b")
+
+_KERAS_VARIABLE = (
+    "a Keras variable is handed to a tf.function as an argument, and TensorFlow asks for its value while it traces; "
+    "hand over the tf.Variable inside (variable.value), or a tensor (tf.convert_to_tensor)"
+)
+
+
+def _of_a_keras_variable(exception: BaseException) -> bool:
+    """Whether TensorFlow took a variable of Keras 3 for an array; the value of a tensor that the error asks for is its.
+
+    A function's arguments are looked at before anything is computed, so nothing in the subject calls ``.numpy()``.
+    """
+    frames = [(PurePath(f.filename).parts[-3:], f.name) for f in traceback.extract_tb(exception.__traceback__)]
+    return bool(frames) and (("backend", "common", "variables.py"), "__array__") in frames[-3:]
+
+
 def _matching(text: str, mode: str) -> tuple[_Rule, re.Match[str]] | None:
     for rule in _RULES:
         # In another mode the same words mean something else: None in eager mode is not an unknown size.
@@ -437,8 +467,10 @@ def cause_of(exception: BaseException, mode: str = "", *, where: bool = True) ->
     """
     name, text = _type_and_text(exception)
     text = _essence(text)
-    known = _matching(text, mode)
-    if known:
+    known = None if _of_a_keras_variable(exception) else _matching(text, mode)
+    if _of_a_keras_variable(exception):
+        line = _KERAS_VARIABLE
+    elif known:
         line = _line(known[0].sentence(known[1]))
         if known[0].of_arguments and _in_backward_pass(exception):
             line = BACKWARD + line
@@ -466,9 +498,13 @@ def is_unsupported(exception: BaseException, mode: str) -> bool:
     """
     if mode == "eager":
         return False
-    text = _essence(_type_and_text(exception)[1])
+    if _of_a_keras_variable(exception):
+        return False
+    whole = _type_and_text(exception)[1]
+    text = _essence(whole)
     known = _matching(text, mode)
     if known:
         return bool(known[0].limits_of)
-    # XLA has many ways to say that it cannot; all of them name it.
-    return mode == "xla" and ("XLA" in text or type(exception).__name__ == "UnimplementedError")
+    # XLA has many ways to say that it cannot; most of them name it, or the part of it that failed.
+    named = "XLA" in text or _PART_OF_XLA.search(whole) is not None
+    return mode == "xla" and (named or type(exception).__name__ == "UnimplementedError")

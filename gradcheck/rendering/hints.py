@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gradcheck.invariants.names import BY_DEFAULT, INVARIANTS
-from gradcheck.rendering.causes import BACKWARD
+from gradcheck.rendering.causes import BACKWARD, FORWARD_RUNS
 from gradcheck.verdicts import Verdict
 
 __all__ = [
@@ -203,6 +203,8 @@ _KEPT_OF_A_BATCH = (
     "Take such sizes from the input of each call (tf.shape), or give them to the constructor."
 )
 
+_NO_TRAINING = "This mode computes the outputs and not their gradient: a model can predict in it, and not be trained."
+
 _FLOATS = r"(?:b?float\d+)"
 
 # Where the cause says more than the verdict: the first that is found in it. The causes are those of
@@ -248,6 +250,8 @@ def meaning(verdict: Verdict, rule: str, cause: str = "") -> str:
     """What a verdict means, where ``rule`` is the invariant that was violated, if one was."""
     if verdict is Verdict.MISMATCH and cause.startswith(NOT_LINEAR):
         return _LINEAR
+    if cause.startswith(FORWARD_RUNS) and verdict in (Verdict.UNSUPPORTED, Verdict.ERROR):
+        return _NO_TRAINING
     if _promised(verdict, rule):
         return f"The subject does not keep the invariant {rule}, which was asked for: {INVARIANTS[rule]}."
     return verdict.meaning
@@ -259,6 +263,8 @@ def hint(verdict: Verdict, mode: str, rule: str, cause: str = "") -> str:
         return _KEPT_OF_A_BATCH
     if _promised(verdict, rule):
         return _PROMISE
+    if verdict is Verdict.UNSUPPORTED and cause.startswith(FORWARD_RUNS):
+        return HINTS[verdict].replace("nobody runs it", "nobody trains it").replace("MODE", mode)
     for pattern, words in _BY_CAUSE.get(verdict, ()):
         if re.search(pattern, cause):
             return words.replace("MODE", mode)

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 import gradcheck
+from gradcheck.rendering.causes import is_unsupported
 
 X = np.arange(1.0, 7.0).reshape(2, 3)
 WIDE = tf.constant(1.0, tf.float64)
@@ -239,3 +240,60 @@ def test_a_batch_of_many_numbers_does_not_bury_the_report():
     text = text_of(lambda x: 2.0 * tf.stop_gradient(x), np.random.default_rng(0).normal(size=(30, 30)), modes="graph")
     assert len(text) < 8000
     assert "more characters: print(report.arguments)" in text
+
+
+def as_many_steps_as_the_values_say(v):
+    """XLA compiles such a loop, and not its gradient."""
+    count = tf.cast(tf.reduce_sum(tf.abs(v)), tf.int32)
+    return tf.while_loop(lambda i, s: i < count, lambda i, s: (i + 1, tf.sin(s)), (0, v))[1]
+
+
+@tf.custom_gradient
+def without_a_backward_pass(v):
+    def gradient(upstream):
+        raise RuntimeError("not today")
+
+    return v * 2.0, gradient
+
+
+@pytest.mark.parametrize(
+    ("subject", "mode", "verdict"),
+    [(as_many_steps_as_the_values_say, "xla", "UNSUPPORTED")]
+    + [(without_a_backward_pass, mode, "ERROR") for mode in ("eager", "graph", "dynamic", "xla")],
+)
+def test_it_is_said_where_only_the_gradient_fails(subject, mode, verdict):
+    text = text_of(subject, X, modes=mode)
+    assert f"{mode}: {verdict} This mode computes the outputs and not their gradient" in text
+    assert "Cause: the forward pass succeeds, its gradient does not: " in text
+    assert "cannot run the subject at all" not in text
+
+
+def test_it_is_not_said_where_the_forward_pass_fails_too():
+    text = text_of(lambda v: v * v[0, 0].numpy(), X, modes="graph")
+    assert "graph: UNSUPPORTED This mode cannot run the subject at all" in text
+    assert "forward pass succeeds" not in text
+
+
+@pytest.mark.skipif(not hasattr(tf.keras, "Variable"), reason="Keras 2 has no variables of its own")
+def test_a_keras_variable_as_an_argument_of_a_function_is_an_error_of_the_code():
+    weight = tf.keras.Variable(np.ones(3))
+    inner = tf.function(lambda v, w: v * w)
+    text = text_of(lambda v: inner(v, weight), X, modes="graph")
+    assert "graph: ERROR" in text
+    assert "a Keras variable is handed to a tf.function as an argument" in text
+    assert ".numpy()" not in text
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "RET_CHECK failure (external/local_xla/xla/service/dynamic_padder.cc:2077) op_support != "
+        "OpDynamismSupport::kNoSupport Dynamic inputs unexpectedly found",
+        "Slice dim size 5 greater than dynamic slice dimension: 3.",
+        "during context [hlo verifier]: in external/local_xla/xla/service/hlo_verifier.cc: shapes differ",
+    ],
+)
+def test_what_fails_inside_xla_is_unsupported_by_one_rule(message):
+    for error in (tf.errors.InternalError, tf.errors.InvalidArgumentError):
+        assert is_unsupported(error(None, None, message), "xla")
+        assert not is_unsupported(error(None, None, message), "graph")
