@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,23 @@ def kernel(node: Node) -> Callable[..., Any]:
     Returns:
         A function of its inputs, arrays or handles, in order; outputs are arrays, several of them a list.
     """
+    wide_kernel = _kernel(node, _WIDE)
+    narrow: list[Callable[..., Any]] = []
+
+    def run(*inputs: Any) -> Any:
+        if narrow:
+            return narrow[0](*inputs)
+        try:
+            return wide_kernel(*inputs)
+        except tensorflow().errors.NotFoundError:  # the definition allows double precision, no kernel has it
+            narrow.append(_kernel(node, {"complex128": "complex64", "float64": "float32"}))
+            return narrow[0](*inputs)
+
+    return run
+
+
+def _kernel(node: Node, types: Mapping[str, str]) -> Callable[..., Any]:
+    """An operation with some types replaced by others, where its definition allows it."""
     tf = tensorflow()
     definition = op_def(node.op)
     call = getattr(tf.raw_ops, node.op)
@@ -44,12 +61,13 @@ def kernel(node: Node) -> Callable[..., Any]:
     inferred |= {argument.type_list_attr for argument in definition.input_arg if argument.type_list_attr}
     allowed = {a.name: {tf.as_dtype(t).name for t in a.allowed_values.list.type} for a in definition.attr}
     attributes = {}
+    single = len(node.outputs) == 1
     for attribute in definition.attr:
         if attribute.name in inferred or node.attributes.get(attribute.name) is None:
             continue
         value = node.attributes[attribute.name]
         if attribute.type == "type":
-            widened = _WIDE.get(value, value)
+            widened = types.get(value, value)
             value = widened if not allowed[attribute.name] or widened in allowed[attribute.name] else value
         attributes[attribute.name] = _as_attribute(attribute.type, value)
     # For each input: its name, how many tensors it takes (None: one), and the dtype that a float is given.
@@ -63,9 +81,9 @@ def kernel(node: Node) -> Callable[..., Any]:
         declared = (
             node.attributes.get(argument.type_attr, "") if argument.type_attr else tf.as_dtype(argument.type).name
         )
-        widest = _WIDE.get(declared, declared)
-        types = allowed.get(argument.type_attr, set())
-        fits = bool(argument.type_attr) and (not types or widest in types)
+        widest = types.get(declared, declared)
+        fitting = allowed.get(argument.type_attr, set())
+        fits = bool(argument.type_attr) and (not fitting or widest in fitting)
         plan.append((argument.name, number, widest if fits else declared))
 
     def run(*inputs: Any) -> Any:
@@ -86,7 +104,7 @@ def kernel(node: Node) -> Callable[..., Any]:
             flat = []
             for item in found:
                 flat += [_array(part) for part in item] if isinstance(item, (list, tuple)) else [_array(item)]
-            return flat
+            return flat[0] if single else flat
         return _array(found)
 
     return run
