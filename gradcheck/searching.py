@@ -501,14 +501,13 @@ class _OneMode:
         # Hypothesis finds a test's saved failures by a digest of its source, which is the same for every search.
         example._hypothesis_internal_add_digest = self._digest(strategy)  # type: ignore[attr-defined]
         wrapped = given(drawn=strategy)(example)
-        wrapped = search_settings(max_examples)(wrapped)
+        chosen = search_settings(max_examples)
         if seed is not None:
             wrapped = hypothesis.seed(seed)(wrapped)
-        if self.database is not None:
+        if self.database is not None or seed is not None:
             # A seed puts the database aside, for a repeatable search. Who names one wants what others have found.
-            current = wrapped._hypothesis_internal_use_settings  # type: ignore[attr-defined]
-            with_database = settings(current, database=self.database)
-            wrapped._hypothesis_internal_use_settings = with_database  # type: ignore[attr-defined]
+            chosen = settings(chosen, database=self.database)
+        wrapped = chosen(wrapped)
         try:
             with named_statistics(f"{self.checks.name} in {self.mode}"):
                 wrapped()
