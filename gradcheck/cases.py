@@ -71,6 +71,7 @@ class Case:
         weights: names and values of the subject's floating-point variables, in its own order; None where they are too
             many.
         versions: of python, tensorflow, keras and numpy.
+        own: whether this process found it. What it names was then named by the user; a file's names are a stranger's.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)
     weights: tuple[tuple[str, np.ndarray[Any, Any]], ...] | None = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    own: bool = False
 
     @property
     def batch(self) -> Batch | None:
@@ -227,6 +229,7 @@ def case_of(subject: Any, args: Sequence[Any], result: ModeResult, **options: An
         options={name: _plain(options[name]) for name in _OPTIONS if options.get(name) is not None},
         weights=_weights_of(adapter.variables()),
         versions=versions(),
+        own=True,
     )
 
 

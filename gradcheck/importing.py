@@ -17,7 +17,7 @@ from gradcheck.errors import InputError
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-__all__ = ["load_object", "load_strategy", "spec_of"]
+__all__ = ["load_object", "load_strategy", "module_of", "spec_of"]
 
 
 def load_object(spec: str, what: str) -> Any:
@@ -152,6 +152,13 @@ def spec_of(thing: Any) -> tuple[str | None, str | None]:
     # Run with `python -m`, it can be imported under the name that was given there.
     spec = getattr(module, "__spec__", None)
     return (f"{spec.name}:{name}" if spec is not None else None), by_file
+
+
+def module_of(thing: Any) -> ModuleType | None:
+    """The loaded module that holds an object, or the one where its class is; None for None and for neither."""
+    if thing is None:
+        return None
+    return _place_of(thing)[0] or sys.modules.get(str(getattr(type(thing), "__module__", None)))
 
 
 def _file_of(module: ModuleType) -> Path | None:

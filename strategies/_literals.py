@@ -25,9 +25,11 @@ def dtype_named(name: str) -> np.dtype[Any]:
     Raises:
         InputError: for a name that is no dtype here.
     """
+    if not isinstance(name, str):
+        raise InputError(f"dtype {name!r} is not the name of a dtype. Use one such as 'float64' or 'complex64'.")
     try:
         return np.dtype(name)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):
         pass
     if name == "bfloat16":
         try:
@@ -134,8 +136,12 @@ def array_from_dict(data: Mapping[str, Any]) -> np.ndarray[Any, Any]:
     """
     try:
         dtype = dtype_named(data["dtype"])
+        if dtype.kind in "OSUmM" or dtype.type is np.void:  # what ml_dtypes adds is of kind V as well
+            raise InputError(f"An array of numbers cannot have the dtype {data['dtype']!r}.")
         numbers = [_number(item) for item in data["data"]]
         shape = tuple(data["shape"])
+        if not all(type(size) is int and size >= 0 for size in shape):
+            raise ValueError(f"its shape is {data['shape']!r}")
         return np.array(numbers, dtype=dtype).reshape(shape)
     except InputError:
         raise
@@ -144,5 +150,5 @@ def array_from_dict(data: Mapping[str, Any]) -> np.ndarray[Any, Any]:
             f"This is not an array that gradcheck wrote: {error.args[0]!r} is not understood or missing. "
             "It needs the keys 'dtype', 'shape' and 'data'."
         ) from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"This is not an array that gradcheck wrote: {error}.") from None

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from gradcheck.cases import MOST_WEIGHTS, NO_CALL, NO_SUBJECT, Case, floating
+from gradcheck.cases import MOST_WEIGHTS, Case, floating
+from gradcheck.encoding import with_classes
 from gradcheck.errors import InputError
 from gradcheck.harness.checking import check
-from gradcheck.importing import load_object
+from gradcheck.importing import load_object, module_of
 from gradcheck.modes import EagerExecution
+from gradcheck.named_code import missing, refusal
 from gradcheck.preserving import preserved
 from gradcheck.problem import Problem
 from gradcheck.report import Report
 from gradcheck.subject import Subject
 from gradcheck.verdicts import Verdict
 
-__all__ = ["imported_subject", "replay"]
+__all__ = ["replay"]
 
 
 def replay(
@@ -27,31 +28,36 @@ def replay(
     modes: str | Sequence[str] | None = None,
     subject: Any = None,
     call: Any = None,
+    trust: bool = False,
 ) -> Report:
     """Check a case again, under the TensorFlow that is here.
 
-    The subject is imported (and made, where it is a class or a factory), its weights are set to those of the case, and
-    it is checked on the same arguments with the same options.
+    The subject is made, where it is a class or a factory, its weights are set to those of the case, and it is checked on
+    the same arguments with the same options. Nothing that a file names is imported unless ``trust`` is set.
 
     Args:
         case: from `load_case` or `case_of`.
         modes: which modes; the case's own where omitted.
-        subject: the subject itself, for one that cannot be imported.
-        call: the ``call=`` itself, likewise.
+        subject: the subject itself.
+        call: the ``call=`` itself, for a case that was checked with one.
+        trust: import and call what the case names where ``subject`` or ``call`` is left out. A case that `case_of` made
+            in this process needs no trust.
 
     Returns:
         The report, with a note where the weights could not be set.
 
     Raises:
-        InputError: where the subject, or the ``call`` that the case was checked with, cannot be imported.
+        InputError: where the subject, or the ``call`` that the case was checked with, would have to be imported and
+            ``trust`` is not set, or cannot be imported.
     """
-    chosen = imported_subject(case) if subject is None else subject
-    if call is None and case.called:
-        if case.call is None:
-            raise InputError(f"{case.name} {NO_CALL}. Pass it: gradcheck.cases.replay(case, call=...)")
-        call = load_object(case.call, "call")
+    needed = missing(case, subject=subject is not None, call=call is not None)
+    if needed and not (trust or case.own):
+        raise InputError(f"{refusal(case, needed)}. Pass subject= and call=, or trust=True where you trust the case")
+    given = {"subject": subject, "call": call} | {one.what: load_object(one.spec, one.what) for one in needed}
     # One of its own: the weights that are set here are no other check's.
-    adapter = Subject(chosen, call)
+    adapter = Subject(given["subject"], given["call"])
+    modules = [module for thing in given.values() if (module := module_of(thing)) is not None]
+    case = replace(case, arguments=tuple(with_classes(argument, modules) for argument in case.arguments))
     with preserved(adapter.variables()):
         note = _set_weights(case, adapter)
         report = check(adapter, *case.arguments, modes=case.mode if modes is None else modes, **case.options)
@@ -59,28 +65,6 @@ def replay(
         noted = {mode: replace(result, notes=(*result.notes, note)) for mode, result in report.modes.items()}
         report = replace(report, modes=noted)
     return report
-
-
-def imported_subject(case: Case) -> Any:
-    """What the case was found on, imported.
-
-    Raises:
-        InputError: where it cannot be.
-    """
-    if case.subject is None and case.file is None:
-        raise InputError(
-            f"{case.name} {NO_SUBJECT}. Pass it: gradcheck.cases.replay(case, subject=...), or "
-            "gradcheck replay --subject pkg.module:name"
-        )
-    if case.subject is None:
-        return load_object(str(case.file), "subject")
-    try:
-        return load_object(case.subject, "subject")
-    except InputError:
-        path = (case.file or "").rpartition(":")[0]
-        if not path or not Path(path).is_file():
-            raise
-        return load_object(str(case.file), "subject")
 
 
 def _set_weights(case: Case, adapter: Any) -> str:

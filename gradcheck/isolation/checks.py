@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck.cases import Case, case_of
-from gradcheck.encoding import decode, encode
+from gradcheck.encoding import class_names, decode, encode, with_classes
 from gradcheck.errors import InputError
 from gradcheck.execution.announcing import calls_announced
-from gradcheck.importing import load_object, spec_of
+from gradcheck.importing import load_object, module_of, spec_of
 from gradcheck.isolation.environment import installed_versions
 from gradcheck.isolation.limits import Limits, available_memory
 from gradcheck.isolation.process import Worker
@@ -185,6 +185,7 @@ class IsolatedChecks:
                 "subject": self.spec,
                 "call": self.call,
                 "arguments": arguments,
+                "classes": class_names(args),
                 "code": as_code(args),
                 "mode": mode,
                 "options": dict(options),
@@ -203,7 +204,7 @@ class IsolatedChecks:
         if outcome.death is None:
             self._slowest = max(self._slowest, outcome.seconds)
             if outcome.value["case"] is not None:
-                self._case = Case.from_dict(outcome.value["case"])
+                self._case = replace(Case.from_dict(outcome.value["case"]), own=True)
             return report_from(outcome.value["report"]), None
         return self._report(args, crash_result(mode, outcome.death)), outcome.death
 
@@ -234,6 +235,7 @@ class IsolatedChecks:
             options=dict(options),
             weights=None,  # they died with the process
             versions=self.versions,
+            own=True,
         )
 
     def _report(self, args: tuple[Any, ...], result: ModeResult) -> Report:
@@ -330,7 +332,9 @@ def check_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str,
 
     subject = _subject(arguments)
     channel.begin({key: arguments[key] for key in ("mode", "arguments", "code")})
-    args = tuple(decode(argument) for argument in arguments["arguments"])
+    # Drawn by the process that sends them, so their classes may be imported: it has done so.
+    modules = [module for name in arguments["classes"] if (module := module_of(load_object(name, "named tuple")))]
+    args = tuple(with_classes(decode(argument), modules) for argument in arguments["arguments"])
     mode, options = arguments["mode"], arguments["options"]
     with calls_told(channel):
         report = check(subject, *args, modes=(mode,), **options)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.cases import Case
 from gradcheck.errors import InputError
-from gradcheck.harness.replay import imported_subject, replay
+from gradcheck.harness.replay import replay
 from gradcheck.importing import load_object
 from gradcheck.isolation.checks import as_code, calls_told, crash_result, report_from
 from gradcheck.isolation.environment import installed_versions
@@ -44,18 +44,21 @@ class IsolatedReplays:
     def __exit__(self, *exception: object) -> None:
         self.worker.close()
 
-    def replay(self, case: Case, *, modes: Sequence[str] | None = None, subject: str | None = None) -> Report:
+    def replay(
+        self, case: Case, *, subject: str, call: str | None = None, modes: Sequence[str] | None = None
+    ) -> Report:
         """`gradcheck.cases.replay`, each mode a task: one that kills the process costs the others nothing.
 
         Args:
-            case: the case.
+            case: the case. Nothing that it names is imported.
+            subject: the name of the subject, which is imported.
+            call: the name of the ``call=``, likewise.
             modes: which modes; the case's own where omitted.
-            subject: the name of another subject than the one that the case names.
 
         Raises:
             InputError: where the subject cannot be imported.
         """
-        reports = [self._one(case, mode, subject) for mode in modes or (case.mode,)]
+        reports = [self._one(case, mode, subject, call) for mode in modes or (case.mode,)]
         return replace(
             next((report for report in reports if report.evidence or report.scripts), reports[0]),
             modes={mode: result for report in reports for mode, result in report.modes.items()},
@@ -63,8 +66,9 @@ class IsolatedReplays:
             evidence={mode: evidence for report in reports for mode, evidence in report.evidence.items()},
         )
 
-    def _one(self, case: Case, mode: str, subject: str | None) -> Report:
-        arguments = {"case": case.to_dict(), "mode": mode, "subject": subject, "code": as_code(case.arguments)}
+    def _one(self, case: Case, mode: str, subject: str, call: str | None) -> Report:
+        code = as_code(case.arguments)
+        arguments = {"case": case.to_dict(), "mode": mode, "subject": subject, "call": call, "code": code}
         outcome = self.worker.run(Task(f"{__name__}:replay_in_worker", arguments, key="replay"))
         if outcome.refusal:
             raise InputError(outcome.refusal)
@@ -81,8 +85,8 @@ class IsolatedReplays:
 def replay_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
     """One case in one mode; its report."""
     case, mode = Case.from_dict(arguments["case"]), arguments["mode"]
-    named = arguments["subject"]
-    subject = imported_subject(case) if named is None else load_object(named, "subject")
+    subject = load_object(arguments["subject"], "subject")
+    call = None if arguments["call"] is None else load_object(arguments["call"], "call")
     channel.begin({"mode": mode, "arguments": arguments["case"]["arguments"], "code": arguments["code"]})
     with calls_told(channel):
-        return replay(case, modes=mode, subject=subject).to_dict()
+        return replay(case, modes=mode, subject=subject, call=call).to_dict()

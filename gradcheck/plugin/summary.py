@@ -119,7 +119,9 @@ def failure_lines(row: dict[str, Any], config: pytest.Config) -> list[str]:
         if cell.get("arguments"):
             lines.append("    batch   " + " ".join(cell["arguments"].split()))
         lines += [f"    script  {_short(row['scripts'][mode])}" for mode in modes[:1] if mode in row["scripts"]]
-        lines += [f"    replay  gradcheck replay {_short(row['cases'][m])}" for m in modes[:1] if m in row["cases"]]
+        lines += [
+            f"    replay  gradcheck replay --trust {_short(row['cases'][m])}" for m in modes[:1] if m in row["cases"]
+        ]
         for why in [row["obstacles"][mode] for mode in modes[:1] if mode in row["obstacles"]]:
             lines += columns([("replay", f"none: {why}")], indent=4)
     lines.append("  again: " + row["again"])

@@ -74,7 +74,7 @@ def test_a_search_writes_cases_and_a_replay_says_whether_they_are_still_there(la
     assert case.batch is not None
     assert case.batch.lengths.tolist() == [0]
 
-    still = run("replay", path, "--json", "r.json")
+    still = run("replay", path, "--trust", "--json", "r.json")
     assert still.exit_code == 1
     assert f"{path}: pooled in eager: still there (TensorFlow {tf.__version__})" in still.output
     document = json.loads(Path("r.json").read_text())
@@ -83,14 +83,14 @@ def test_a_search_writes_cases_and_a_replay_says_whether_they_are_still_there(la
 
     layers.write_text(LAYERS.replace("total / tf.cast", "total / 2 + 0 * tf.cast"))
     forget()
-    gone = run("replay", path)
+    gone = run("replay", path, "--trust")
     assert gone.exit_code == 0, gone.output
     assert "pooled in eager: gone" in gone.output
     assert "before: NONFINITE: the output itself is not finite: output[row 0, feature 0] is nan" in gone.output
 
     layers.write_text(LAYERS.replace("return total", "raise ValueError('no rows')  #"))
     forget()
-    changed = run("replay", path, path, "--quiet")
+    changed = run("replay", path, path, "--quiet", "--trust")
     assert changed.exit_code == 1
     assert "pooled in eager: changed" in changed.output
     assert "now:    ERROR" in changed.output
@@ -101,7 +101,7 @@ def test_other_modes_and_another_subject(layers: Path) -> None:
     module = importlib.import_module("layers_of_cases")
     batch = Batch(np.ones((1, 1, 1)), [0])
     path = case_of(module.pooled, [batch], gradcheck.check(module.pooled, batch, modes="graph")["graph"]).save("c.json")
-    both = run("replay", path, "--modes=graph,eager", "-q")
+    both = run("replay", path, "--modes=graph,eager", "-q", "--trust")
     assert both.exit_code == 1
     assert "in graph: still there" in both.output
     assert "\n  eager: NONFINITE" in both.output
@@ -118,13 +118,13 @@ def test_the_weights_of_the_case_are_used_and_the_users_are_left_alone(layers: P
     assert report["eager"].verdict is Verdict.NONFINITE
     case = Case.from_dict(case_of(module.Scale, [x], report["eager"], wrt="inputs").to_dict())
     assert [w.tolist() for _, w in case.weights] == [[1.0, 1.0]]  # those of the factory's own product
-    assert outcome(case, replay(case)["eager"]) == "gone"
+    assert outcome(case, replay(case, trust=True)["eager"]) == "gone"
 
     module.layer.w.assign([0.0, 0.0])
     case = Case.from_dict(case_of(module.layer, [x], report["eager"], wrt="inputs").to_dict())
     assert case.subject == "layers_of_cases:layer"
     module.layer.w.assign([1.0, 3.0])
-    again = replay(case)
+    again = replay(case, trust=True)
     assert (outcome(case, again["eager"]), again["eager"].notes) == ("still there", ())
     assert module.layer.w.numpy().tolist() == [1.0, 3.0]
 
@@ -170,7 +170,7 @@ def test_a_call_that_cannot_be_imported() -> None:
     case = Case.from_dict(case_of(tf.abs, [Batch(np.ones((1, 1)), [1])], report["eager"], call=call).to_dict())
     with pytest.raises(InputError, match=r"call= that cannot be imported.*replay\(case, call="):
         replay(case)
-    assert replay(case, call=call).ok
+    assert replay(case, call=call, trust=True).ok
 
 
 def test_options_travel() -> None:
@@ -179,7 +179,7 @@ def test_options_travel() -> None:
     case = case_of(tf.abs, [x], report["eager"], wrt="inputs", engine="reference", padding=None)
     case = Case.from_dict(json.loads(json.dumps(case.to_dict())))
     assert case.options == {"wrt": "inputs", "engine": "reference"}
-    assert replay(case)["eager"].engine == "reference"
+    assert replay(case, trust=True)["eager"].engine == "reference"
 
 
 def test_names_of_objects(layers: Path, tmp_path_factory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,9 +195,9 @@ def test_names_of_objects(layers: Path, tmp_path_factory, monkeypatch: pytest.Mo
 def test_a_module_that_only_its_file_leads_to(layers: Path, tmp_path: Path) -> None:
     case = Case("pooled", "gone.away:pooled", (Batch(np.ones((1, 1, 1)), [0]),), "eager", Verdict.NONFINITE)
     with pytest.raises(InputError, match=r"no module 'gone.away'"):
-        replay(case)
+        replay(case, trust=True)
     found = Case(**{**vars(case), "file": "layers_of_cases.py:pooled"})
-    assert outcome(found, replay(found)["eager"]) == "still there"
+    assert outcome(found, replay(found, trust=True)["eager"]) == "still there"
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_a_failing_assertion_has_cases_and_says_why_it_has_none(layers: Path) ->
     case = Case.from_dict(error.cases["graph"].to_dict())
     assert (case.subject, case.mode, case.verdict) == ("layers_of_cases:pooled", "graph", Verdict.NONFINITE)
     assert case.options == {"wrt": "inputs", "padding": False}
-    assert outcome(case, replay(case)["graph"]) == "still there"
+    assert outcome(case, replay(case, trust=True)["graph"]) == "still there"
 
     with pytest.raises(GradientError) as raised:
         gradcheck.assert_gradients(lambda values, lengths: module.pooled(values, lengths), batch, modes="eager")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from gradcheck import Batch, InputError, Padding
-from gradcheck.encoding import decode, encode
+from gradcheck.encoding import decode, encode, with_classes
 from gradcheck.strategies import Ragged
 
 
@@ -130,6 +134,53 @@ def test_structures() -> None:
     assert np.isnan(back[3].values[0])
 
 
+def test_a_named_tuple_gets_its_class_from_the_subject_s_module_and_from_nowhere_else() -> None:
+    back = through_json([Pair(1, 2)])
+    assert type(back[0]) is not Pair
+    assert (back[0].values, back[0].weights) == (1, 2)
+    assert encode(back) == encode([Pair(1, 2)])
+    here = sys.modules[__name__]
+    assert type(with_classes(back, [here])[0]) is Pair
+    assert type(with_classes(back, [json])[0]) is type(back[0])
+    importer = ModuleType("importer")
+    importer.structures = here
+    assert type(with_classes(back, [importer])[0]) is Pair
+
+
+class Sly(tuple):
+    _fields = ("x",)
+    made: list[object] = []
+
+    def __new__(cls, *items: object) -> Sly:
+        cls.made.append(items)
+        return super().__new__(cls, items)
+
+
+@pytest.mark.parametrize("spec", ["os:system", "builtins:eval", "no.such:thing", "json:JSONDecoder", "", ":", "os"])
+def test_reading_calls_and_imports_nothing(spec: str, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    before = set(sys.modules)
+    items = [{"type": "python", "value": f"touch {ran}"}]
+    back = decode({"type": "namedtuple", "class": spec, "items": items})
+    assert with_classes(back, [os, json]) == (f"touch {ran}",)
+    assert not ran.exists()
+    assert set(sys.modules) == before
+
+
+def test_the_class_s_own_code_does_not_run() -> None:
+    back = decode({"type": "namedtuple", "class": f"{__name__}:Sly", "items": [{"type": "python", "value": 1}]})
+    made = with_classes(back, [sys.modules[__name__]])
+    assert (type(made), tuple(made), Sly.made) == (Sly, (1,), [])
+
+
+def test_what_is_nested_too_deeply() -> None:
+    data: dict[str, Any] = {"type": "list", "items": []}
+    for _ in range(5000):
+        data = {"type": "list", "items": [data]}
+    with pytest.raises(InputError, match="nested too deeply"):
+        decode(data)
+
+
 def test_what_cannot_be_written() -> None:
     with pytest.raises(InputError, match="object cannot be written to a case file"):
         encode([object()])
@@ -149,7 +200,20 @@ def test_what_cannot_be_written() -> None:
         ({"type": "list"}, "type 'list' has no 'items'"),
         ({"type": "bytes", "value": "?"}, "type 'bytes' is damaged"),
         ({"type": "dict", "items": [[1]]}, "type 'dict' is damaged"),
-        ({"type": "namedtuple", "class": "nowhere:Pair", "items": []}, "no module 'nowhere'"),
+        ({"type": "namedtuple", "class": 3, "items": []}, "needs a class"),
+        ({"type": "namedtuple", "class": "a:B", "fields": ["x"], "items": []}, "as many fields as items"),
+        ({"type": "namedtuple", "class": "a:B", "fields": ["_x"], "items": [{"type": "list", "items": []}]}, "damaged"),
+        ({"type": "list", "items": "ab"}, "its items are no list"),
+        ({"type": "python", "value": []}, "it holds a text, a number, true, false or null"),
+        ({"type": "array", "dtype": "float64", "shape": [-1], "data": [1.0]}, "its shape is [-1]"),
+        ({"type": "array", "dtype": "float64", "shape": [1], "data": [10**400]}, "too large"),
+        ({"type": "array", "dtype": "object", "shape": [1], "data": [1.0]}, "cannot have the dtype 'object'"),
+        ({"type": "array", "dtype": "V100", "shape": [1], "data": [1.0]}, "cannot have the dtype 'V100'"),
+        ({"type": "array", "dtype": ["f8"], "shape": [1], "data": [1.0]}, "not the name of a dtype"),
+        (
+            {"type": "ragged", "values": encode(np.ones(2)), "row_splits": [encode(np.array([0, 5]))]},
+            "type 'ragged' is damaged",
+        ),
     ],
 )
 def test_damage(data, words) -> None:

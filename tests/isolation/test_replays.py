@@ -27,7 +27,7 @@ def case(subject: str) -> Case:
 def test_a_crash_is_replayed_and_the_next_case_too(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     files = [str(case(name).save(tmp_path / f"{name}.json")) for name in ("aborts", "right")]
-    done = CliRunner().invoke(main, ["replay", *files, "--json", str(tmp_path / "found.json")])
+    done = CliRunner().invoke(main, ["replay", "--trust", *files, "--json", str(tmp_path / "found.json")])
     assert done.exit_code == 1, done.output
     still, gone = json.loads((tmp_path / "found.json").read_text())["results"]
     assert (still["outcome"], gone["outcome"]) == ("still there", "gone")
@@ -43,7 +43,7 @@ def test_what_the_process_died_on_is_told_where_it_was_another_batch() -> None:
     assert BATCH.time == 2
     died = replace(case("aborts_with_more_padding"), mode="eager")
     with IsolatedReplays() as isolated:
-        cause = isolated.replay(died)["eager"].cause
+        cause = isolated.replay(died, subject=died.subject)["eager"].cause
     told, _, code = cause.partition(" on another batch that this one is compared with, ")
     assert told == "the process died (SIGABRT)"
     other = eval(code, {"Batch": Batch, "np": np, "Padding": Padding})
@@ -52,4 +52,4 @@ def test_what_the_process_died_on_is_told_where_it_was_another_batch() -> None:
 
 def test_a_subject_that_is_not_there_is_no_crash() -> None:
     with IsolatedReplays() as isolated, pytest.raises(InputError, match="no_such_thing"):
-        isolated.replay(case("no_such_thing"))
+        isolated.replay(case("no_such_thing"), subject="isolation_subjects:no_such_thing")

@@ -152,7 +152,7 @@ def what_can_be_replayed_is_written_and_why_not_is_said(
     for name in ("test_search", "test_given_wrong", "TestTensorFlowCase::test_wrong"):
         (case,) = rows[name]["cases"].values()
         assert rows[name]["obstacles"] == {}
-        assert f"    replay  gradcheck replay {Path(case).relative_to(pytester.path)}" in result.stdout.lines
+        assert f"    replay  gradcheck replay --trust {Path(case).relative_to(pytester.path)}" in result.stdout.lines
         # The file of the smallest example, which Hypothesis met last.
         assert " ".join(rows[name]["arguments"].split()) in " ".join(result.stdout.str().split())
     case = rows["test_given_wrong"]["cases"]["graph"]
