@@ -173,7 +173,7 @@ def class_names(value: Any) -> list[str]:
 
 def _class_in_file(kind: type) -> str | None:
     """The name that a file has for the class of a generic named tuple; None of any other class."""
-    spec = vars(kind).get("_class_in_file")
+    spec = vars(kind).get(_CLASS)
     return spec if isinstance(spec, str) else None
 
 
@@ -209,7 +209,11 @@ def _named(data: Mapping[str, Any]) -> Any:
     name = spec.rpartition(":")[2].rpartition(".")[2]
     usual = name if name.isidentifier() and not keyword.iskeyword(name) else "Items"
     kind: Any = collections.namedtuple(usual, fields)  # type: ignore[misc]
+<<<<<<< HEAD
     kind._class_in_file = spec
+=======
+    setattr(kind, _CLASS, spec)
+>>>>>>> b8aa842 (Lines and types of reading case files)
     return kind(*items)
 
 
@@ -234,6 +238,9 @@ def _ragged(data: Mapping[str, Any]) -> Any:
 def _sparse(data: Mapping[str, Any]) -> Any:
     return tensorflow().SparseTensor(decode(data["indices"]), decode(data["values"]), decode(data["dense_shape"]))
 
+
+# What a generic named tuple's own class keeps the name under that the file gives.
+_CLASS = "_class_in_file"
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "array": array_from_dict,

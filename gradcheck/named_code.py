@@ -1,7 +1,7 @@
 """The code that a case file names, told before any of it is imported.
 
-Importing a module runs it, and a case checks what its subject's name leads to. So a file decides neither: whoever replays
-it names the subject, or says that the file is trusted.
+Importing a module runs it, and a case checks what its subject's name leads to. So a file decides neither: whoever
+replays it names the subject, or says that the file is trusted.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _place(spec: str) -> tuple[str, bool]:
 
 
 def place_of_module(name: str) -> str:
-    """The file that importing a module would run, found without importing it or its packages; empty where there is none.
+    """The file that importing a module would run, found without importing anything; empty where there is none.
 
     The current directory is looked into first, as `gradcheck.importing.load_object` does.
     """
@@ -83,7 +83,7 @@ def _find(name: str, path: list[str] | None) -> importlib.machinery.ModuleSpec |
     if path is None:
         here = str(Path.cwd())
         loaded = getattr(sys.modules.get(name), "__spec__", None)
-        if loaded is not None:
+        if isinstance(loaded, importlib.machinery.ModuleSpec):
             return loaded  # what an import would give
         if here not in sys.path and (found := importlib.machinery.PathFinder.find_spec(name, [here])) is not None:
             return found

@@ -67,8 +67,8 @@ def replay(
     `gradcheck search --cases DIR` writes such files. Each failure is still there, changed (fails in another way),
     undecided, or gone.
 
-    A replay runs the code of the subject. Name it with --subject, or say with --trust that you trust what the files name;
-    on a terminal you are asked.
+    A replay runs the code of the subject. Name it with --subject, or say with --trust that you trust what the files
+    name; on a terminal you are asked.
     """
     from gradcheck import cases
     from gradcheck.isolation import Limits

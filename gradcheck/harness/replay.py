@@ -32,8 +32,8 @@ def replay(
 ) -> Report:
     """Check a case again, under the TensorFlow that is here.
 
-    The subject is made, where it is a class or a factory, its weights are set to those of the case, and it is checked on
-    the same arguments with the same options. Nothing that a file names is imported unless ``trust`` is set.
+    The subject is made, where it is a class or a factory, its weights are set to those of the case, and it is checked
+    on the same arguments with the same options. Nothing that a file names is imported unless ``trust`` is set.
 
     Args:
         case: from `load_case` or `case_of`.

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -149,7 +149,7 @@ def test_a_named_tuple_gets_its_class_from_the_subject_s_module_and_from_nowhere
 
 class Sly(tuple):
     _fields = ("x",)
-    made: list[object] = []
+    made: ClassVar[list[object]] = []
 
     def __new__(cls, *items: object) -> Sly:
         cls.made.append(items)
