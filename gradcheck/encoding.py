@@ -209,11 +209,7 @@ def _named(data: Mapping[str, Any]) -> Any:
     name = spec.rpartition(":")[2].rpartition(".")[2]
     usual = name if name.isidentifier() and not keyword.iskeyword(name) else "Items"
     kind: Any = collections.namedtuple(usual, fields)  # type: ignore[misc]
-<<<<<<< HEAD
-    kind._class_in_file = spec
-=======
     setattr(kind, _CLASS, spec)
->>>>>>> b8aa842 (Lines and types of reading case files)
     return kind(*items)
 
 
