@@ -1,7 +1,7 @@
 """Sessions: one for each TensorFlow release (``nox -s tf28`` … ``tf221``), the project's own checks, upkeep.
 
 From 2.16 on ``tf.keras`` is Keras 3; ``tf216-keras2`` … ``tf221-keras2`` run the same release with Keras 2. The
-releases come from ``gradcheck/versions.py``, the one table of them. ``nox -l`` lists everything.
+releases come from ``gradcheck/releases/table.py``, the one table of them. ``nox -l`` lists everything.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ TOOLS_PYTHON = "3.11"
 
 def _load_versions() -> ModuleType:
     """Load the table by its path: importing the package would need what Nox's environment does not have."""
-    spec = importlib.util.spec_from_file_location("_gradcheck_versions", ROOT / "gradcheck" / "versions.py")
+    spec = importlib.util.spec_from_file_location("_gradcheck_versions", ROOT / "gradcheck" / "releases" / "table.py")
     if spec is None or spec.loader is None:
-        raise ImportError("gradcheck/versions.py cannot be loaded; is the checkout complete?")
+        raise ImportError("gradcheck/releases/table.py cannot be loaded; is the checkout complete?")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up by name
     spec.loader.exec_module(module)
@@ -356,7 +356,7 @@ def docs(session: nox.Session) -> None:
     for page in (
         "gradcheck.variants.document",
         "gradcheck.zoo.document",
-        "gradcheck.versions_document",
+        "gradcheck.releases.document",
         "gradcheck.cli.document",
     ):
         session.run("python", "-m", page, *(session.posargs or ["--check"]))

@@ -13,9 +13,9 @@ from enum import Enum
 
 from gradcheck.mode_names import mode_order
 from gradcheck.records.results import ModeResult
+from gradcheck.releases.table import RELEASES
 from gradcheck.results import Row, by_version, version_key
 from gradcheck.verdicts import Verdict
-from gradcheck.versions import RELEASES
 
 __all__ = ["History", "Span", "Trend", "histories", "runs"]
 

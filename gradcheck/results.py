@@ -16,8 +16,8 @@ from gradcheck.errors import InputError
 from gradcheck.files import read_json
 from gradcheck.mode_names import mode_order
 from gradcheck.records.results import SCHEMA_VERSION, Entry, ModeResult
+from gradcheck.releases.names import version_key
 from gradcheck.verdicts import Verdict
-from gradcheck.version_names import version_key
 
 __all__ = [
     "Detail",

@@ -6,9 +6,9 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
+from gradcheck.releases.names import version_key
 from gradcheck.results import Row
 from gradcheck.verdicts import Verdict
-from gradcheck.version_names import version_key
 
 __all__ = ["tried"]
 

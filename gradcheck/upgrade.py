@@ -13,9 +13,9 @@ from enum import Enum
 from gradcheck.errors import InputError
 from gradcheck.mode_names import mode_order
 from gradcheck.records.results import ModeResult
+from gradcheck.releases.names import short_version
 from gradcheck.results import Row, by_version
 from gradcheck.verdicts import Verdict
-from gradcheck.version_names import short_version
 
 __all__ = ["LEGACY", "Change", "Outcome", "Side", "Upgrade", "default_sides", "find_side", "outcome", "sides"]
 

@@ -50,7 +50,7 @@ def _installed(name: str) -> str | None:
 
 def _tensorflow_facts() -> dict[str, Any]:
     from gradcheck._tensorflow import tensorflow, versions
-    from gradcheck.versions import find_release, newest, oldest
+    from gradcheck.releases.table import find_release, newest, oldest
 
     tf = tensorflow()
     release = find_release(tf.__version__)

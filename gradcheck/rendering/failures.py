@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gradcheck.records.results import ModeResult
+from gradcheck.releases.names import version_key
 from gradcheck.rendering.layout import broken
 from gradcheck.results import Row
-from gradcheck.version_names import version_key
 
 __all__ = ["Failure", "failures_of", "title_of"]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from gradcheck.history import History
 from gradcheck.records.results import ModeResult
+from gradcheck.releases.names import short_version
 from gradcheck.rendering.layout import paragraph
 from gradcheck.verdicts import Verdict
-from gradcheck.version_names import short_version
 
 __all__ = ["LETTERS", "render_versions"]
 

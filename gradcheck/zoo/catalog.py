@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.mode_names import MODES
-from gradcheck.versions import minor_of
+from gradcheck.releases.table import minor_of
 
 __all__ = ["FAMILIES", "Exhibit", "available", "catalog", "narrowed"]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gradcheck.mode_names import MODES
+from gradcheck.releases.table import minor_of
 from gradcheck.verdicts import Verdict
-from gradcheck.versions import minor_of
 
 __all__ = ["KNOWN", "Known", "Where", "known_for"]
 

@@ -16,9 +16,9 @@ from gradcheck.cases import Case, load_case, outcome
 from gradcheck.harness.replay import replay
 from gradcheck.importing import load_object
 from gradcheck.isolation import Task, run_tasks
+from gradcheck.releases.table import minor_of
 from gradcheck.results import mode_result
 from gradcheck.verdicts import Verdict
-from gradcheck.versions import minor_of
 from gradcheck.zoo.catalog import catalog
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from gradcheck.isolation import Journal
 from gradcheck.isolation.searches import SearchOutcome, SearchTask, run_searches
 from gradcheck.mode_names import parse_modes
 from gradcheck.records.results import ModeResult
+from gradcheck.releases.table import find_release
 from gradcheck.verdicts import Verdict
-from gradcheck.versions import find_release
 from gradcheck.zoo.catalog import Exhibit, available, catalog, narrowed
 from gradcheck.zoo.known import Known, known_for
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.versions import RELEASES, find_release, middle, newest, oldest
+from gradcheck.releases.table import RELEASES, find_release, middle, newest, oldest
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gradcheck.errors import InputError
+from gradcheck.releases.names import short_version, version_key
 from gradcheck.rendering.markdown import render_markdown
 from gradcheck.rendering.upgrade import render_upgrade
 from gradcheck.report import ModeResult
@@ -15,7 +16,6 @@ from gradcheck.results import Row, merged_document, rows_of
 from gradcheck.tried import tried
 from gradcheck.upgrade import Outcome, Side, Upgrade, default_sides, find_side, outcome, sides
 from gradcheck.verdicts import Verdict
-from gradcheck.version_names import short_version, version_key
 
 from .documents import changing, document
 

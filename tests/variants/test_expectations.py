@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
+from gradcheck.releases.table import RELEASES
 from gradcheck.variants import catalog, expected
 from gradcheck.variants.catalog import CONSTRUCTS, CONSUMERS
 from gradcheck.variants.expectations import RULES
 from gradcheck.verdicts import Verdict
-from gradcheck.versions import RELEASES
 
 MODES = ("eager", "graph", "dynamic", "xla")
 

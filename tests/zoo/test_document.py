@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gradcheck import versions_document
 from gradcheck.errors import InputError
+from gradcheck.releases import document as versions_document
+from gradcheck.releases.table import RELEASES
 from gradcheck.verdicts import Verdict
-from gradcheck.versions import RELEASES
 from gradcheck.zoo import document
 from gradcheck.zoo.catalog import available, catalog
 from gradcheck.zoo.known import known_for

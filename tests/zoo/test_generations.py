@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from gradcheck._tensorflow import versions
-from gradcheck.versions import find_release
+from gradcheck.releases.table import find_release
 
 _CHECK = """
 import json

@@ -19,11 +19,11 @@ from markupsafe import Markup
 
 from gradcheck._version import __version__
 from gradcheck.files import write_text
+from gradcheck.releases.names import version_key
 from gradcheck.rendering.html.svg import PATTERNS, element
 from gradcheck.rendering.html.view import Cell, page_of
 from gradcheck.results import Row, rows_of
 from gradcheck.upgrade import Side
-from gradcheck.version_names import version_key
 
 __all__ = ["fragment", "render_html", "write_html"]
 

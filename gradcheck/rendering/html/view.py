@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from gradcheck.history import History, histories, runs
 from gradcheck.mode_names import mode_order
 from gradcheck.records.results import ModeResult
+from gradcheck.releases.names import short_version, version_key
 from gradcheck.rendering.alike import group_key
 from gradcheck.rendering.hints import hint, meaning
 from gradcheck.rendering.html.batches import BatchPicture, batch_picture
@@ -25,7 +26,6 @@ from gradcheck.results import Detail, Row
 from gradcheck.tried import tried
 from gradcheck.upgrade import Side, default_sides, sides
 from gradcheck.verdicts import Verdict
-from gradcheck.version_names import short_version, version_key
 
 __all__ = ["GLYPHS", "Card", "Cell", "Page", "page_of"]
 
