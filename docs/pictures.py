@@ -16,8 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from gradcheck.reading import read_results
 from gradcheck.rendering.html import render_html
-from gradcheck.results import read_rows
+from gradcheck.results import Results
 
 DOCS = Path(__file__).resolve().parent
 RESULTS = [Path("docs/measurements") / f"pooling-{minor}.json" for minor in ("2.8", "2.21")]
@@ -35,7 +36,7 @@ def main() -> None:
     pictures.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_file = Path(folder) / "report.html"
-        page_file.write_text(render_html([row for path in RESULTS for row in read_rows(path)]), encoding="utf-8")
+        page_file.write_text(render_html(Results.joined(map(read_results, RESULTS))), encoding="utf-8")
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         desktop = browser.new_page(viewport={"width": 1180, "height": 760}, color_scheme="light")
         desktop.goto(page_file.as_uri())

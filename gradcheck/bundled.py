@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gradcheck.build import build
 from gradcheck.records.results import SCHEMA_VERSION, ModeResult
+from gradcheck.results import Gap
 
 __all__ = ["BundledResult", "Cell"]
 
@@ -42,6 +43,7 @@ class BundledResult(ABC, Generic[CellT]):
         max_examples: batches tried on each subject in each mode.
         seconds: wall-clock time of the whole run.
         interrupted: whether it was stopped before the last subject.
+        missing: what was to be searched and was not, as names of subjects and modes.
         resumed: how many of its searches an earlier run had finished, and are not made again.
     """
 
@@ -50,12 +52,13 @@ class BundledResult(ABC, Generic[CellT]):
     max_examples: int
     seconds: float
     interrupted: bool = False
+    missing: tuple[tuple[str, str], ...] = ()
     resumed: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether every verdict is as it should be."""
-        return not self.deviations
+        """Whether every verdict is as it should be, and none is missing."""
+        return not (self.deviations or self.missing or self.interrupted)
 
     @property
     def deviations(self) -> tuple[CellT, ...]:
@@ -67,7 +70,7 @@ class BundledResult(ABC, Generic[CellT]):
         return {name: {cell.judged.mode: cell.judged for cell in cells} for name, cells in self._by_name().items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-safe form, which `gradcheck.results.rows_of` reads; ``schema`` as in `Report.to_dict`."""
+        """JSON-safe form, which `gradcheck.reading.results_of` reads; ``schema`` as in `Report.to_dict`."""
         return {
             "schema": SCHEMA_VERSION,
             "kind": self._kind,
@@ -77,8 +80,17 @@ class BundledResult(ABC, Generic[CellT]):
             "max_examples": self.max_examples,
             "seconds": round(self.seconds, 3),
             "interrupted": self.interrupted,
+            "complete": not (self.missing or self.interrupted),
+            "gaps": self._gaps(),
             "results": [self._row(cells) for cells in self._by_name().values()],
         }
+
+    def _gaps(self) -> list[dict[str, Any]]:
+        modes: dict[str, list[str]] = {}
+        for name, mode in self.missing:
+            modes.setdefault(name, []).append(mode)
+        why = "the run was interrupted before it"
+        return [Gap(f"{name} in {', '.join(some)}", why).to_dict() for name, some in modes.items()]
 
     def _ending(self) -> str:
         """How long it took, and what was special about it."""

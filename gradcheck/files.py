@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,29 @@ def read_json(path: Path, remedy: str) -> Any:
         remedy: which file to give instead of one that is not JSON.
 
     Raises:
-        InputError: where it cannot be read or is not JSON.
+        InputError: where it cannot be read, is not JSON, or gives a key of an object twice.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_no_number)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise InputError(f"{path}: is nested too deeply; {remedy}") from error
+    except ValueError as error:  # of JSON, of UTF-8, or of a number of thousands of digits
         raise InputError(f"{path}: is not JSON ({error}); {remedy}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, unless it says two things under one name: readers differ in which of them they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        (name, count), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the key {name!r} is there {count} times in one object")
+    return found
+
+
+def _no_number(token: str) -> Any:
+    raise ValueError(f"{token} is no number in JSON")
 
 
 def file_stem(name: str) -> str:

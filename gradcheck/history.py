@@ -1,20 +1,21 @@
 """What changed between TensorFlow versions: since when something is broken, and when it was fixed.
 
-From the rows of many result files (`gradcheck.results`) to one `History` for each subject and group of modes that
+From the results of many files (`gradcheck.results`) to one `History` for each subject and group of modes that
 behave the same on every version.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from gradcheck.mode_names import mode_order
 from gradcheck.records.results import ModeResult
+from gradcheck.releases.names import version_key
 from gradcheck.releases.table import RELEASES
-from gradcheck.results import Row, by_version, version_key
+from gradcheck.results import Results, by_version
 from gradcheck.verdicts import Verdict
 
 __all__ = ["History", "Span", "Trend", "histories", "runs"]
@@ -164,12 +165,12 @@ def _fine(verdict: Verdict) -> str:
     return "right" if verdict is Verdict.PASS else verdict.value
 
 
-def histories(rows: Iterable[Row]) -> list[History]:
+def histories(results: Results) -> list[History]:
     """One history for each subject and group of modes with the same verdicts, in the order of the subjects' names.
 
     Modes are grouped when they have the same verdict, expected or not, on every version.
     """
-    grouped = by_version(rows)
+    grouped = by_version(results)
     subjects = sorted({subject for found in grouped.values() for subject in found})
     result = []
     for subject in subjects:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["unnumbered"]
+__all__ = ["LEGACY", "unnumbered"]
+
+#: What the names of subjects end with that ran under ``tf_keras``; without it they are called as under ``tf.keras``.
+LEGACY = " (tf_keras)"
 
 
 def unnumbered(subject: str) -> str:
@@ -14,5 +17,6 @@ def unnumbered(subject: str) -> str:
     """
     kind, _, own = subject.partition(" ")
     made_up = re.fullmatch(r"'(\w+?)(_\d+)?'", own)
-    # Keras and TensorFlow do not put their underscores in the same places.
-    return kind if made_up and made_up[1].replace("_", "") == kind.replace("_", "").lower() else subject
+    # Keras and TensorFlow do not put their underscores in the same places, and Keras calls `_Layer` private__layer.
+    plain = kind.replace("_", "").lower()
+    return kind if made_up and made_up[1].replace("_", "") in (plain, f"private{plain}") else subject

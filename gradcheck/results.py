@@ -1,47 +1,26 @@
-"""Results read back from JSON: rows of (subject, versions, verdict in each mode), whoever wrote the file.
+"""Results read back from JSON, whoever wrote the file: `Results`, which are rows and what was not run.
 
-``gradcheck search``, ``gradcheck variants`` and the pytest plugin all write documents ``{"schema", "kind", …}``; here
-they become one list of `Row`, which the terminal, Markdown, HTML and merged JSON are made from. Needs neither
-TensorFlow nor NumPy: results are often read where they were not made.
+``gradcheck search``, ``gradcheck variants`` and the pytest plugin all write documents ``{"schema", "kind", …}``. Of any
+number of them `gradcheck.reading` makes one `Results`. The terminal, Markdown, HTML and merged JSON are made from it.
+Needs neither TensorFlow nor NumPy: results are often read where they were not made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from gradcheck.errors import InputError
-from gradcheck.files import read_json
 from gradcheck.mode_names import mode_order
-from gradcheck.records.results import SCHEMA_VERSION, Entry, ModeResult
+from gradcheck.naming import LEGACY
+from gradcheck.records.results import SCHEMA_VERSION, ModeResult
 from gradcheck.releases.names import version_key
-from gradcheck.verdicts import Verdict
 
-__all__ = [
-    "Detail",
-    "NoResultsError",
-    "Row",
-    "aligned",
-    "by_version",
-    "merged_document",
-    "mode_result",
-    "read_rows",
-    "rows_of",
-    "version_key",
-]
+__all__ = ["Detail", "Gap", "Results", "Row", "aligned", "by_version"]
 
 
-class NoResultsError(InputError):
-    """A whole document of gradcheck's own that holds no results of checks, so that there is nothing to report."""
-
-
-# What else of gradcheck's lies beside its results, and what it is in words.
-_OTHERS = {"scripts": "what plain scripts showed"}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Detail:
     """What is known of one mode of a row beside its result; each empty where the file does not say.
 
@@ -82,12 +61,12 @@ class Detail:
 _NOTHING = Detail()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One subject under one TensorFlow.
+    """One check under one TensorFlow: a subject, what asked for it, and the verdict in each mode.
 
     Attributes:
-        subject: its name.
+        subject: what it is called in reports, which is the subject's name until `Results` has to tell it from others.
         tensorflow: the version, ``""`` where the file does not say.
         modes: results by mode.
         details: what else is known, by mode.
@@ -95,6 +74,9 @@ class Row:
         origin: the file, or the test, that the row is from.
         max_examples: how many batches were to be tried in each mode; 0 where the file does not say.
         build: which gradcheck measured (`gradcheck.build`); empty where the file does not say.
+        name: the subject's own name, where ``subject`` is more than that.
+        place: what tells it from other checks of a subject of that name: the test without its mode, or the import path.
+        settings: the parameters of the check that are not the usual ones, as words.
     """
 
     subject: str
@@ -105,6 +87,9 @@ class Row:
     origin: str = field(default="", compare=False)
     max_examples: int = 0
     build: str = ""
+    name: str = field(default="", compare=False)
+    place: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -120,167 +105,196 @@ class Row:
             if detail.arguments and not self.modes[mode].ok
         }
 
+    @property
+    def key(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+        """Equal for two rows where they are the same check: name, place and settings."""
+        return self.name or self.subject, self.place, tuple(sorted(self.settings.items()))
+
     def detail(self, mode: str) -> Detail:
         """What else is known of a mode."""
         return self.details.get(mode, _NOTHING)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-safe form; `rows_of` reads it back."""
+        """JSON-safe form; `gradcheck.reading.results_of` reads it back."""
+        known = {
+            "max_examples": self.max_examples,
+            "build": self.build,
+            "place": self.place,
+            "settings": dict(self.settings),
+        }
         return {
-            "subject": self.subject,
+            "subject": self.name or self.subject,
             "ok": self.ok,
             "versions": {**self.versions, "tensorflow": self.tensorflow},
             "modes": {mode: {**result.to_dict(), **self.detail(mode).to_dict()} for mode, result in self.modes.items()},
             "origin": self.origin,
-            **({"max_examples": self.max_examples} if self.max_examples else {}),
-            **({"build": self.build} if self.build else {}),
+            **{name: value for name, value in known.items() if value},
         }
 
 
-def mode_result(mode: str, document: Mapping[str, Any]) -> ModeResult:
-    """A `ModeResult` from JSON: the inverse of `ModeResult.to_dict`, forgiving what is left out.
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that was to be checked and was not, or was not checked to the end: no pass, and no failure either.
 
-    Raises:
-        InputError: for a verdict that this version does not know, or a number that is none.
+    Attributes:
+        what: what it is: a subject and its modes, a test, or how many searches.
+        why: why it was not checked.
+        tensorflow: the version, ``""`` where it is not known.
+        origin: the file that says so.
     """
-    entry = document.get("entry")
-    resolution, excess = document.get("resolution"), document.get("excess")
-    try:
-        return ModeResult(
-            mode=mode,
-            verdict=_verdict(document.get("verdict")),
-            cause=str(document.get("cause") or ""),
-            entry=Entry.from_dict(entry) if isinstance(entry, dict) else None,
-            detail=str(document.get("detail") or ""),
-            changed=str(document.get("changed") or ""),
-            resolution=None if resolution is None else float(resolution),
-            engine=str(document.get("engine") or ""),
-            notes=tuple(str(note) for note in document.get("notes") or ()),
-            expected=tuple(_verdict(name) for name in document.get("expected") or ()),
-            seconds=float(document.get("seconds") or 0.0),
-            rule=str(document.get("rule") or ""),
-            excess=None if excess is None else float(excess),
+
+    what: str
+    why: str
+    tensorflow: str = ""
+    origin: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        known = {"tensorflow": self.tensorflow, "origin": self.origin}
+        return {"what": self.what, "why": self.why, **{name: value for name, value in known.items() if value}}
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What some documents hold together. Made by `of`, so that each check has one row for each TensorFlow.
+
+    Attributes:
+        rows: one for each check and TensorFlow, their ``subject`` different for different checks.
+        gaps: what was to be checked and was not.
+    """
+
+    rows: tuple[Row, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], gaps: Iterable[Gap] = ()) -> Results:
+        """Rows of the same check and TensorFlow become one; checks of subjects of one name get names of their own."""
+        merged: dict[tuple[object, ...], Row] = {}
+        for row in rows:
+            key = (row.key, row.tensorflow)
+            seen = merged.get(key)
+            merged[key] = row if seen is None else _together(seen, row)
+        names = _names(merged.values())
+        found = (
+            row if names[row.key] == row.subject else replace(row, name=row.key[0], subject=names[row.key])
+            for row in merged.values()
         )
-    except InputError:
-        raise
-    except (TypeError, ValueError, IndexError) as error:
-        raise InputError(f"the result of mode {mode} is damaged: {error}") from error
+        return cls(tuple(found), tuple(dict.fromkeys(gaps)))
+
+    @classmethod
+    def joined(cls, several: Iterable[Results]) -> Results:
+        """Several together."""
+        every = list(several)
+        return cls.of((row for one in every for row in one.rows), (gap for one in every for gap in one.gaps))
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was run and is as it should be."""
+        return not self.gaps and all(row.ok for row in self.rows)
+
+    def only(self, wanted: Callable[[str], bool]) -> Results:
+        """The rows of the subjects that are wanted, by name. What was not run stays: it may have been one of them."""
+        return replace(self, rows=tuple(row for row in self.rows if wanted(row.subject)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as one document, which `gradcheck.reading.results_of` reads back."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "kind": "merged",
+            "ok": self.ok,
+            "complete": not self.gaps,
+            "gaps": [gap.to_dict() for gap in self.gaps],
+            "results": [row.to_dict() for row in self.rows],
+        }
 
 
-def _verdict(name: Any) -> Verdict:
-    try:
-        return Verdict[str(name)]
-    except KeyError:
-        known = ", ".join(Verdict.__members__)
-        raise InputError(
-            f"unknown verdict {name!r}; the verdicts are {known}. Was the file written by a newer gradcheck?"
-        ) from None
-
-
-def read_rows(path: Path | str) -> list[Row]:
-    """The rows of one results file.
-
-    Raises:
-        InputError: where the file cannot be read, is no JSON, or holds no results of gradcheck.
+def _together(one: Row, other: Row) -> Row:
+    """Two rows of the same check and TensorFlow. Of a mode that both have the worse result stays: a pass of a later run
+    must not cover the failure of an earlier one.
     """
-    path = Path(path)
-    document = read_json(path, "give files that were written with --json")
-    try:
-        return [replace(row, origin=row.origin or str(path)) for row in rows_of(document)]
-    except InputError as error:
-        raise type(error)(f"{path}: {error}") from error
-
-
-def rows_of(document: Any) -> list[Row]:
-    """The rows of one document: a single result, or a collection with ``results``.
-
-    Raises:
-        NoResultsError: where it is whole, and of a kind that holds no results of checks.
-        InputError: where the document is not one of gradcheck's, or of a newer schema.
-    """
-    if not isinstance(document, dict) or "kind" not in document or "schema" not in document:
-        raise InputError("holds no results of gradcheck (no 'kind' and 'schema'); was it written with --json?")
-    schema = document["schema"]
-    if not isinstance(schema, int) or schema > SCHEMA_VERSION:
-        raise InputError(f"has schema {schema!r}, and this gradcheck reads up to {SCHEMA_VERSION}; update tf-gradcheck")
-    if document["kind"] in _OTHERS:
-        raise NoResultsError(f"holds {_OTHERS[document['kind']]}, which are no results of checks")
-    parts = document.get("results")
-    if parts is None:
-        return [_row(document, document)]
-    if not isinstance(parts, list):
-        raise InputError("'results' is not a list; the file is damaged")
-    return [_row(part, document) for part in parts]
-
-
-def _row(part: Any, document: Mapping[str, Any]) -> Row:
-    """One result of a document, which says of all of its results what they do not say themselves."""
-    if not isinstance(part, dict) or "subject" not in part or not isinstance(part.get("modes"), dict):
-        raise InputError("holds a result without 'subject' and 'modes'; the file is damaged")
-    if not all(isinstance(found, dict) for found in part["modes"].values()):
-        raise InputError("holds a mode that is no object; the file is damaged")
-    versions = part.get("versions") or document.get("versions") or {}
-    modes = sorted(part["modes"], key=mode_order)
-    found = {mode: _whole(part, mode) for mode in modes}
-    return Row(
-        subject=str(part["subject"]),
-        tensorflow=str(versions.get("tensorflow", "")),
-        modes={mode: mode_result(mode, found[mode]) for mode in modes},
-        details={mode: _detail(part, mode, found[mode]) for mode in modes},
-        versions={str(name): str(version) for name, version in versions.items()},
-        origin=str(part.get("nodeid") or part.get("origin") or ""),
-        max_examples=_count(part.get("max_examples") or document.get("max_examples")),
-        build=str(part.get("build") or document.get("build") or ""),
+    modes, details = {**one.modes}, {**one.details}
+    for mode, result in other.modes.items():
+        seen = modes.get(mode)
+        if seen is None:
+            modes[mode] = result
+            details[mode] = other.detail(mode)
+            continue
+        first, second = one.detail(mode), other.detail(mode)
+        kept = first
+        if _badness(result) > _badness(seen):
+            modes[mode], kept = result, second
+        counts = Counter(first.counts) + Counter(second.counts)
+        details[mode] = replace(kept, counts=dict(counts), examples=first.examples + second.examples)
+    return replace(
+        one,
+        modes={mode: modes[mode] for mode in sorted(modes, key=mode_order)},
+        details=details,
+        versions={**other.versions, **one.versions},
+        origin=one.origin if one.origin == other.origin else one.place or one.origin,
+        max_examples=max(one.max_examples, other.max_examples),
+        build=one.build if one.build == other.build else "",
     )
 
 
-def _count(number: Any) -> int:
-    """How many; 0 for what is no number, for nothing depends on it."""
-    return number if isinstance(number, int) and number > 0 else 0
+def _badness(result: ModeResult) -> tuple[bool, int]:
+    return (not result.ok, result.verdict.severity)
 
 
-def _reports(part: Mapping[str, Any], mode: str) -> list[Mapping[str, Any]]:
-    """Where a mode may be told of, the most particular first: its own report (a search), the row's (a test), itself."""
-    candidates = [part["modes"][mode].get("report"), part.get("report"), part]
-    return [report for report in candidates if isinstance(report, dict)]
+_Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
-def _whole(part: Mapping[str, Any], mode: str) -> dict[str, Any]:
-    """All that a document says of a mode's result: the row in short, its report in full."""
-    own = dict(part["modes"][mode])
-    for report in _reports(part, mode)[:-1]:
-        inner = report.get("modes")
-        if isinstance(inner, dict) and isinstance(inner.get(mode), dict):
-            return {**inner[mode], **own}
-    return own
+def _names(rows: Iterable[Row]) -> dict[_Key, str]:
+    """What each check is called: its subject's name; where several under one TensorFlow have that, what differs, too.
+
+    Where there is one for each TensorFlow they are taken for the same check, which may have moved to another file.
+    """
+    by_name: dict[str, dict[str, set[_Key]]] = {}
+    for row in rows:
+        by_name.setdefault(row.key[0], {}).setdefault(row.tensorflow, set()).add(row.key)
+    names: dict[_Key, str] = {}
+    ambiguous: list[list[_Key]] = []
+    for name, by_tensorflow in by_name.items():
+        keys = {key for found in by_tensorflow.values() for key in found}
+        if max(len(found) for found in by_tensorflow.values()) == 1:
+            names.update(dict.fromkeys(keys, name))
+        else:
+            ambiguous.append(sorted(keys))
+    taken = set(names.values())
+    for alike in ambiguous:
+        for key, name in zip(alike, _told_apart(alike), strict=True):
+            free, number = name, 1
+            while free in taken:  # another subject may be called so
+                number += 1
+                free = f"{name} {number}"
+            taken.add(free)
+            names[key] = free
+    return names
 
 
-def _detail(part: Mapping[str, Any], mode: str, found: Mapping[str, Any]) -> Detail:
-    result = mode_result(mode, found)
-    notable = not result.ok or result.verdict is not Verdict.PASS
-    reports = _reports(part, mode)
-
-    def by_mode(name: str, kind: type) -> Any:
-        for report in reports:
-            held = report.get(name)
-            if isinstance(held, dict) and isinstance(held.get(mode), kind):
-                # The plugin's rows have the scripts' paths beside their texts, which come first.
-                return held[mode]
-        return None
-
-    arguments = found.get("arguments") or next((r["arguments"] for r in reports if r.get("arguments")), "")
-    counts = found.get("counts") or {}
-    counts = {str(name): int(count) for name, count in counts.items()} if isinstance(counts, dict) else {}
-    return Detail(
-        arguments=str(arguments) if notable else "",
-        script=str(found.get("script") or by_mode("scripts", str) or "") if notable else "",
-        evidence=found.get("evidence") or by_mode("evidence", dict),
-        case=found.get("case") or by_mode("cases", dict),
-        reason=str(found.get("reason") or ""),
-        counts=counts,
-        again=str(found.get("again") or part.get("again") or ""),
-        examples=_count(found.get("examples")) or sum(counts.values()) or int(part.get("kind") == "report"),
-    )
+def _told_apart(keys: list[_Key]) -> list[str]:
+    """Names for checks of subjects of one name: with the test or the path, and with the settings that differ."""
+    places = {place for _, place, _ in keys}
+    short = Counter(place.partition("::")[2] or place for place in places)
+    settings = [dict(found) for _, _, found in keys]
+    differing = [
+        name
+        for name in dict.fromkeys(name for found in settings for name in found)
+        if len({found.get(name) for found in settings}) > 1
+    ]
+    made = []
+    for (name, place, _), found in zip(keys, settings, strict=True):
+        parts = [f"{setting}={found[setting]}" for setting in differing if setting in found]
+        if len(places) > 1 and place:
+            brief = place.partition("::")[2] or place
+            parts.insert(0, brief if short[brief] == 1 else place)
+        # The ending stays at the end: by it the same subject is found again under tf.keras.
+        ending = LEGACY if name.endswith(LEGACY) else ""
+        plain = name.removesuffix(ending)
+        made.append((f"{plain} ({', '.join(parts)})" if parts else plain) + ending)
+    return made
 
 
 def aligned(rows: Mapping[str, Mapping[str, ModeResult]]) -> dict[str, dict[str, Any]]:
@@ -289,22 +303,9 @@ def aligned(rows: Mapping[str, Mapping[str, ModeResult]]) -> dict[str, dict[str,
     return {subject: {mode: results.get(mode) for mode in modes} for subject, results in rows.items()}
 
 
-def by_version(rows: Iterable[Row]) -> dict[str, dict[str, dict[str, ModeResult]]]:
-    """``{version: {subject: {mode: result}}}``, versions ascending; a later row of the same name wins per
-    mode.
-    """
-    grouped: dict[str, dict[str, dict[str, ModeResult]]] = {}
-    for row in sorted(rows, key=lambda row: version_key(row.tensorflow)):
-        grouped.setdefault(row.tensorflow, {}).setdefault(row.subject, {}).update(row.modes)
+def by_version(results: Results) -> dict[str, dict[str, Mapping[str, ModeResult]]]:
+    """``{version: {subject: {mode: result}}}``, versions ascending."""
+    grouped: dict[str, dict[str, Mapping[str, ModeResult]]] = {}
+    for row in sorted(results.rows, key=lambda row: version_key(row.tensorflow)):
+        grouped.setdefault(row.tensorflow, {})[row.subject] = row.modes
     return grouped
-
-
-def merged_document(rows: Iterable[Row]) -> dict[str, Any]:
-    """All rows as one document, which `rows_of` reads back."""
-    collected = list(rows)
-    return {
-        "schema": SCHEMA_VERSION,
-        "kind": "merged",
-        "ok": all(row.ok for row in collected),
-        "results": [row.to_dict() for row in collected],
-    }

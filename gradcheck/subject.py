@@ -18,6 +18,7 @@ import numpy as np
 
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
+from gradcheck.naming import unnumbered
 from gradcheck.preserving import preserved
 from gradcheck.strategies import Batch
 
@@ -416,7 +417,7 @@ def _name_of(original: Any) -> str:
     own = getattr(original, "name", None)
     if isinstance(own, str) and not inspect.isclass(original):
         kind = type(original).__name__
-        return own if kind in ("Function", "function") else f"{kind} {own!r}"
+        return own if kind in ("Function", "function") else unnumbered(f"{kind} {own!r}")
     plain = getattr(original, "python_function", original)
     qualified, short = getattr(plain, "__qualname__", None), getattr(plain, "__name__", None)
     if qualified and short and qualified.rpartition(".")[2] != short:

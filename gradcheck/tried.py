@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from gradcheck.releases.names import version_key
-from gradcheck.results import Row
+from gradcheck.results import Results
 from gradcheck.verdicts import Verdict
 
 __all__ = ["tried"]
 
 
-def tried(rows: Sequence[Row]) -> str:
+def tried(results: Results) -> str:
     """In words, from what the results hold of the cells that are right; empty where they hold nothing of it."""
     exact: list[int] = []
     limits: list[int] = []
     resolutions: list[float] = []
     unknown = 0
-    for row in rows:
+    for row in results.rows:
         for mode, result in row.modes.items():
             if result.verdict not in (Verdict.PASS, Verdict.KINK):
                 continue
@@ -51,7 +50,7 @@ def tried(rows: Sequence[Row]) -> str:
                 f"An error of {middle} of the gradient's size would have been seen in half of these cells, one of "
                 f"{worst} in every one."
             )
-    return " ".join([*parts, *_builds(rows)])
+    return " ".join([*parts, *_builds(results)])
 
 
 def _rounded_up(number: float) -> str:
@@ -60,10 +59,10 @@ def _rounded_up(number: float) -> str:
     return f"{math.ceil(number / unit * (1 - 1e-12)) * unit:.1g}"
 
 
-def _builds(rows: Sequence[Row]) -> list[str]:
+def _builds(results: Results) -> list[str]:
     """A warning where not all was measured by one build: what differs between releases may then be the checker's."""
     by_build: dict[str, set[str]] = {}
-    for row in rows:
+    for row in results.rows:
         by_build.setdefault(row.build, set()).add(row.tensorflow)
     unknown = by_build.pop("", None)
     if len(by_build) + bool(unknown) < 2 or not by_build:

@@ -1,26 +1,23 @@
 """Is an upgrade safe? What works before and is broken after, what was refused and is wrong now, and what was fixed.
 
-From the rows of result files (`gradcheck.results`) to one `Upgrade` from one `Side` to another. A side is a TensorFlow
+From results (`gradcheck.results`) to one `Upgrade` from one `Side` to another. A side is a TensorFlow
 version, or a version of TensorFlow 2.16 and later with ``tf_keras``, which brings Keras 2 back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from gradcheck.errors import InputError
 from gradcheck.mode_names import mode_order
+from gradcheck.naming import LEGACY
 from gradcheck.records.results import ModeResult
-from gradcheck.releases.names import short_version
-from gradcheck.results import Row, by_version
+from gradcheck.results import Results, by_version
 from gradcheck.verdicts import Verdict
 
-__all__ = ["LEGACY", "Change", "Outcome", "Side", "Upgrade", "default_sides", "find_side", "outcome", "sides"]
-
-#: What the names of subjects end with that ran under ``tf_keras``; without it they are called as under ``tf.keras``.
-LEGACY = " (tf_keras)"
+__all__ = ["Change", "Outcome", "Side", "Upgrade", "default_sides", "find_side", "outcome", "sides"]
 
 
 class Outcome(Enum):
@@ -186,10 +183,10 @@ class Upgrade:
         return f"Only {part} {sentence}" if 2 * self.compared < self.subjects else f"{sentence} {part}"
 
 
-def sides(rows: Iterable[Row]) -> list[Side]:
+def sides(results: Results) -> list[Side]:
     """All that can be chosen, the oldest version first, and with ``tf_keras`` after without."""
     found = []
-    for version, subjects in by_version(rows).items():
+    for version, subjects in by_version(results).items():
         plain = {name: modes for name, modes in subjects.items() if not name.endswith(LEGACY)}
         legacy = {name[: -len(LEGACY)]: modes for name, modes in subjects.items() if name.endswith(LEGACY)}
         found += [Side(version, kind, held) for kind, held in ((False, plain), (True, legacy)) if held]

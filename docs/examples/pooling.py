@@ -55,13 +55,13 @@ if __name__ == "__main__":
     import numpy as np
 
     import gradcheck
-    from gradcheck.results import merged_document, rows_of
+    from gradcheck.reading import results_of
+    from gradcheck.results import Results
 
     values = np.array([[[0.5, -1.0], [0.0, 2.0], [1.5, 1.5]], [[1.5, 1.5], [1.5, 1.5], [1.5, 1.5]]])
     batch = gradcheck.Batch(values, np.array([2, 0], np.int32))
     subjects = [masked_mean, mean_direction, attention_pooling, keras_softmax_pooling, smooth_l1, spans]
-    rows = [row for subject in subjects for row in rows_of(gradcheck.check(subject, batch).to_dict())]
-    document = merged_document(rows)
+    document = Results.joined(results_of(gradcheck.check(subject, batch).to_dict()) for subject in subjects).to_dict()
     for result in document["results"]:
         for mode in result["modes"].values():
             mode["detail"] = ""  # pages of call stack with the paths of one machine

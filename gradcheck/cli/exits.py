@@ -22,7 +22,7 @@ INTERRUPTED = 130
 EPILOG = """\b
 Exit status:
   0    everything is as it should be (UNRESOLVED and KINK are shown, and are no failure)
-  1    something failed, or passed that was expected to fail
+  1    something failed, passed that was expected to fail, or (report) was not checked
   2    wrong usage or bad input
   3    TensorFlow is not installed, or does not load
   130  interrupted (143 by SIGTERM); what was found until then has been printed and written

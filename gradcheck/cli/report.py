@@ -9,11 +9,13 @@ from pathlib import Path
 import click
 
 from gradcheck.cli.common import json_option, say, write_json
-from gradcheck.cli.exits import FOUND, OK
+from gradcheck.cli.exits import BAD_INPUT, FOUND, OK
 from gradcheck.errors import InputError
 from gradcheck.files import write_text
-from gradcheck.results import NoResultsError, Row, aligned, by_version, merged_document, read_rows, rows_of
-from gradcheck.upgrade import LEGACY, Side, Upgrade, default_sides, find_side, sides
+from gradcheck.naming import LEGACY
+from gradcheck.reading import NoResultsError, read_results, results_from
+from gradcheck.results import Results, aligned, by_version
+from gradcheck.upgrade import Side, Upgrade, default_sides, find_side, sides
 
 __all__ = ["report", "text_of"]
 
@@ -83,28 +85,30 @@ def report(
         return
     if not files:
         raise InputError("no files; give result files that were written with --json, such as results/*.json")
-    rows = _chosen(_read(files), only)
-    chosen = _sides(rows, before, after)
-    say(text_of(rows, chosen), json_file)
+    results = _chosen(_read(files), only)
+    chosen = _sides(results, before, after)
+    say(text_of(results, chosen), json_file)
     if markdown is not None:
         from gradcheck.rendering.markdown import render_markdown
 
-        write_text(markdown, render_markdown(rows, chosen))
+        write_text(markdown, render_markdown(results, chosen))
     if html is not None:
         from gradcheck.rendering.html import render_html
 
-        write_text(html, render_html(rows, title, chosen))
-    write_json(json_file, merged_document(rows))
-    sys.exit(OK if all(row.ok for row in rows) else FOUND)
+        write_text(html, render_html(results, title, chosen))
+    write_json(json_file, results.to_dict())
+    if not results.rows and not results.gaps:
+        sys.exit(BAD_INPUT)  # nothing was checked, and that is no pass
+    sys.exit(OK if results.ok else FOUND)
 
 
-def _read(files: tuple[Path | str, ...]) -> list[Row]:
-    """The rows of all files; files of ours that hold no results are passed over, which is said."""
-    rows: list[Row] = []
+def _read(files: tuple[Path | str, ...]) -> Results:
+    """What is in all files; files of ours that hold no results are passed over, which is said."""
+    found: list[Results] = []
     others: list[str] = []
     for path in files:
         try:
-            rows += _rows_in(path)
+            found.append(_results_in(path))
         except NoResultsError as other:
             others.append(str(other))
     if len(others) == len(files):
@@ -112,38 +116,38 @@ def _read(files: tuple[Path | str, ...]) -> list[Row]:
     if others:
         more = f" (and {len(others) - 1} more such files)" if len(others) > 1 else ""
         click.echo(f"skipped: {others[0]}{more}", err=True)
-    return rows
+    return Results.joined(found)
 
 
-def _rows_in(place: Path | str) -> list[Row]:
-    """The rows of one results file, or of the latest sweep of a store."""
+def _results_in(place: Path | str) -> Results:
+    """What one results file holds, or the latest sweep of a store."""
     from gradcheck.sweep.store import Store, is_store  # with SQLite, which few readers need
 
     if not is_store(str(place)):
-        return read_rows(place)
+        return read_results(place)
     with Store(str(place), create=False) as store:
-        return rows_of(store.document())
+        return results_from(store.document(), store.shown)
 
 
-def _chosen(rows: list[Row], only: tuple[str, ...]) -> list[Row]:
-    """The rows of the subjects that were asked for; all where nothing was said."""
+def _chosen(results: Results, only: tuple[str, ...]) -> Results:
+    """The results of the subjects that were asked for; all where nothing was said."""
     patterns = [pattern.strip() for text in only for pattern in text.split(",") if pattern.strip()]
     if not patterns:
-        return rows
+        return results
 
     def fits(subject: str) -> bool:
         names = (subject, subject.removesuffix(LEGACY))
         return any(p in subject or any(fnmatch.fnmatchcase(name, p) for name in names) for p in patterns)
 
-    found = [row for row in rows if fits(row.subject)]
-    if rows and not found:
+    found = results.only(fits)
+    if results.rows and not found.rows:
         raise InputError(f"--only {', '.join(patterns)}: no subject of the files has such a name")
     return found
 
 
-def _sides(rows: list[Row], before: str | None, after: str | None) -> tuple[Side, Side] | None:
+def _sides(results: Results, before: str | None, after: str | None) -> tuple[Side, Side] | None:
     """The upgrade to look at; None where there is but one version and none was asked for."""
-    found = sides(rows)
+    found = sides(results)
     usual = default_sides(found)
     if before is None and after is None:
         return usual
@@ -161,32 +165,37 @@ def _sides(rows: list[Row], before: str | None, after: str | None) -> tuple[Side
     return one, two
 
 
-def text_of(rows: list[Row], upgrade: tuple[Side, Side] | None = None) -> str:
-    """The matrix of each TensorFlow, what fails, and what changed between them.
+def text_of(results: Results, upgrade: tuple[Side, Side] | None = None) -> str:
+    """What was not checked, the matrix of each TensorFlow, what fails, and what changed between them.
 
     Args:
-        rows: the results.
+        results: the results.
         upgrade: from what to what an upgrade is looked at; where omitted none is.
     """
     from gradcheck.history import histories
     from gradcheck.rendering import render_matrix
     from gradcheck.rendering.failures import failures_of, title_of
+    from gradcheck.rendering.gaps import gap_lines, gaps_in_short
     from gradcheck.rendering.layout import paragraph
     from gradcheck.rendering.upgrade import render_upgrade
     from gradcheck.rendering.versions import render_versions
     from gradcheck.tried import tried
 
-    if not rows:
-        return "The files hold no results."
     lines: list[str] = []
-    grouped = by_version(rows)
-    told = histories(rows)
+    if results.gaps:
+        lines += ["Not checked:"]
+        lines += [line for gap in gap_lines(results.gaps) for line in paragraph(gap, hanging=2)]
+        lines.append("")
+    if not results.rows:
+        return "\n".join([*lines, "The files hold no results: nothing was checked."])
+    grouped = by_version(results)
+    told = histories(results)
     if len(grouped) > _MOST_TABLES:
         lines += [render_versions(told), ""]
     else:
         for version, subjects in grouped.items():
             lines += [title_of(version), "", render_matrix(aligned(subjects)), ""]
-    found = failures_of(rows)
+    found = failures_of(results)
     failures = [failure for failure in found if not failure.better]
     better = [failure for failure in found if failure.better]
     if failures:
@@ -207,13 +216,15 @@ def text_of(rows: list[Row], upgrade: tuple[Side, Side] | None = None) -> str:
         lines.append("")
     if upgrade is not None:
         lines += [render_upgrade(Upgrade.between(*upgrade)), ""]
-    if rests_on := tried(rows):
+    if rests_on := tried(results):
         lines += paragraph(rests_on, indent=0)
     count, gone = (sum(failure.count for failure in some) for some in (failures, better))
-    names = len({row.subject for row in rows})
+    names = len({row.subject for row in results.rows})
     verdict = f"{count} verdict{'s' * (count != 1)} not as it should be" if count else "all as it should be"
     if gone:
         verdict = f"{verdict if count else 'nothing worse'}, {gone} better than expected"
+    if results.gaps:
+        verdict = f"{verdict if count or gone else 'nothing failed'}; {gaps_in_short(results.gaps)}"
     lines.append(
         f"{names} subject{'s' * (names != 1)}{f' on {len(grouped)} versions' if len(grouped) > 1 else ''}: {verdict}"
     )

@@ -28,6 +28,7 @@ from gradcheck.files import file_stem, write_text
 from gradcheck.importing import load_object, load_strategy
 from gradcheck.invariants import parse_invariants
 from gradcheck.records.results import SCHEMA_VERSION
+from gradcheck.results import Gap
 
 if TYPE_CHECKING:
     from gradcheck.cli.progress import SearchProgress
@@ -122,7 +123,9 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
     }
     hush_tensorflow()
     finished: list[SearchResult] = []
+    specs: list[str] = []
     refused: list[str] = []
+    gaps: list[Gap] = []
     interrupted = ""
     for spec, subject in loaded:
         found: list[ModeSearch] = []
@@ -133,14 +136,17 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         except KeyboardInterrupt:
             interrupted = f"interrupted in {spec}"
             result = _until_then(spec, modes, found) if found else None
+            gaps += _after_interruption(spec, [one for one, _ in loaded], modes, [one.mode for one in found])
         except InputError as error:
             if len(loaded) == 1:
                 raise
             result = None
             refused.append(spec)
+            gaps.append(Gap(spec, f"it could not be searched: {error}"))
             click.echo(f"{spec} was not searched: {error}\n", err=True)
         if result is not None:
             finished.append(result)
+            specs.append(spec)
             if not (options["quiet"] and result.ok):
                 say(f"{render_search(result, access)}\n", json_file)
         if interrupted:
@@ -154,7 +160,11 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         "schema": SCHEMA_VERSION,
         "kind": "searches",
         "complete": not (interrupted or refused),
-        "results": [result.to_dict() for result in finished],
+        "gaps": [gap.to_dict() for gap in gaps],
+        "results": [
+            {**result.to_dict(), "place": spec, "settings": _settings(options)}
+            for spec, result in zip(specs, finished, strict=True)
+        ],
     }
     write_json(json_file, document)
     write_html(options["html_file"], document)
@@ -166,6 +176,29 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         click.echo(f"not searched: {', '.join(refused)}", err=True)
         sys.exit(BAD_INPUT)
     sys.exit(OK if all(result.ok for result in finished) else FOUND)
+
+
+def _after_interruption(spec: str, specs: list[str], modes: tuple[str, ...], met: list[str]) -> list[Gap]:
+    """What an interruption in ``spec`` leaves unsearched: the modes that were not met, and the subjects behind it."""
+    why = "the run was interrupted before it"
+    left = [mode for mode in modes if mode not in met]
+    here = [Gap(f"{spec} in {', '.join(left)}", why)] if left else []
+    return here + [Gap(other, why) for other in specs[specs.index(spec) + 1 :]]
+
+
+# What of a search makes it another one than that with the default; how many batches and from which seed does not.
+_TELLING = ("wrt", "order", "engine", "invariants", "strategy", "dtype", "poison")
+
+
+def _settings(options: dict[str, Any]) -> dict[str, str]:
+    """The parameters that are not the usual ones, as words."""
+    defaults = {parameter.name: parameter.default for parameter in search.params}
+    given = {name: options.get(name) for name in _TELLING}
+    return {
+        name: ",".join(map(str, value)) if isinstance(value, (tuple, list, set, frozenset)) else str(value)
+        for name, value in given.items()
+        if value not in (None, "", False, (), defaults.get(name))
+    }
 
 
 def _access(options: dict[str, Any]) -> Access:

@@ -199,10 +199,10 @@ def _database(place: str) -> str:
 
 def _text(result: SweepResult, place: str) -> str:
     from gradcheck.cli.report import text_of
-    from gradcheck.results import rows_of
+    from gradcheck.reading import results_of
 
     units = result.document["units"]
-    lines = [text_of(rows_of(result.document)), ""]
+    lines = [text_of(results_of(result.document)), ""]
     lines.append(f"{units['done']} of {units['total']} searches done; kept in {place}")
     lines.append(f"  again, or as a page: gradcheck report {place} --html report.html")
     return "\n".join(lines)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gradcheck.rendering.text import Access
     from gradcheck.report import Report
 
-__all__ = ["GradientError", "access_in_an_error"]
+__all__ = ["GradientError", "access_elsewhere", "access_in_an_error"]
 
 
 class GradientError(AssertionError):
@@ -55,10 +55,6 @@ class GradientError(AssertionError):
         found = {mode: case if isinstance(case, str) else case.obstacle for mode, case in self._cases.items()}
         return {mode: why for mode, why in found.items() if why}
 
-    def tell(self, text: str) -> None:
-        """Have the message say this instead, for whoever shows several failures that are told alike."""
-        self._text = lambda: text
-
     def __str__(self) -> str:
         return str(self.report) if self._text is None else self._text()
 
@@ -81,16 +77,19 @@ def access_in_an_error(raised: Callable[[], GradientError]) -> Callable[[], Acce
     def access() -> Access | None:
         if not heard:
             return None
-        from gradcheck.rendering.text import Access
-
         error = raised()
-        replay = (
-            [] if error.cases.keys() <= error.obstacles.keys() else ["the command that replays this under any version"]
-        )
-        first = ", ".join(["a script of plain TensorFlow", *replay])
-        return Access(
-            detail='.parts[0]["MODE"].detail of this exception',
-            elsewhere=f"{first} and the command that runs the test again are in the section gradcheck at the end",
-        )
+        return access_elsewhere(replayed=not error.cases.keys() <= error.obstacles.keys())
 
     return access
+
+
+def access_elsewhere(*, replayed: bool) -> Access:
+    """For the text of a test's failure: the rest is in the plugin's section, with a replay where there is one."""
+    from gradcheck.rendering.text import Access
+
+    replay = ["the command that replays this under any version"] if replayed else []
+    first = ", ".join(["a script of plain TensorFlow", *replay])
+    return Access(
+        detail='.parts[0]["MODE"].detail of this exception',
+        elsewhere=f"{first} and the command that runs the test again are in the section gradcheck at the end",
+    )

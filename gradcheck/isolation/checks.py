@@ -24,9 +24,9 @@ from gradcheck.isolation.environment import installed_versions
 from gradcheck.isolation.limits import Limits, available_memory
 from gradcheck.isolation.process import Worker
 from gradcheck.isolation.tasks import Death, Task
+from gradcheck.reading import mode_result
 from gradcheck.records.results import ModeResult
 from gradcheck.report import Report
-from gradcheck.results import mode_result
 from gradcheck.strategies._literals import array_code
 from gradcheck.verdicts import Verdict
 

@@ -26,9 +26,9 @@ from gradcheck.isolation.limits import Limits
 from gradcheck.isolation.pool import Pool
 from gradcheck.isolation.tasks import Death, Outcome, Task, key_of
 from gradcheck.mode_names import MODES
+from gradcheck.reading import mode_result
 from gradcheck.records.results import SCHEMA_VERSION, ModeResult
 from gradcheck.report import Report
-from gradcheck.results import mode_result
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:

@@ -100,7 +100,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_gradcheck_shorten(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Leave out of a failure what helps nobody."""
     tracebacks.leave_out_gradcheck(item, call)
-    suites.tell_once(item, call)
 
 
 # https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_runtest_makereport
@@ -119,6 +118,7 @@ def pytest_runtest_makereport(
     if call.when == "call":
         recorder_of(item).attach_to(report, call.excinfo.value if call.excinfo else None)
         suites.show_report_only(item, report, call)
+        tracebacks.begin_with_the_verdict(report, call)
     return report
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["write_cases", "write_scripts"]
 
 _FOLDER: pytest.StashKey[Path] = pytest.StashKey()
+# File systems allow 255 bytes for a name, and a mode, a digest and an ending follow.
+_LONGEST = 60
 
 
 def write_scripts(item: pytest.Item, failing: Report) -> dict[str, str]:
@@ -56,4 +58,6 @@ def _folder(config: pytest.Config) -> Path:
 def _stem(item: pytest.Item, subject: str) -> str:
     # Two tests may check the same subject, also at the same time in two workers.
     digest = hashlib.sha256(item.nodeid.encode()).hexdigest()[:8]
-    return f"{file_stem(unnumbered(subject))[:60]}-{digest}"
+    words, length = file_stem(unnumbered(subject)).split("_"), 0
+    kept = [word for word in words if (length := length + len(word) + 1) <= _LONGEST] or [words[0][:_LONGEST]]
+    return f"{'_'.join(kept)}-{digest}"

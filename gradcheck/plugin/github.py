@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gradcheck.plugin.summary import matrix_rows
+from gradcheck.plugin.summary import gaps_told, matrix_of
 from gradcheck.rendering.markdown import code_span
+from gradcheck.results import Results
 
 __all__ = ["add_to_step_summary", "annotation_lines"]
 
@@ -34,20 +35,26 @@ def annotation_lines(failures: list[dict[str, Any]], root: Path) -> list[str]:
     return lines
 
 
-def add_to_step_summary(rows: list[dict[str, Any]], failures: list[dict[str, Any]]) -> None:
+def add_to_step_summary(found: Results, failures: list[dict[str, Any]]) -> None:
     """Append the matrix and the failures to the step's summary, where the environment names one."""
     name = os.environ.get("GITHUB_STEP_SUMMARY")
-    if name and rows:
+    if name and found.rows:
         with Path(name).open("a", encoding="utf-8") as summary:
-            summary.write(_markdown(rows, failures) + "\n")
+            summary.write(_markdown(found, failures) + "\n")
 
 
-def _markdown(rows: list[dict[str, Any]], failures: list[dict[str, Any]]) -> str:
-    matrix = matrix_rows(rows)
+def _markdown(found: Results, failures: list[dict[str, Any]]) -> str:
+    matrix = matrix_of(found)
     modes = list(next(iter(matrix.values())))
-    versions = sorted({row["versions"].get("tensorflow", "") for row in rows} - {""})
+    versions = sorted({row.tensorflow for row in found.rows} - {""})
     title = "Gradient checks" + (f", TensorFlow {', '.join(versions)}" if versions else "")
-    lines = [f"### {title}", "", f"| subject | {' | '.join(modes)} |", "|---" * (len(modes) + 1) + "|"]
+    lines = [
+        f"### {title}",
+        "",
+        *(f"{_text(line)}\n" for line in gaps_told(found)),
+        f"| subject | {' | '.join(modes)} |",
+        "|---" * (len(modes) + 1) + "|",
+    ]
     for subject, cells in matrix.items():
         shown = []
         for result in cells.values():

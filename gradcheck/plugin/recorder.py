@@ -49,16 +49,21 @@ def announce(item: pytest.Item, report: pytest.TestReport) -> None:
 
     Where a worker of pytest-xdist dies in a test, this is all that the controller knows of it.
     """
-    if item.get_closest_marker(MARKER) is None and "gradcheck" not in getattr(item, "fixturenames", ()):
+    if not _checks_gradients(item):
         return
     try:
         modes = settings_of(item).modes_to_run()
-    except pytest.UsageError:
-        return
+    except pytest.UsageError:  # told by the test's set-up, which fails
+        modes = ()
     from gradcheck.isolation.environment import installed_versions
 
     about = {**_test_of(item), "versions": dict(installed_versions())}
     vars(report)["gradcheck_announced"] = {**about, "modes": list(modes)}
+
+
+def _checks_gradients(item: pytest.Item) -> bool:
+    """Whether a test says by its marker or a fixture that it does; any other may, too."""
+    return item.get_closest_marker(MARKER) is not None or "gradcheck" in getattr(item, "fixturenames", ())
 
 
 def _test_of(item: pytest.Item) -> dict[str, Any]:
@@ -126,6 +131,8 @@ class Recorder:
         """Put rows, sections and JUnit properties on ``report``."""
         failing = {unnumbered(found.report.subject): found for found in _errors_in(error)}
         rows = [self._row(subject, failing.get(subject)) for subject in {**self._last, **failing}]
+        if report.failed and error is not None and not failing:
+            self._tell_failure(report, rows, error)
         if not rows:
             return
         vars(report)["gradcheck"] = rows  # xdist sends a report's attributes, so this reaches the controller
@@ -137,6 +144,17 @@ class Recorder:
         lines = [f"{row['subject']}: {row['problem']}" for row in rows if row["problem"]]
         if lines:
             report.sections.append(("gradcheck", "\n".join(lines)))
+
+    def _tell_failure(self, report: pytest.TestReport, rows: list[dict[str, Any]], error: BaseException) -> None:
+        """Say that the test failed although no check of it did, or before it made one: that is no pass."""
+        from gradcheck.errors import InputError
+
+        if rows or _checks_gradients(self.item) or isinstance(error, InputError):
+            said = str(error).strip() or type(error).__name__
+            why = f"the test failed: {type(error).__name__}: {said.splitlines()[0]}"
+            vars(report)["gradcheck_failed"] = why
+            for row in rows:
+                row["failed"] = why
 
     def _row(self, subject: str, error: GradientError | None) -> dict[str, Any]:
         last = self._last.get(subject)

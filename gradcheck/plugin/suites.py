@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradcheck.plugin.settings import MARKER, settings_of, without_mode
+from gradcheck.plugin.settings import MARKER, settings_of
 from gradcheck.suites import ATTRIBUTE, REGISTRY
 
 if TYPE_CHECKING:
     from gradcheck.harness.gradient_error import GradientError
-    from gradcheck.report import Report
 
-__all__ = ["collect_unnamed", "leave_out_modes", "mark", "show_report_only", "tell_once"]
-
-# What the modes of each suite were told to fail with, and the test that told it, in this process.
-_TOLD: pytest.StashKey[dict[str, list[tuple[str, Report]]]] = pytest.StashKey()
+__all__ = ["collect_unnamed", "leave_out_modes", "mark", "show_report_only"]
 
 
 def collect_unnamed(collector: Any, name: str, found: Any) -> list[Any] | None:
@@ -72,33 +68,13 @@ def _is_left_out(item: pytest.Item) -> bool:
         return False
 
 
-def tell_once(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """Tell in short what fails in this mode like in one before; nobody reads a page four times."""
-    error = _error_of(item, call)
-    if error is None or len(error.parts) != 1:
-        return
-    from gradcheck.rendering.repeated import render_repeated, told_alike
-
-    (part,) = error.parts
-    for where, before in _told(item):
-        # By the test itself: a plugin may run it again, and show its last failure only.
-        if where != item.nodeid and told_alike(before, part):
-            error.tell(render_repeated(part, before, where))
-            return
-
-
 def show_report_only(item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
     """A suite's test has no source to show in a traceback: its failure is the report."""
     error = _error_of(item, call)
     if error is None or call.excinfo is None:
         return
     report.longrepr = call.excinfo.getrepr(style="value")
-    if report.outcome == "failed" and len(error.parts) == 1:  # an expected failure is not shown
-        _told(item).append((item.nodeid, error.parts[0]))
-
-
-def _told(item: pytest.Item) -> list[tuple[str, Report]]:
-    return item.config.stash.setdefault(_TOLD, {}).setdefault(without_mode(item), [])
+    vars(report)["gradcheck_report_only"] = True
 
 
 def _error_of(item: pytest.Item, call: pytest.CallInfo[None]) -> GradientError | None:

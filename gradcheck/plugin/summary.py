@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,43 +12,35 @@ from typing import Any
 
 import pytest
 
-from gradcheck.records.results import ModeResult
+from gradcheck.mode_names import mode_order
+from gradcheck.reading import mode_result
+from gradcheck.rendering.alike import group_key
+from gradcheck.rendering.gaps import gap_lines
 from gradcheck.rendering.layout import columns, paragraph
 from gradcheck.rendering.text import resolution_words
-from gradcheck.results import aligned, mode_result
+from gradcheck.results import Results, Row, aligned
+from gradcheck.verdicts import Verdict
 
-__all__ = ["command_again", "failure_lines", "foundation_lines", "matrix_rows", "worth_showing"]
+__all__ = ["by_test", "command_again", "failure_lines", "foundation_lines", "gaps_told", "matrix_of", "worth_showing"]
 
 
 # Rows of subjects that pass in every mode are left out where there are more rows than this.
 _MOST_ROWS = 40
 
 
-def matrix_rows(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Rows for `render_matrix`, a line for each subject; of one mode checked twice, the worse result.
+def matrix_of(found: Results) -> dict[str, dict[str, Any]]:
+    """Rows for `render_matrix`, a line for each check."""
+    several = Counter(row.subject for row in found.rows)
 
-    Where several tests check subjects of one name, the test is told as well.
-    """
-    named: dict[str, dict[str, ModeResult]] = {}
-    for row, label in zip(rows, _labels(rows), strict=True):
-        cells = named.setdefault(label, {})
-        for mode, cell in row["modes"].items():
-            result = mode_result(mode, cell)
-            seen = cells.get(mode)
-            if seen is None or (not result.ok, result.verdict.severity) > (not seen.ok, seen.verdict.severity):
-                cells[mode] = result
-    return aligned(named)
+    def name(row: Row) -> str:  # two workers may have two versions
+        return row.subject if several[row.subject] == 1 else f"{row.subject}, TensorFlow {row.tensorflow or '?'}"
+
+    return aligned({name(row): row.modes for row in found.rows})
 
 
-def _labels(rows: list[dict[str, Any]]) -> list[str]:
-    """For each row its subject, with the test where several tests check subjects of that name."""
-    tests: dict[str, set[str]] = {}
-    for row in rows:
-        tests.setdefault(row["subject"], set()).add(row["test"])
-    return [
-        row["subject"] if len(tests[row["subject"]]) == 1 else f"{row['subject']} ({row['test'].split('::', 1)[-1]})"
-        for row in rows
-    ]
+def gaps_told(found: Results) -> list[str]:
+    """What was not checked."""
+    return [line for gap in gap_lines(found.gaps) for line in paragraph(f"Not checked: {gap}", 0, hanging=2)]
 
 
 def worth_showing(rows: Mapping[str, Mapping[str, Any]], verbosity: int) -> tuple[dict[str, Any], int]:
@@ -62,20 +55,20 @@ def worth_showing(rows: Mapping[str, Mapping[str, Any]], verbosity: int) -> tupl
     return shown, len(rows) - len(shown)
 
 
-def foundation_lines(rows: list[dict[str, Any]], verbosity: int) -> list[str]:
+def foundation_lines(results: Results, verbosity: int) -> list[str]:
     """What the verdicts of tests that pass rest on: how many examples, and how small an error would have been seen.
 
     In a line for the whole run; with ``-v`` in one for each subject; with ``-q`` not at all.
     """
     found: dict[str, _Foundation] = {}
-    for row, label in zip(rows, _labels(rows), strict=True):
-        for mode, cell in row["modes"].items():
-            if cell["counts"] and cell["verdict"] in ("PASS", "KINK"):
-                of_subject = found.setdefault(label, _Foundation())
-                count = sum(cell["counts"].values())
-                of_subject.counts[mode] = of_subject.counts.get(mode, 0) + count
-                if cell.get("resolution") is not None:
-                    of_subject.coarsest = max(of_subject.coarsest, (float(cell["resolution"]), mode))
+    for row in results.rows:
+        for mode, result in row.modes.items():
+            counts = row.detail(mode).counts
+            if counts and result.verdict in (Verdict.PASS, Verdict.KINK):
+                of_subject = found.setdefault(row.subject, _Foundation())
+                of_subject.counts[mode] = of_subject.counts.get(mode, 0) + sum(counts.values())
+                if result.resolution is not None:
+                    of_subject.coarsest = max(of_subject.coarsest, (result.resolution, mode))
     if not found or verbosity < 0:
         return []
     examples = sum(sum(one.counts.values()) for one in found.values())
@@ -106,17 +99,31 @@ class _Foundation:
         return words if resolution < 0 else f"{words}; {resolution_words(resolution)} ({mode})"
 
 
-def failure_lines(row: dict[str, Any], config: pytest.Config) -> list[str]:
-    """What a reader needs to act: verdict and cause, the smallest batch, the script, and how to run it again."""
-    failing = {mode: cell for mode, cell in row["modes"].items() if not cell["ok"]}
-    lines = [f"{_from_here(row, config)}: {row['subject']}"]
-    for modes in _alike(failing):
-        cell = failing[modes[0]]
+def by_test(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The rows of the modes of one test and subject together, in the order of the first of them."""
+    grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault((row["test"], row["subject"]), []).append(row)
+    return list(grouped.values())
+
+
+def failure_lines(rows: list[dict[str, Any]], config: pytest.Config) -> list[str]:
+    """What a reader needs to act: verdict and cause, the script, and how to run it again.
+
+    Args:
+        rows: of the failing modes of one test and subject.
+        config: of the run. The smallest batch is told here only where its style of tracebacks leaves it out.
+    """
+    cells = {mode: (row, cell) for row in rows for mode, cell in row["modes"].items() if not cell["ok"]}
+    with_batches = config.getoption("tbstyle", "auto") in ("no", "line")
+    lines = [f"{_from_here(rows[0], config, several=len(rows) > 1)}: {rows[0]['subject']}"]
+    for modes in _alike(cells, with_batches):
+        row, cell = cells[modes[0]]
         said = f"{cell['verdict']} in {', '.join(modes)}"
         if cell["expected"]:
             said += f" (expected {' or '.join(cell['expected'])})"
         lines += paragraph(said + (f": {cell['cause']}" if cell["cause"] else ""), hanging=2)
-        if cell.get("arguments"):
+        if with_batches and cell.get("arguments"):
             lines.append("    batch   " + " ".join(cell["arguments"].split()))
         lines += [f"    script  {_short(row['scripts'][mode])}" for mode in modes[:1] if mode in row["scripts"]]
         lines += [
@@ -124,15 +131,18 @@ def failure_lines(row: dict[str, Any], config: pytest.Config) -> list[str]:
         ]
         for why in [row["obstacles"][mode] for mode in modes[:1] if mode in row["obstacles"]]:
             lines += columns([("replay", f"none: {why}")], indent=4)
-    lines.append("  again: " + row["again"])
+    again = rows[0]["again"] if len(rows) == 1 else _command(rows, list(cells), config)
+    lines.append("  again: " + again)
     return lines
 
 
-def _alike(failing: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """Modes with the same verdict, cause and batch together."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for mode, cell in failing.items():
-        groups.setdefault((cell["verdict"], cell["cause"], cell.get("arguments", "")), []).append(mode)
+def _alike(cells: dict[str, tuple[dict[str, Any], dict[str, Any]]], with_batches: bool) -> list[list[str]]:
+    """Modes with the same verdict and cause together, and with the same batch, where that is told."""
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for mode in sorted(cells, key=mode_order):
+        _, cell = cells[mode]
+        key = (group_key(mode_result(mode, cell)), cell.get("arguments") if with_batches else None)
+        groups.setdefault(key, []).append(mode)
     return list(groups.values())
 
 
@@ -144,9 +154,11 @@ def _short(path: str) -> str:
         return shlex.quote(path)
 
 
-def _from_here(row: dict[str, Any], config: pytest.Config) -> str:
-    """A test's id, which is relative to pytest's root, as one types it where pytest was called."""
-    path, separator, rest = str(row["nodeid"]).partition("::")
+def _from_here(row: dict[str, Any], config: pytest.Config, *, several: bool = False) -> str:
+    """A test's id, which is relative to pytest's root, as one types it where pytest was called; without its mode where
+    ``several`` are meant.
+    """
+    path, separator, rest = str(row["test" if several else "nodeid"]).partition("::")
     if not path:  # of a file outside the root pytest's id has no path
         path = str(row["file"])
     return os.path.relpath(config.rootpath / path, config.invocation_params.dir) + separator + rest
@@ -154,11 +166,18 @@ def _from_here(row: dict[str, Any], config: pytest.Config) -> str:
 
 def command_again(row: dict[str, Any], config: pytest.Config) -> str:
     """The command that runs a test again, in the modes that failed."""
-    failing = [mode for mode, cell in row["modes"].items() if not cell["ok"]]
+    return _command([row], [mode for mode, cell in row["modes"].items() if not cell["ok"]], config)
+
+
+def _command(rows: list[dict[str, Any]], modes: list[str], config: pytest.Config) -> str:
     command = ["pytest"]
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         command += ["-p", "gradcheck.plugin"]
-    command.append(_from_here(row, config))
-    if row["test"] == row["nodeid"] and failing:  # else the mode is in the id
-        command.append(f"--gradcheck-modes={','.join(failing)}")
+    whole = "[" not in rows[0]["test"]  # with other parameters it is no id of a test
+    if len(rows) > 1 and whole:
+        command.append(_from_here(rows[0], config, several=True))
+    else:
+        command += [_from_here(row, config) for row in rows]
+    if modes and whole and (len(rows) > 1 or rows[0]["test"] == rows[0]["nodeid"]):  # else the mode is in the id
+        command.append(f"--gradcheck-modes={','.join(sorted(modes, key=mode_order))}")
     return shlex.join(command)

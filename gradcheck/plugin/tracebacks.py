@@ -1,4 +1,8 @@
-"""What pytest shows of an argument that cannot be checked: the message, and the user's own line."""
+"""What pytest shows of what gradcheck raises.
+
+Of an argument that cannot be checked: the message and the user's own line. Of a gradient that is wrong: the verdict and
+the cause first.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import pytest
 
 from gradcheck.errors import InputError, MissingTensorFlowError
 
-__all__ = ["leave_out_gradcheck"]
+__all__ = ["begin_with_the_verdict", "leave_out_gradcheck"]
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -34,6 +38,19 @@ def leave_out_gradcheck(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
         chain = TracebackType(chain, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     if chain is not None:
         call.excinfo = pytest.ExceptionInfo.from_exception(found.value.with_traceback(chain))
+
+
+def begin_with_the_verdict(report: pytest.TestReport, call: pytest.CallInfo[Any]) -> None:
+    """Have pytest's short summary, which is cut at the terminal's width, and JUnit begin with verdict and cause."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if call.excinfo is None or crash is None:
+        return
+    from gradcheck.harness.gradient_error import GradientError
+
+    if isinstance(error := call.excinfo.value, GradientError):
+        from gradcheck.rendering.alike import in_a_line
+
+        crash.message = in_a_line(error.report)
 
 
 def _entries(entry: TracebackType | None) -> Iterator[TracebackType]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from gradcheck.records.report import ReportRecord
 from gradcheck.records.results import ModeResult
 from gradcheck.verdicts import Verdict
 
-__all__ = ["group_key", "wording"]
+__all__ = ["group_key", "in_a_line", "wording"]
 
 
 def wording(result: ModeResult) -> str:
@@ -22,3 +23,18 @@ def wording(result: ModeResult) -> str:
 def group_key(result: ModeResult) -> tuple[object, ...]:
     """Equal where two results are the same failure, as far as words tell."""
     return (result.verdict, result.expected, wording(result))
+
+
+def in_a_line(report: ReportRecord) -> str:
+    """What failed, the worst first: ``MISMATCH in eager, xla: the gradient is 2 times the slope (layer)``."""
+    groups: dict[tuple[object, ...], list[ModeResult]] = {}
+    for result in sorted(report.failures, key=lambda result: -result.verdict.severity):
+        groups.setdefault(group_key(result), []).append(result)
+    parts = []
+    for group in groups.values():
+        first = group[0]
+        said = f"{first.verdict} in {', '.join(result.mode for result in group)}"
+        if not first.verdict.fails:
+            said += f", expected {' or '.join(verdict.value for verdict in first.expected)}"
+        parts.append(said + (f": {first.cause}" if first.cause else ""))
+    return f"{'; '.join(parts)} ({report.subject})"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gradcheck.records.results import ModeResult
 from gradcheck.releases.names import version_key
 from gradcheck.rendering.layout import broken
-from gradcheck.results import Row
+from gradcheck.results import Results
 
 __all__ = ["Failure", "failures_of", "title_of"]
 
@@ -61,10 +60,10 @@ def words_of(result: ModeResult) -> str:
     return verdict if result.better else f"{verdict}: {result.cause or result.verdict.meaning}"
 
 
-def failures_of(rows: Iterable[Row]) -> list[Failure]:
-    """What is not as expected in some rows: the oldest versions first, and a subject's modes in their order."""
+def failures_of(results: Results) -> list[Failure]:
+    """What is not as expected: the oldest versions first, and a subject's modes in their order."""
     found: dict[tuple[str, str, str], Failure] = {}
-    for row in sorted(rows, key=lambda row: version_key(row.tensorflow)):
+    for row in sorted(results.rows, key=lambda row: version_key(row.tensorflow)):
         for mode, result in row.modes.items():
             if result.ok:
                 continue

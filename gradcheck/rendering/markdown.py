@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from gradcheck.history import History, histories
 from gradcheck.records.results import ModeResult
 from gradcheck.rendering.failures import Failure, failures_of, title_of
-from gradcheck.results import Row, aligned, by_version
+from gradcheck.rendering.gaps import gap_lines
+from gradcheck.results import Results, aligned, by_version
 from gradcheck.tried import tried
 from gradcheck.upgrade import Side, Upgrade
 
@@ -17,32 +18,37 @@ __all__ = ["code_span", "render_markdown"]
 _MOST_BATCHES = 200
 
 
-def render_markdown(rows: Iterable[Row], upgrade: tuple[Side, Side] | None = None) -> str:
+def render_markdown(results: Results, upgrade: tuple[Side, Side] | None = None) -> str:
     """What an upgrade breaks, the matrix, what changed between versions, and every failure with its smallest batch, as
     GitHub's Markdown.
 
     Args:
-        rows: from `gradcheck.results.read_rows`; of one TensorFlow version or of many.
+        results: from `gradcheck.reading.read_results`; of one TensorFlow version or of many.
         upgrade: from what to what an upgrade is looked at; where omitted none is.
     """
-    rows = list(rows)
-    grouped = by_version(rows)
-    lines = ["# Gradient checks", ""]
-    if not rows:
+    grouped = by_version(results)
+    lines = ["# Gradient checks", "", *_gaps(results)]
+    if not results.rows:
         return "\n".join([*lines, "The files hold no results.", ""])
-    if rests_on := tried(rows):
+    if rests_on := tried(results):
         lines += [rests_on, ""]
     if upgrade is not None:
         lines += _upgrade(Upgrade.between(*upgrade))
-    told = histories(rows)
+    told = histories(results)
     if len(grouped) > 1:
         lines += _versions_table(told, list(grouped))
         lines += _changes(told)
     else:
         ((version, subjects),) = grouped.items()
         lines += [f"## {title_of(version)}", "", *_modes_table(aligned(subjects)), ""]
-    lines += _failures(rows, several=len(grouped) > 1)
+    lines += _failures(results, several=len(grouped) > 1)
     return "\n".join(lines)
+
+
+def _gaps(results: Results) -> list[str]:
+    if not results.gaps:
+        return []
+    return ["## Not checked", "", *(f"- {_plain(line)}" for line in gap_lines(results.gaps)), ""]
 
 
 def _versions_table(told: Sequence[History], versions: Sequence[str]) -> list[str]:
@@ -96,8 +102,8 @@ def _changes(told: Sequence[History]) -> list[str]:
     return [*lines, ""]
 
 
-def _failures(rows: Sequence[Row], several: bool) -> list[str]:
-    found = failures_of(rows)
+def _failures(results: Results, several: bool) -> list[str]:
+    found = failures_of(results)
     worse = [failure for failure in found if not failure.better]
     better = [failure for failure in found if failure.better]
     return _told("Not as it should be", worse, several) + _told("Better than expected", better, several)

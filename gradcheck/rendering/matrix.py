@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from gradcheck.records.results import ModeResult
@@ -11,7 +12,7 @@ from gradcheck.verdicts import Verdict
 __all__ = ["render_matrix"]
 
 _GAP = "  "
-# A subject's name gives way where the columns do not leave it room, but never to less than this.
+# A name that is longer than the columns leave it room, and longer than this, stands on a line of its own.
 _SHORTEST_NAME = 12
 
 
@@ -27,12 +28,14 @@ def _cell(entry: Verdict | ModeResult | str | None) -> str:
     return str(entry)
 
 
-def _shortened(name: str, width: int) -> str:
-    if len(name) <= width:
-        return name
-    # The end of a name tells variants apart better than its middle does.
-    tail = (width - 1) // 2
-    return f"{name[: width - 1 - tail]}…{name[len(name) - tail :]}"
+def _folded(name: str) -> list[str]:
+    """A name as lines of at most the text's width, broken between its words."""
+    lines = [""]
+    for word in re.split(r"(?<=[_./( ])", name):
+        if lines[-1] and len(lines[-1]) + len(word) > text_width():
+            lines.append("")
+        lines[-1] += word
+    return lines
 
 
 def render_matrix(rows: Mapping[str, Mapping[str, Verdict | ModeResult]]) -> str:
@@ -54,14 +57,17 @@ def render_matrix(rows: Mapping[str, Mapping[str, Verdict | ModeResult]]) -> str
     cells = {subject: [_cell(results.get(mode)) for mode in modes] for subject, results in rows.items()}
     widths = [max(len(mode), *(len(line[column]) for line in cells.values())) for column, mode in enumerate(modes)]
     room = text_width() - sum(width + len(_GAP) for width in widths)
-    name_width = min(max(len("subject"), *map(len, rows)), max(room, _SHORTEST_NAME))
+    most = max(room, _SHORTEST_NAME)
+    name_width = max(len("subject"), *(len(name) for name in rows if len(name) <= most), 0)
 
-    def line(name: str, entries: list[str]) -> str:
+    def line(name: str, entries: list[str]) -> list[str]:
+        # A name that is too long has a line of its own: cut, it would be another name.
+        above, name = (_folded(name), "") if len(name) > name_width else ([], name)
         padded = (entry.ljust(width) for entry, width in zip(entries, widths, strict=False))
-        return _GAP.join([_shortened(name, name_width).ljust(name_width), *padded]).rstrip()
+        return [*above, _GAP.join([name.ljust(name_width), *padded]).rstrip()]
 
-    table = [line("subject", modes), _GAP.join(["-" * name_width, *("-" * width for width in widths)])]
-    table += [line(subject, entries) for subject, entries in cells.items()]
+    table = [*line("subject", modes), _GAP.join(["-" * name_width, *("-" * width for width in widths)])]
+    table += [shown for subject, entries in cells.items() for shown in line(subject, entries)]
     shown = {entry for entries in cells.values() for entry in entries}
     legend = [
         explanation

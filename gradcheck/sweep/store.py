@@ -271,7 +271,7 @@ class Store:
             }
 
     def document(self, sweep: str | None = None) -> dict[str, Any]:
-        """A sweep, the latest where None, as a document that `gradcheck.results.rows_of` reads: for each version,
+        """A sweep, the latest where None, as a document that `gradcheck.reading.results_of` reads: for each version,
         subject and dtype the worst of all seeds in each mode.
 
         Raises:
@@ -283,24 +283,35 @@ class Store:
             raise InputError(f"store {self.shown} holds no sweep{f' {sweep!r}' if sweep else ''}")
         total, settings, started, finished = found[0]
         parts: dict[tuple[str, str, str], dict[str, Any]] = {}
+        refused: dict[tuple[str, str, str], list[str]] = {}
         done = 0
         for result in self.results(name):
             done += 1
-            if not result["document"]:
+            document = result["document"]
+            title = document.get("subject", result["subject"]) + (f" [{result['dtype']}]" if result["dtype"] else "")
+            if result["error"]:  # no verdict about the subject
+                why = f"could not be searched: {result['error'].strip().splitlines()[-1]}"
+                tensorflow = document.get("versions", {}).get("tensorflow", result["version"])
+                refused.setdefault((title, why, tensorflow), []).append(result["mode"])
                 continue
             key = (result["version"], result["subject"], result["dtype"])
-            document = result["document"]
-            title = document["subject"] + (f" [{result['dtype']}]" if result["dtype"] else "")
             empty = {"subject": title, "ok": True, "versions": document["versions"], "modes": {}}
-            part = parts.setdefault(key, {**empty, "origin": result["subject"]})
+            part = parts.setdefault(key, {**empty, "origin": result["subject"], "place": result["subject"]})
             part["ok"] = part["ok"] and result["ok"]
             part["modes"][result["mode"]] = _worse(part["modes"].get(result["mode"]), document["modes"][result["mode"]])
+        gaps = [
+            {"what": f"{title} in {', '.join(dict.fromkeys(modes))}", "why": why, "tensorflow": tensorflow}
+            for (title, why, tensorflow), modes in refused.items()
+        ]
+        if done < total:
+            gaps.append({"what": f"{total - done} of {total} searches", "why": "the sweep has not come to its end"})
         return {
             "schema": SCHEMA_VERSION,
             "kind": "sweep",
             "sweep": name,
-            "ok": done == total and all(part["ok"] for part in parts.values()),
+            "ok": not gaps and all(part["ok"] for part in parts.values()),
             "complete": done == total,
+            "gaps": gaps,
             "units": {"total": int(total), "done": done},
             "settings": json.loads(settings),
             "started": started,

@@ -207,6 +207,7 @@ def run_variants(
         max_examples=max_examples or DEFAULT_EXAMPLES,
         seconds=time.perf_counter() - started,
         interrupted=interrupted,
+        missing=tuple(key for key in wanted if key not in run.cells),
         resumed=resumed,
     )
 

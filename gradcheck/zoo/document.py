@@ -21,8 +21,8 @@ from gradcheck.files import read_json
 from gradcheck.generated import page_command
 from gradcheck.history import runs
 from gradcheck.mode_names import MODES
+from gradcheck.releases.names import version_key
 from gradcheck.releases.table import RELEASES, find_release, minor_of
-from gradcheck.results import version_key
 from gradcheck.verdicts import Verdict
 from gradcheck.zoo.catalog import available, catalog
 from gradcheck.zoo.known import KNOWN, Known, known_for

@@ -16,8 +16,7 @@ from gradcheck.cases import Case, load_case, outcome
 from gradcheck.harness.replay import replay
 from gradcheck.importing import load_object
 from gradcheck.isolation import Task, run_tasks
-from gradcheck.releases.table import minor_of
-from gradcheck.results import mode_result
+from gradcheck.reading import mode_result
 from gradcheck.verdicts import Verdict
 from gradcheck.zoo.catalog import catalog
 

@@ -221,12 +221,14 @@ def run_zoo(
         except KeyboardInterrupt:
             interrupted = True
     cells = [found[exhibit][mode] for exhibit in tasks for mode in exhibit.modes if mode in found[exhibit]]
+    planned = [(exhibit, mode) for exhibit, each in tasks.items() for task in each for mode in task.modes]
     return ZooResult(
         cells=tuple(cells),
         versions=installed,
         max_examples=max_examples or DEFAULT_EXAMPLES,
         seconds=time.perf_counter() - started,
         interrupted=interrupted,
+        missing=tuple((exhibit.name, mode) for exhibit, mode in planned if mode not in found[exhibit]),
         resumed=resumed,
     )
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from gradcheck.reading import read_results, results_of
 from gradcheck.report import Entry, ModeResult, Report
-from gradcheck.results import read_rows, rows_of
+from gradcheck.results import Results
 from gradcheck.schemas import schema
 from gradcheck.verdicts import Verdict
 
@@ -30,10 +31,10 @@ def write(path: Path, document: Any) -> Path:
 @pytest.fixture
 def two(tmp_path: Path) -> list[Path]:
     """The same subjects on two versions, in the order in which a shell sorts them (2.10 before 2.9)."""
-    new = {"schema": 1, "kind": "searches", "results": [report("gru", "2.10.1", eager="PASS", xla="PASS")]}
+    new = {"schema": 1, "kind": "merged", "results": [report("gru", "2.10.1", eager="PASS", xla="PASS")]}
     old = {
         "schema": 1,
-        "kind": "searches",
+        "kind": "merged",
         "results": [report("gru", "2.9.3", eager="PASS", xla="DISAGREEMENT")],
     }
     return [write(tmp_path / "2.10.json", new), write(tmp_path / "2.9.json", old)]
@@ -60,7 +61,7 @@ def test_columns_stand_in_the_usual_order_whoever_comes_first(run, tmp_path: Pat
 def test_a_case_belongs_to_its_mode_and_shared_failures_share_a_line(run, tmp_path: Path) -> None:
     document = report("gru", "2.8.4", eager="MISMATCH", graph="MISMATCH", xla="MISMATCH")
     for mode, case in (("eager", "small"), ("graph", "small"), ("xla", "large")):
-        document["modes"][mode]["report"] = {"arguments": f"Batch({case})"}
+        document["modes"][mode]["arguments"] = f"Batch({case})"
     output = run("report", write(tmp_path / "r.json", document)).output
     assert "gru, eager, graph: MISMATCH: off by 2\n    smallest case: Batch(small)\n" in output
     assert "gru, xla: MISMATCH: off by 2\n    smallest case: Batch(large)\n" in output
@@ -75,9 +76,9 @@ def test_all_well_exits_with_0(run, tmp_path: Path) -> None:
 
 def test_merged_json_reads_back(run, two: list[Path], tmp_path: Path) -> None:
     run("report", *two, "--json", "merged.json")
-    merged = read_rows(tmp_path / "merged.json")
-    assert merged == [row for path in two for row in read_rows(path)]
-    assert merged[0].origin == str(two[0])
+    merged = read_results(tmp_path / "merged.json")
+    assert merged == Results.joined(map(read_results, two))
+    assert merged.rows[0].origin == str(two[0])
 
 
 def test_markdown_escapes_what_it_shows(run, tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_files_of_the_plugin(tmp_path: Path) -> None:
         "modes": {"xla": {"verdict": "MISMATCH", "ok": False, "cause": "c", "expected": [], "counts": {}}},
         "arguments": "Batch(…)",
     }
-    (found,) = rows_of({"schema": 1, "kind": "pytest", "results": [row]})
+    (found,) = results_of({"schema": 1, "kind": "pytest", "results": [row]}).rows
     assert (found.subject, found.tensorflow, found.origin) == ("layer", "2.8.4", "test_it.py::test")
     assert found.modes["xla"].verdict is Verdict.MISMATCH
     assert not found.ok
@@ -109,7 +110,7 @@ def test_non_finite_numbers_survive_as_strict_json(tmp_path: Path) -> None:
     entry = Entry("output", "values", float("nan"), float("inf"))
     document = Report("s", {"xla": ModeResult("xla", Verdict.NONFINITE, entry=entry)}).to_dict()
     text = json.dumps(document, allow_nan=False)
-    assert rows_of(json.loads(text))[0].modes["xla"].verdict is Verdict.NONFINITE
+    assert results_of(json.loads(text)).rows[0].modes["xla"].verdict is Verdict.NONFINITE
 
 
 @pytest.mark.parametrize(
@@ -122,11 +123,12 @@ def test_non_finite_numbers_survive_as_strict_json(tmp_path: Path) -> None:
             '{"kind": "report", "schema": 99}',
             "has schema 99, and this gradcheck reads up to 1; update tf-gradcheck",
         ),
-        ('{"kind": "searches", "schema": 1, "results": 3}', "'results' is not a list; the file is damaged"),
-        ('{"kind": "report", "schema": 1, "subject": "s"}', "holds a result without 'subject' and 'modes'"),
+        ('{"kind": "searches", "schema": 1, "results": 3}', "results: 3 is not a list; the file is damaged"),
+        ('{"kind": "report", "schema": 1, "subject": "s", "ok": true}', "'modes' is missing; the file is damaged"),
         (
-            '{"kind": "report", "schema": 1, "subject": "s", "modes": {"xla": {"verdict": "FINE"}}}',
-            "unknown verdict 'FINE'; the verdicts are CRASH",
+            '{"kind": "report", "schema": 1, "subject": "s", "ok": true, '
+            '"modes": {"xla": {"verdict": "FINE", "ok": true}}}',
+            "modes.xla.verdict: 'FINE' is not one of CRASH, ",
         ),
     ],
 )
@@ -193,7 +195,7 @@ def test_an_upgrade_of_which_nothing_is_there(run, two: list[Path]) -> None:
 
 def test_only_some_subjects(run, tmp_path: Path) -> None:
     names = ("recurrent/gru", "recurrent/lstm", "losses/ctc", "losses/ctc (tf_keras)", "test[xla]")
-    document = {"schema": 1, "kind": "searches", "results": [report(name, "2.8.4", xla="PASS") for name in names]}
+    document = {"schema": 1, "kind": "merged", "results": [report(name, "2.8.4", xla="PASS") for name in names]}
     path = write(tmp_path / "r.json", document)
     for only, kept in (
         (("recurrent/*",), names[:2]),
@@ -201,7 +203,7 @@ def test_only_some_subjects(run, tmp_path: Path) -> None:
         (("losses/c?c", "--only", "[xla]"), names[2:]),
     ):
         run("report", path, "--only", *only, "--json", "kept.json")
-        assert [row.subject for row in read_rows(tmp_path / "kept.json")] == list(kept)
+        assert [row.subject for row in read_results(tmp_path / "kept.json").rows] == list(kept)
     result = run("report", path, "--only", "dense")
     assert result.exit_code == 2
     assert "--only dense: no subject of the files has such a name" in " ".join(result.stderr.split())

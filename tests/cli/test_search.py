@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradcheck.errors import InputError, MissingTensorFlowError
-from gradcheck.results import read_rows
+from gradcheck.reading import read_results
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,7 @@ def test_several_subjects_one_failing(run, searches, layers, tmp_path: Path) -> 
         "--modes=graph,eager",
     )
     assert result.exit_code == 1
-    rows = read_rows(tmp_path / "out" / "r.json")
+    rows = read_results(tmp_path / "out" / "r.json").rows
     assert [(row.subject, row.ok, list(row.modes)) for row in rows] == [
         ("right", True, ["eager", "graph"]),
         ("wrong", False, ["eager", "graph"]),

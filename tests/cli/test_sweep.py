@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from gradcheck import InputError
-from gradcheck.results import read_rows
+from gradcheck.reading import read_results
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_real_sweep(run, tmp_path):
     assert "2 of 2 searches done; kept in gradcheck-sweeps.db" in result.stdout
     assert "2 searches under tf2" in result.stderr
     assert list((tmp_path / "examples").iterdir())
-    (row,) = read_rows(tmp_path / "out.json")
+    (row,) = read_results(tmp_path / "out.json").rows
     document = json.loads((tmp_path / "out.json").read_text())
     assert document["results"][0]["modes"]["eager"]["case"]["subject"] == "swept:wrong"
     shown = run("report", "gradcheck-sweeps.db", "--html", "report.html")

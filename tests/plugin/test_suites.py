@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
@@ -183,7 +185,7 @@ def test_given(gradcheck):
 def test_of_an_argument_that_cannot_be_checked_message_and_line_are_shown(run, style: str) -> None:
     result = run(REFUSING, f"--tb={style}")
     result.assert_outcomes(failed=3)
-    shown = result.stdout.str().partition("short test summary")[0]
+    shown = result.stdout.str().partition("= gradcheck =")[0]
     assert shown.count("InputError: the subject returns integers") == 3
     for line in (
         "test_mine = gradcheck.suite(",
@@ -216,25 +218,60 @@ def told(result: pytest.RunResult) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def test_what_modes_share_is_told_in_full_once(run) -> None:
-    result = run(FAILING_ALIKE)
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "two workers"])
+def test_what_modes_share_is_one_block(run, pytester: pytest.Pytester, workers: list[str]) -> None:
+    if workers:
+        pytest.importorskip("xdist")
+    result = run(FAILING_ALIKE, "--junitxml=junit.xml", *workers, subprocess=bool(workers))
     result.assert_outcomes(failed=4)
     failures = told(result)
-    assert "What to do:" in failures["test_wrong[eager]"]
-    for mode in ("graph", "dynamic"):
-        assert failures[f"test_wrong[{mode}]"].partition("---")[0].strip() == (
-            f"wrong: MISMATCH in {mode}\n  Cause: off by 2\non this batch:\n  [1.0]\n"
-            "Everything else (what the verdict means, what to do) is as in eager: test_it.py::test_wrong[eager]."
-        )
+    assert list(failures) == ["test_wrong[eager]", "test_wrong[xla]"]
+    block = failures["test_wrong[eager]"]
+    assert "\nwrong: MISMATCH in eager, graph, dynamic\n" in block
+    assert "eager, graph, dynamic: MISMATCH\n" in block
+    assert [block.count(part) for part in ("What to do:", "on this batch:", "Cause: off by 2")] == [1, 1, 1]
     assert "What to do:" in failures["test_wrong[xla]"]  # another verdict
-
-
-def test_another_batch_is_told_in_full(run) -> None:
-    failures = told(
-        run(SUITE.replace('"xla": "MISMATCH"', '"xla": "ERROR", "graph": "ERROR"') + "gradcheck.suite(wrong)")
+    result.stdout.fnmatch_lines(
+        [
+            "test_it.py::test_wrong: wrong",
+            "  MISMATCH in eager, graph, dynamic: off by 2",
+            "    script *",
+            "  ERROR in xla: off by 2",
+            "    script *",
+            "  again: pytest test_it.py::test_wrong --gradcheck-modes=eager,graph,dynamic,xla",
+            "*= short test summary info =*",
+        ]
     )
-    assert len(failures) == 2
-    assert all("What to do:" in text for text in failures.values())
+    summary = result.stdout.str().partition("short test summary info")[2]
+    for mode in ("eager", "graph", "dynamic"):
+        assert f"FAILED test_it.py::test_wrong[{mode}] - MISMATCH in {mode}: off by 2 (wrong)\n" in summary
+    # What others read is whole.
+    cases = ElementTree.parse(pytester.path / "junit.xml").getroot().iter("failure")
+    assert all("What to do:" in str(failure.text) for failure in cases)
+
+
+def test_the_command_for_several_modes_runs_them_again(run, pytester: pytest.Pytester) -> None:
+    result = run(FAILING_ALIKE)
+    (again,) = [line for line in result.stdout.lines if line.startswith("  again: pytest ")]
+    rerun = pytester.runpytest_subprocess(*shlex.split(again.removeprefix("  again: pytest ")))
+    rerun.assert_outcomes(failed=4)
+
+
+def test_the_same_cause_on_another_batch_is_one_block_that_says_so(run) -> None:
+    source = FAILING_ALIKE.replace('batch="[1.0]", ', "")
+    block = told(run(source))["test_wrong[eager]"]
+    assert "on this batch:\n  batch of eager\n" in block
+    assert "Note: numbers and batch are those of eager; the other modes have their own" in block
+
+
+def test_failures_of_several_files_are_told_in_the_order_of_the_files(run, pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    slow = "import time\ntime.sleep(1)\n"
+    for name, before in (("a", slow), ("b", "")):
+        body = FAILING_ALIKE.replace("wrong", f"wrong_{name}")
+        (pytester.path / f"test_{name}.py").write_text(f"from pretended_harness import *\n{before}{body}")
+    result = run("def test(): pass", "-n", "2", "--dist=loadfile", subprocess=True)
+    assert list(told(result)) == [f"test_wrong_{name}[{mode}]" for name in "ab" for mode in ("eager", "xla")]
 
 
 def test_the_first_mode_that_runs_is_told_in_full(run) -> None:
@@ -242,15 +279,36 @@ def test_the_first_mode_that_runs_is_told_in_full(run) -> None:
     assert "What to do:" in failure
 
 
-def test_what_an_expected_failure_told_is_told_again(run, pytester: pytest.Pytester) -> None:
+def test_an_expected_failure_is_not_told_and_the_others_are(run, pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         "import pytest\n"
         "def pytest_itemcollected(item):\n"
         "    if 'eager' in item.name: item.add_marker(pytest.mark.xfail)"
     )
     failures = told(run(FAILING_ALIKE))
-    assert "What to do:" in failures["test_wrong[graph]"]
-    assert "is as in graph: test_it.py::test_wrong[graph]" in failures["test_wrong[dynamic]"]
+    assert list(failures) == ["test_wrong[graph]", "test_wrong[xla]"]
+    assert "MISMATCH in graph, dynamic" in failures["test_wrong[graph]"]
+
+
+def test_where_the_test_has_a_source_the_first_is_told_with_it(run) -> None:
+    result = run(
+        "import pytest\n"
+        "def test_it(gradcheck_mode): checked(**{gradcheck_mode: 'MISMATCH'})\n"
+        "def test_other(): assert 1 == 2\n"
+    )
+    result.assert_outcomes(failed=5)
+    failures = told(result)
+    assert list(failures) == ["test_it[eager]", "test_other"]
+    assert "def test_it(gradcheck_mode)" in failures["test_it[eager]"]
+    same = "The same in test_it.py::test_it[graph], test_it.py::test_it[dynamic], test_it.py::test_it[xla]."
+    assert same in failures["test_it[eager]"]
+
+
+@pytest.mark.parametrize("columns", ["80", "60"])
+def test_the_short_summary_begins_with_verdict_and_cause(run, columns: str) -> None:
+    result = run("def test_it(): checked(eager='PASS', graph='MISMATCH', xla='MISMATCH')", COLUMNS=columns)
+    line = next(line for line in result.stdout.lines if line.startswith("FAILED "))
+    assert line.startswith("FAILED test_it.py::test_it - MISMATCH in graph, xla: ")
 
 
 UNITTEST = """

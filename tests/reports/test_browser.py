@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
+from gradcheck.reading import results_of
 from gradcheck.rendering.html import fragment, render_html
-from gradcheck.results import rows_of
+from gradcheck.results import Results
 
 from .documents import VERSIONS, changing, document, larger, several
 
 
 def page_text(documents: list[dict[str, Any]]) -> str:
-    return render_html([row for one in documents for row in rows_of(json.loads(json.dumps(one)))])
+    return render_html(Results.joined(results_of(json.loads(json.dumps(one))) for one in documents))
 
 
 def wide() -> dict[str, Any]:
@@ -364,7 +365,7 @@ def test_three_hundred_subjects_on_fourteen_versions_are_quick(opened: Any) -> N
 
 
 def test_in_a_notebook(opened: Any) -> None:
-    (row,) = rows_of(document("s", "2.8.4", xla="MISMATCH"))
+    (row,) = results_of(document("s", "2.8.4", xla="MISMATCH")).rows
     shown = (
         f"<!doctype html><html><body data-jp-theme-light='false' style='background: #111'>{fragment(row)}</body></html>"
     )

@@ -6,7 +6,7 @@ import pytest
 
 from gradcheck.history import Trend, histories
 from gradcheck.report import ModeResult
-from gradcheck.results import Row
+from gradcheck.results import Results, Row
 from gradcheck.verdicts import Verdict
 
 VERSIONS = ("2.8.4", "2.9.3", "2.10.1", "2.15.1", "2.21.0")
@@ -47,25 +47,24 @@ def rows(line: str, mode: str = "xla") -> list[Row]:
     ],
 )
 def test_in_words(line: str, trend: Trend, sentence: str) -> None:
-    (history,) = histories(rows(line))
+    (history,) = histories(Results.of(rows(line)))
     assert (history.trend, history.sentence) == (trend, sentence)
     assert history.changed == (len(set(line) - {"-"}) > 1)
     assert history.exposed == ("EM" in line)
 
 
 def test_modes_that_fare_alike_share_a_history() -> None:
-    told = histories([*rows("MM...", "xla"), *rows("MM...", "graph"), *rows(".....", "eager")])
+    told = histories(Results.of([*rows("MM...", "xla"), *rows("MM...", "graph"), *rows(".....", "eager")]))
     assert [history.modes for history in told] == [("eager",), ("graph", "xla")]
 
 
 def test_an_expected_failure_is_a_failure_all_the_same() -> None:
     failed = ModeResult("xla", Verdict.UNSUPPORTED, expected=(Verdict.UNSUPPORTED,))
-    told = histories(
-        [Row("gru", "2.8.4", {"xla": failed}), Row("gru", "2.9.3", {"xla": ModeResult("xla", Verdict.PASS)})]
-    )
+    passed = ModeResult("xla", Verdict.PASS)
+    told = histories(Results.of([Row("gru", "2.8.4", {"xla": failed}), Row("gru", "2.9.3", {"xla": passed})]))
     assert [history.trend for history in told] == [Trend.FIXED]
 
 
 def test_versions_are_in_order_of_release() -> None:
-    told = histories(reversed(rows("MM...")))
+    told = histories(Results.of(reversed(rows("MM..."))))
     assert list(told[0].results) == list(VERSIONS)

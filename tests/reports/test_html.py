@@ -13,18 +13,19 @@ import pytest
 
 import gradcheck
 from gradcheck.errors import InputError
+from gradcheck.reading import results_of
 from gradcheck.rendering.html import fragment, render_html, write_html
 from gradcheck.rendering.html.view import GLYPHS, page_of
 from gradcheck.report import ModeResult, Report
-from gradcheck.results import Row, rows_of
+from gradcheck.results import Results, Row
 from gradcheck.verdicts import Verdict
 
 from .documents import changing, document, evidence, larger, several
 
 
-def rows(documents: list[dict[str, Any]]) -> list[Row]:
+def results(documents: list[dict[str, Any]]) -> Results:
     # By way of JSON, as files are read.
-    return [row for one in documents for row in rows_of(json.loads(json.dumps(one, allow_nan=False)))]
+    return Results.joined(results_of(json.loads(json.dumps(one, allow_nan=False))) for one in documents)
 
 
 class Page(HTMLParser):
@@ -56,7 +57,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render_html(rows(several()))
+    return render_html(results(several()))
 
 
 def test_it_is_one_file_with_one_script_and_no_network(page: str) -> None:
@@ -91,14 +92,14 @@ def test_everything_that_a_file_can_hold_is_escaped() -> None:
     found = evidence(missing=[{"part": "slope", "why": poison}])
     found["inputs"][0]["name"] = found["outputs"][0]["axes"][0] = poison
     nasty["evidence"]["xla"] = found
-    page = render_html(rows([nasty]), title=poison)
+    page = render_html(results([nasty]), title=poison)
     assert "<img" not in page
     assert Page(page).scripts == 1
     assert html.escape(poison, quote=True).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
 
 
 def test_what_is_the_same_on_many_versions_has_one_card_and_an_address_for_each() -> None:
-    made = page_of(rows(several()))
+    made = page_of(results(several()))
     cards = {card.subject: card for card in made.failures}
     card = cards["pooling.masked_mean"]
     assert card.where == "xla on 2.8 to 2.10"
@@ -115,7 +116,7 @@ def test_what_is_the_same_on_many_versions_has_one_card_and_an_address_for_each(
 
 
 def test_counts() -> None:
-    counts = page_of(rows(several())).counts
+    counts = page_of(results(several())).counts
     assert (counts["subjects"], counts["failing"]) == (6, 3)
     # Three versions of masked_mean, two modes on two versions of gru, five versions of the subject with a tag as name.
     assert (counts["fail"], counts["expected"], counts["undecided"]) == (3 + 4 + 5, 5, 1)
@@ -125,13 +126,13 @@ def test_counts() -> None:
 def test_other_batches_of_the_same_failure_are_kept() -> None:
     first, second = document("s", "2.8.4", xla="MISMATCH"), document("s", "2.9.3", xla="MISMATCH")
     second["arguments"] = "Batch(other)"
-    (card,) = page_of(rows([first, second])).failures
+    (card,) = page_of(results([first, second])).failures
     assert card.arguments == "Batch(other)"  # the newest is shown
     assert [(other.where, other.code.startswith("Batch(values")) for other in card.others] == [("xla on 2.8", True)]
 
 
 def test_one_version_has_modes_as_columns_and_words_in_its_cells() -> None:
-    page = render_html(rows([document("s", "2.8.4", xla="MISMATCH")]))
+    page = render_html(results([document("s", "2.8.4", xla="MISMATCH")]))
     assert 'data-mode="xla"' in page
     assert "on TensorFlow 2.8.4" in page
     assert 'id="changes"' not in page
@@ -140,15 +141,15 @@ def test_one_version_has_modes_as_columns_and_words_in_its_cells() -> None:
 def test_old_files_without_pictures_are_shown() -> None:
     plain = document("s", "2.8.4", with_evidence=False, xla="MISMATCH")
     del plain["evidence"], plain["scripts"], plain["modes"]["xla"]["case"], plain["modes"]["xla"]["entry"]
-    page = render_html(rows([plain]))
+    page = render_html(results([plain]))
     assert "gc-map" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
     assert "the gradient is 1.5 times the slope" in page.lower()
 
 
 def test_nothing_and_nothing_known() -> None:
-    assert "The files hold no results." in render_html([])
+    assert "The files hold no results." in render_html(Results())
     unknown = Row("s", "", {"xla": ModeResult("xla", Verdict.PASS)})
-    assert "The subject is as it should be, in 1 mode." in " ".join(render_html([unknown]).split())
+    assert "The subject is as it should be, in 1 mode." in " ".join(render_html(Results.of([unknown])).split())
 
 
 def test_a_large_jacobian_says_that_it_is_a_part() -> None:
@@ -157,7 +158,7 @@ def test_a_large_jacobian_says_that_it_is_a_part() -> None:
     part = document("s", "2.8.4", xla="MISMATCH")
     part["evidence"]["xla"] = found
     assert "The Jacobian has 300 × 240 entries; this is the block of 3 × 24 around the worst one." in " ".join(
-        render_html(rows([part])).split()
+        render_html(results([part])).split()
     )
 
 
@@ -168,7 +169,7 @@ def test_every_verdict_has_a_sign_of_its_own() -> None:
 
 
 def test_write_html(tmp_path: Path) -> None:
-    path = write_html([{"schema": 1, "kind": "searches", "results": several()}], tmp_path / "new" / "report.html")
+    path = write_html([{"schema": 1, "kind": "merged", "results": several()}], tmp_path / "new" / "report.html")
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert list(path.parent.iterdir()) == [path]
     with pytest.raises(InputError, match="holds no results"):
@@ -178,7 +179,7 @@ def test_write_html(tmp_path: Path) -> None:
 
 def test_in_a_notebook() -> None:
     one = document("s", "2.8.4", xla="MISMATCH", graph="KINK")
-    (row,) = rows([one])
+    (row,) = results([one]).rows
     text = fragment(row)
     parsed = Page(text)
     assert parsed.scripts == 0
@@ -209,24 +210,24 @@ def test_three_hundred_subjects_on_fourteen_versions_stay_small() -> None:
         for number in range(300)
         for version in names
     ]
-    page = render_html(rows(many))
+    page = render_html(results(many))
     assert len(page) < 4_000_000
     assert page.count('<tbody role="rowgroup" id="subject-') == 300
 
 
 def test_the_upgrade_is_there_without_a_script_and_before_the_matrix() -> None:
-    page = render_html(rows(changing()))
+    page = render_html(results(changing()))
     assert "2 were refused before, now run and are wrong; 14 stay right" in page
     assert page.index('id="upgrade"') < page.index('id="matrix"')
     assert "<h3>Refused before, now runs and is wrong: 2</h3>" in page
     assert "5 of 6 subjects can be compared" in page
-    changed = [line.history.subject for line in page_of(rows(changing())).changes]
+    changed = [line.history.subject for line in page_of(results(changing())).changes]
     assert changed == ["breaks", "fixed", "loops/cut_rows", "loops/stacked"]
 
 
 def test_development_versions_are_called_so_and_not_chosen_where_few_subjects_ran() -> None:
     some = [document(f"s{number}", version) for number in range(5) for version in ("2.8.4", "2.21.0")]
-    made = page_of(rows([*some, document("s1", "2.22.0-dev20260905")]))
+    made = page_of(results([*some, document("s1", "2.22.0-dev20260905")]))
     assert made.columns == ("2.8", "2.21", "2.22-dev")
     assert made.upgrade is not None
     chosen = {choice.value: choice.label for choice in made.upgrade.choices}
@@ -237,12 +238,12 @@ def test_development_versions_are_called_so_and_not_chosen_where_few_subjects_ra
 def test_better_than_expected_is_no_failure() -> None:
     gone = document("s", "2.8.4")
     gone["modes"]["xla"]["expected"] = ["UNSUPPORTED"]
-    made = page_of(rows([gone]))
+    made = page_of(results([gone]))
     assert (made.counts["fail"], made.counts["better"], made.failures) == (0, 1, ())
     assert (
         made.better[0].expectation
         == "UNSUPPORTED was expected here and is gone; if it was fixed, remove the expectation."
     )
     assert "The subject is as expected or better, in 4 modes on TensorFlow 2.8.4." in " ".join(
-        render_html(rows([gone])).split()
+        render_html(results([gone])).split()
     )

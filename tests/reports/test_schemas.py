@@ -16,7 +16,7 @@ import gradcheck
 from gradcheck import strategies as st
 from gradcheck.cases import case_of
 from gradcheck.errors import InputError
-from gradcheck.results import merged_document, rows_of
+from gradcheck.reading import results_of
 from gradcheck.schemas import NAMES, schema, schema_text
 
 from .documents import evidence
@@ -99,9 +99,9 @@ def test_a_search_and_searches(found: gradcheck.SearchResult) -> None:
 
 
 def test_merged_results_and_what_they_are_made_from(found: gradcheck.SearchResult) -> None:
-    merged = merged_document(rows_of(json.loads(json.dumps(found.to_dict()))))
+    merged = results_of(json.loads(json.dumps(found.to_dict()))).to_dict()
     strict("results").validate(json.loads(json.dumps(merged, allow_nan=False)))
-    (row,) = rows_of(merged)
+    (row,) = results_of(merged).rows
     detail = row.detail("graph")
     assert detail.script.startswith("#")
     assert detail.evidence is not None
@@ -130,7 +130,7 @@ def test_the_zoo() -> None:
         json.dumps(ZooResult(cells=(cell,), versions=versions, max_examples=6, seconds=1.0).to_dict(), allow_nan=False)
     )
     strict("results").validate(document)
-    assert rows_of(document)[0].detail("xla").evidence == evidence()
+    assert results_of(document).rows[0].detail("xla").evidence == evidence()
 
 
 def test_replays(tmp_path: Path, found: gradcheck.SearchResult) -> None:
@@ -182,7 +182,7 @@ def test_sweeps(found: gradcheck.SearchResult) -> None:
         "results": [{**part, "origin": "pkg.module:name"}],
     }
     strict("results").validate(document)
-    assert rows_of(document)[0].detail("graph").evidence is not None
+    assert results_of(document).rows[0].detail("graph").evidence is not None
 
 
 def test_cases_of_all_kinds_of_arguments() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from gradcheck.errors import InputError
-from gradcheck.releases.names import short_version, version_key
+from gradcheck.reading import results_of
 from gradcheck.rendering.markdown import render_markdown
 from gradcheck.rendering.upgrade import render_upgrade
 from gradcheck.report import ModeResult
-from gradcheck.results import Row, merged_document, rows_of
+from gradcheck.results import Results
 from gradcheck.tried import tried
 from gradcheck.upgrade import Outcome, Side, Upgrade, default_sides, find_side, outcome, sides
 from gradcheck.verdicts import Verdict
@@ -20,8 +20,8 @@ from gradcheck.verdicts import Verdict
 from .documents import changing, document
 
 
-def rows(documents: list[dict[str, Any]]) -> list[Row]:
-    return [row for one in documents for row in rows_of(json.loads(json.dumps(one)))]
+def results(documents: list[dict[str, Any]]) -> Results:
+    return Results.joined(results_of(json.loads(json.dumps(one))) for one in documents)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_becomes_of_a_mode(before: str, after: str, what: Outcome) -> None:
 
 
 def test_an_upgrade_in_the_terminal_and_as_markdown() -> None:
-    found = rows(changing())
+    found = results(changing())
     chosen = default_sides(sides(found))
     assert chosen is not None
     text = render_upgrade(Upgrade.between(*chosen))
@@ -76,7 +76,7 @@ def test_an_upgrade_in_the_terminal_and_as_markdown() -> None:
 @pytest.mark.parametrize(("count", "named"), [(1, True), (40, False)])
 def test_what_was_right_and_is_not_there_any_more_is_named_unless_it_is_a_gap(count: int, named: bool) -> None:
     both = [document(f"s{number}", version) for number in range(50) for version in ("2.8.4", "2.21.0")]
-    chosen = default_sides(sides(rows([*both, *[document(f"taken{number}", "2.8.4") for number in range(count)]])))
+    chosen = default_sides(sides(results([*both, *[document(f"taken{number}", "2.8.4") for number in range(count)]])))
     assert chosen is not None
     upgrade = Upgrade.between(*chosen)
     assert ("    taken0, eager, graph, dynamic, xla: PASS -> not run" in render_upgrade(upgrade).splitlines()) is named
@@ -87,7 +87,7 @@ def test_what_was_right_and_is_not_there_any_more_is_named_unless_it_is_a_gap(co
 def test_a_version_with_few_subjects_is_not_chosen_but_can_be() -> None:
     many = [document(f"s{number}", version) for number in range(6) for version in ("2.8.4", "2.10.1", "2.9.3")]
     partly = [document("s0", "2.7.4"), *many, document("s1", "2.22.0-dev20260905"), document("s1", "2.22.0")]
-    found = sides(rows(partly))
+    found = sides(results(partly))
     assert [side.name for side in found] == ["2.7.4", "2.8.4", "2.9.3", "2.10.1", "2.22.0-dev20260905", "2.22.0"]
     chosen = default_sides(found)
     assert chosen is not None
@@ -100,12 +100,12 @@ def test_a_version_with_few_subjects_is_not_chosen_but_can_be() -> None:
     assert find_side(found, "2.22", "--to").name == "2.22.0"
     with pytest.raises(InputError, match=r"--to 2.1: there are no results of it; there are those of 2.7.4, 2.8.4"):
         find_side(found, "2.1", "--to")
-    assert default_sides(sides(rows([document("s", "2.8.4")]))) is None
+    assert default_sides(sides(results([document("s", "2.8.4")]))) is None
 
 
 def test_with_tf_keras_the_subjects_of_keras_2_are_compared() -> None:
     found = sides(
-        rows(
+        results(
             [
                 document("gru", "2.8.4"),
                 document("gru", "2.21.0"),
@@ -140,41 +140,41 @@ def test_versions_in_their_order_and_in_short() -> None:
 
 
 def test_what_right_rests_on() -> None:
-    assert tried([]) == ""
+    assert tried(Results()) == ""
     searched = document("s", "2.8.4", xla="UNSUPPORTED")
     for mode, examples in (("eager", 25), ("graph", 4), ("dynamic", 4), ("xla", 1)):
         searched["modes"][mode]["examples"] = examples
-    assert tried(rows([searched])) == (
+    assert tried(results([searched])) == (
         "Each cell that is right rests on 4 to 25 batches. An error from 1e-09 of the gradient on would have been seen."
     )
     limited = document("t", "2.8.4")
     del limited["kind"]  # of one check, which is one batch
     limited["modes"]["xla"]["resolution"] = 0.0702
-    collection = {"schema": 1, "kind": "variants", "max_examples": 12, "results": [limited]}
-    assert tried(rows([searched, collection])) == (
+    collection = {"schema": 1, "kind": "variants", "versions": {}, "max_examples": 12, "results": [limited]}
+    assert tried(results([searched, collection])) == (
         "Each cell that is right rests on 4 to 25 batches, where the files give only the limit on up to 12. An "
         "error of 1e-09 of the gradient's size would have been seen in half of these cells, one of 0.08 in every one."
     )
-    old = {"schema": 1, "kind": "searches", "results": [limited]}
+    old = {"schema": 1, "kind": "merged", "results": [limited]}
     for result in limited["modes"].values():
         del result["resolution"]
-    assert tried(rows([old])) == ""
+    assert tried(results([old])) == ""
 
 
 def test_results_of_several_builds_are_said_to_be_so() -> None:
     def measured(version: str, build: str) -> dict[str, Any]:
-        return {"schema": 1, "kind": "zoo", "build": build, "results": [document("s", version)]}
+        return {"schema": 1, "kind": "zoo", "versions": {}, "build": build, "results": [document("s", version)]}
 
     one, other, unknown = (measured(*pair) for pair in (("2.8.4", "0.1.0+a"), ("2.15.1", "0.1.0+b"), ("2.21.0", "")))
-    assert "build" not in tried(rows([one, measured("2.9.3", "0.1.0+a")]))
-    assert "build" not in tried(rows([unknown]))  # files from before results said it
-    told = tried(merged := rows([one, other, unknown]))
+    assert "build" not in tried(results([one, measured("2.9.3", "0.1.0+a")]))
+    assert "build" not in tried(results([unknown]))  # files from before results said it
+    told = tried(merged := results([one, other, unknown]))
     assert "(0.1.0+a: 2.8.4; 0.1.0+b: 2.15.1; not known: 2.21.0)" in told
-    assert tried(rows([merged_document(merged)])) == told
+    assert tried(results([merged.to_dict()])) == told
 
 
 def test_of_what_works_nothing_may_be_known() -> None:
-    found = sides(rows([document("s", "2.8.4"), *(document("t", v, xla="ERROR") for v in ("2.8.4", "2.9.3"))]))
+    found = sides(results([document("s", "2.8.4"), *(document("t", v, xla="ERROR") for v in ("2.8.4", "2.9.3"))]))
     failing = {"xla": found[0].results["t"]["xla"]}
     known = Upgrade.between(Side("2.8.4", False, {"t": failing}), found[1])
     assert known.sentence == "Nothing of what was compared works on 2.8.4 (counted by subject and mode)."

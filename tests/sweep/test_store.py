@@ -14,8 +14,8 @@ import pytest
 
 from gradcheck.errors import InputError
 from gradcheck.isolation.searches import SearchOutcome, unfinished_document
-from gradcheck.report import ModeResult
-from gradcheck.results import rows_of
+from gradcheck.reading import results_of
+from gradcheck.records.results import ModeResult
 from gradcheck.schemas import schema_text
 from gradcheck.sweep.records import record_of, record_of_lost
 from gradcheck.sweep.store import Store, is_store
@@ -92,7 +92,7 @@ def test_the_document_has_the_worst_of_all_seeds_and_is_read_by_the_report(place
     assert (document["kind"], document["ok"], document["complete"]) == ("sweep", False, True)
     assert document["results"][0]["modes"]["xla"]["examples"] == 30
     jsonschema.Draft202012Validator(json.loads(schema_text("results"))).validate(document)
-    rows = {row.tensorflow: row for row in rows_of(document)}
+    rows = {row.tensorflow: row for row in results_of(document).rows}
     assert {version: row.ok for version, row in rows.items()} == {"2.8.4": False, "2.21.0": True}
     assert rows["2.8.4"].subject == "a [float32]"
     assert rows["2.8.4"].modes["xla"].verdict is Verdict.NONFINITE
@@ -106,6 +106,10 @@ def test_what_is_not_finished_is_not_ok(place, plan):
         store.write(sweep, record(units[0]))
         assert (store.document()["ok"], store.document()["complete"]) == (False, False)
         assert store.document()["units"] == {"total": 4, "done": 1}
+    with Store(place) as store:
+        found = results_of(store.document())
+    assert (len(found.rows), found.ok) == (1, False)
+    assert [str(gap) for gap in found.gaps] == ["3 of 4 searches: the sweep has not come to its end"]
 
 
 def test_what_could_not_be_searched_is_no_pass(place, plan):
@@ -114,9 +118,13 @@ def test_what_could_not_be_searched_is_no_pass(place, plan):
         sweep = store.begin("plan", 1, {})
         store.write(sweep, record(unit, error="Traceback\nInputError: there is no module"))
         (result,) = store.results(sweep)
-        assert (result["verdict"], result["ok"]) == ("UNRESOLVED", True)
-        (row,) = rows_of(store.document())
-        assert row.modes["eager"].cause == "could not be searched: InputError: there is no module"
+        assert (result["verdict"], result["ok"]) == ("UNRESOLVED", False)
+        assert store.counts(sweep) == {"tf28": (1, 1)}
+        assert store.document()["ok"] is False
+        found = results_of(store.document())
+        assert (found.rows, found.ok) == ((), False)
+        (gap,) = found.gaps
+        assert str(gap) == "a in eager: could not be searched: InputError: there is no module"
         assert store.costs() == []  # and says nothing of what it costs
 
 
@@ -202,6 +210,6 @@ def test_what_is_a_store():
 
 def test_reading_results_stays_light():
     """`gradcheck report` works where there is neither NumPy nor Hypothesis."""
-    code = "import sys, gradcheck.results; assert not {'numpy', 'hypothesis', 'tensorflow'} & set(sys.modules)"
+    code = "import sys, gradcheck.reading; assert not {'numpy', 'hypothesis', 'tensorflow'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -9,8 +9,8 @@ import pytest
 
 from gradcheck.errors import InputError
 from gradcheck.isolation.searches import SearchOutcome
+from gradcheck.reading import results_of
 from gradcheck.report import ModeResult
-from gradcheck.results import rows_of
 from gradcheck.variants import catalog, run_variants
 from gradcheck.variants import run as run_module
 from gradcheck.verdicts import Verdict
@@ -88,7 +88,7 @@ def test_a_crash_in_one_mode_costs_only_that_mode(workers):
 def test_json_is_read_back(workers):
     workers({**RIGHT, "graph": Verdict.MISMATCH})
     document = json.loads(json.dumps(run().to_dict()))
-    (row,) = rows_of(document)
+    (row,) = results_of(document).rows
     assert row.subject == "broadcast_range/pooling"
     assert row.modes["graph"].verdict is Verdict.MISMATCH
     assert row.modes["graph"].expected == (Verdict.PASS,)

@@ -9,8 +9,8 @@ import pytest
 
 from gradcheck.cases import Case
 from gradcheck.errors import InputError
+from gradcheck.reading import results_of
 from gradcheck.report import ModeResult
-from gradcheck.results import rows_of
 from gradcheck.verdicts import Verdict
 from gradcheck.zoo import run as running
 from gradcheck.zoo.catalog import catalog
@@ -53,7 +53,7 @@ def test_right_subjects_pass_and_known_failures_are_known(ran: tuple[ZooResult, 
 def test_the_document_is_read_as_results(ran: tuple[ZooResult, Path]) -> None:
     result, _ = ran
     document = json.loads(json.dumps(result.to_dict(), allow_nan=False))
-    rows = {row.subject: row for row in rows_of(document)}
+    rows = {row.subject: row for row in results_of(document).rows}
     row = rows["ordering/cumprod"]
     assert row.ok
     assert row.modes["eager"].expected
@@ -124,7 +124,7 @@ def test_what_is_as_it_should_be(verdict: Verdict, known: bool, examples: int, o
     document = result.to_dict()["results"][0]["modes"]["eager"]
     assert document["ok"] is ok
     # The merged report judges by verdict and expectation; it must come to the same.
-    (row,) = rows_of(result.to_dict())
+    (row,) = results_of(result.to_dict()).rows
     assert row.ok is ok
 
 

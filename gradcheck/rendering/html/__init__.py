@@ -19,10 +19,10 @@ from markupsafe import Markup
 
 from gradcheck._version import __version__
 from gradcheck.files import write_text
-from gradcheck.releases.names import version_key
+from gradcheck.reading import results_of
 from gradcheck.rendering.html.svg import PATTERNS, element
 from gradcheck.rendering.html.view import Cell, page_of
-from gradcheck.results import Row, rows_of
+from gradcheck.results import Results, Row
 from gradcheck.upgrade import Side
 
 __all__ = ["fragment", "render_html", "write_html"]
@@ -88,21 +88,20 @@ def _style(*names: str, notebook: bool = False) -> Markup:
     return Markup(colours + "".join(map(_text, names)))
 
 
-def render_html(rows: Iterable[Row], title: str = "Gradient checks", upgrade: tuple[Side, Side] | None = None) -> str:
-    """The report of some rows of results as one HTML page.
+def render_html(results: Results, title: str = "Gradient checks", upgrade: tuple[Side, Side] | None = None) -> str:
+    """The report of some results as one HTML page.
 
     Args:
-        rows: from `gradcheck.results.read_rows` or `rows_of`; of one TensorFlow version or of many.
+        results: from `gradcheck.reading.read_results` or `results_of`; of one TensorFlow version or of many.
         title: its heading.
         upgrade: from what to what an upgrade is shown first; where omitted from the oldest to the newest version that
             has most of the subjects. Any other can be chosen on the page.
     """
-    rows = list(rows)
-    page = page_of(rows, title, upgrade)
+    page = page_of(results, title, upgrade)
     script = _text("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     anchors = {block.name: block.anchor for block in page.blocks}
-    ordered = sorted(rows, key=lambda row: version_key(row.tensorflow))
+    ordered = sorted(results.rows, key=lambda row: version_key(row.tensorflow))
     origins = list(dict.fromkeys(row.origin for row in ordered if row.origin and "::" not in row.origin))
     shown = ", ".join(origins[:14]) + (f" and {len(origins) - 14} more" if len(origins) > 14 else "")
     rendered: str = (
@@ -135,7 +134,7 @@ def fragment(row: Row, summary: str = "") -> str:
         _environment()
         .get_template("fragment.html")
         .render(
-            page=page_of([row]),
+            page=page_of(Results.of([row])),
             style=_style("style.css", notebook=True),
             badge=lambda cell: _badge(replace(cell, href="")),
             summary=summary,
@@ -156,4 +155,4 @@ def write_html(documents: Iterable[Mapping[str, Any]], path: str | Path, title: 
     Raises:
         InputError: where a document holds no results of gradcheck.
     """
-    return write_text(Path(path), render_html([row for document in documents for row in rows_of(document)], title))
+    return write_text(Path(path), render_html(Results.joined(map(results_of, documents)), title))

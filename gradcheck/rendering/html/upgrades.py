@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gradcheck.naming import LEGACY
 from gradcheck.rendering.versions import LETTERS
-from gradcheck.upgrade import LEGACY, Change, Outcome, Side, Upgrade
+from gradcheck.upgrade import Change, Outcome, Side, Upgrade
 from gradcheck.verdicts import Verdict
 
 __all__ = ["SideChoice", "UpgradeGroup", "UpgradeView", "upgrade_view"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradcheck.history import History, histories, runs
@@ -13,6 +13,7 @@ from gradcheck.mode_names import mode_order
 from gradcheck.records.results import ModeResult
 from gradcheck.releases.names import short_version, version_key
 from gradcheck.rendering.alike import group_key
+from gradcheck.rendering.gaps import gap_lines
 from gradcheck.rendering.hints import hint, meaning
 from gradcheck.rendering.html.batches import BatchPicture, batch_picture
 from gradcheck.rendering.html.heatmaps import HeatMaps, heat_maps
@@ -22,7 +23,7 @@ from gradcheck.rendering.html.upgrades import UpgradeView, upgrade_view
 from gradcheck.rendering.layout import broken
 from gradcheck.rendering.text import entry_rows
 from gradcheck.rendering.versions import LETTERS
-from gradcheck.results import Detail, Row
+from gradcheck.results import Detail, Results
 from gradcheck.tried import tried
 from gradcheck.upgrade import Side, default_sides, sides
 from gradcheck.verdicts import Verdict
@@ -175,6 +176,7 @@ class Page:
     gaps: bool
     upgrade: UpgradeView | None
     rests_on: str
+    not_checked: tuple[str, ...]
     quiet: int
     verdicts: tuple[Verdict, ...] = tuple(Verdict)
     glyphs: Mapping[Verdict, str] = field(default_factory=lambda: GLYPHS)
@@ -205,21 +207,21 @@ def _tone(result: ModeResult) -> str:
     return "undecided" if result.verdict is Verdict.UNRESOLVED else "fine"
 
 
-def page_of(rows: Iterable[Row], title: str = "Gradient checks", upgrade: tuple[Side, Side] | None = None) -> Page:
+def page_of(results: Results, title: str = "Gradient checks", upgrade: tuple[Side, Side] | None = None) -> Page:
     """All that the page shows.
 
     Args:
-        rows: the results.
+        results: the results.
         title: the heading.
         upgrade: which is shown first; where omitted that from the oldest to the newest version with most subjects.
     """
-    rows = list(rows)
+    rows = results.rows
     versions = tuple(sorted({row.tensorflow for row in rows}, key=version_key))
     modes = tuple(sorted({mode for row in rows for mode in row.modes}, key=mode_order))
     anchors = _Anchors()
-    found = _occurrences(rows, anchors)
+    found = _occurrences(results, anchors)
     by_version = len(versions) > 1
-    told = histories(rows)
+    told = histories(results)
     cards = _cards(found, told, versions, anchors)
     blocks = _blocks(told, found, by_version, modes, anchors)
     changes = (
@@ -252,20 +254,21 @@ def page_of(rows: Iterable[Row], title: str = "Gradient checks", upgrade: tuple[
         expected=tuple(card for card in cards if card.tone == "expected"),
         used=tuple(verdict for verdict in reversed(Verdict) if verdict in met),
         gaps=any(cell.verdict is None for block in blocks for line in block.lines for cell in line.cells),
-        upgrade=_upgrade(rows, upgrade, versions, modes, found) if by_version else None,
-        rests_on=tried(rows),
+        upgrade=_upgrade(results, upgrade, versions, modes, found) if by_version else None,
+        rests_on=tried(results),
+        not_checked=tuple(gap_lines(results.gaps)),
         quiet=sum(block.states == "fine" for block in blocks),
     )
 
 
 def _upgrade(
-    rows: Sequence[Row],
+    results: Results,
     chosen: tuple[Side, Side] | None,
     versions: Sequence[str],
     modes: Sequence[str],
     found: Mapping[tuple[str, str, str], Occurrence],
 ) -> UpgradeView | None:
-    every = sides(rows)
+    every = sides(results)
     chosen = chosen or default_sides(every)
 
     def href(subject: str, mode: str, version: str) -> str:
@@ -275,10 +278,10 @@ def _upgrade(
     return None if chosen is None else upgrade_view(every, chosen, versions, modes, href)
 
 
-def _occurrences(rows: Sequence[Row], anchors: _Anchors) -> dict[tuple[str, str, str], Occurrence]:
-    """By subject, mode and version; a later row of the same name wins, as in the matrix."""
+def _occurrences(results: Results, anchors: _Anchors) -> dict[tuple[str, str, str], Occurrence]:
+    """By subject, mode and version."""
     found: dict[tuple[str, str, str], Occurrence] = {}
-    for row in rows:
+    for row in results.rows:
         for mode, result in row.modes.items():
             anchor = anchors.of(row.subject, mode, row.tensorflow or "unknown")
             found[row.subject, mode, row.tensorflow] = Occurrence(
