@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Iterable
 
+from gradcheck.releases.names import version_key
 from gradcheck.results import Results
 from gradcheck.verdicts import Verdict
 

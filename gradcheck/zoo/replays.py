@@ -17,6 +17,7 @@ from gradcheck.harness.replay import replay
 from gradcheck.importing import load_object
 from gradcheck.isolation import Task, run_tasks
 from gradcheck.reading import mode_result
+from gradcheck.releases.table import minor_of
 from gradcheck.verdicts import Verdict
 from gradcheck.zoo.catalog import catalog
 

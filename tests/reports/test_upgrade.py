@@ -9,6 +9,7 @@ import pytest
 
 from gradcheck.errors import InputError
 from gradcheck.reading import results_of
+from gradcheck.releases.names import short_version, version_key
 from gradcheck.rendering.markdown import render_markdown
 from gradcheck.rendering.upgrade import render_upgrade
 from gradcheck.report import ModeResult
