@@ -201,7 +201,7 @@ def _search(session: nox.Session, label: str, arguments: _Arguments, *, keras2: 
 
 def _journals(session: nox.Session, folder: Path) -> Path:
     """The folder for what this build of gradcheck finishes. What another build left there is of no use any more."""
-    code = "from gradcheck.build import build; print(build())"
+    code = "from gradcheck.support.build import build; print(build())"
     mine = folder / str(session.run("python", "-c", code, env=_environment(), silent=True)).split()[-1]
     for other in folder.glob("*"):
         if other != mine:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from gradcheck.build import build
 from gradcheck.records.results import SCHEMA_VERSION, ModeResult
 from gradcheck.results import Gap
+from gradcheck.support.build import build
 
 __all__ = ["BundledResult", "Cell"]
 

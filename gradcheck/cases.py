@@ -16,11 +16,11 @@ import numpy as np
 
 from gradcheck.encoding import decode, encode
 from gradcheck.errors import InputError
-from gradcheck.files import read_json, write_json
 from gradcheck.importing import spec_of
 from gradcheck.records.results import ModeResult
 from gradcheck.strategies import Batch
 from gradcheck.strategies._literals import array_from_dict, array_to_dict
+from gradcheck.support.files import read_json, write_json
 from gradcheck.verdicts import Verdict
 
 __all__ = [

@@ -17,7 +17,6 @@ import numpy as np
 from gradcheck import numerics
 from gradcheck.findings import Finding
 from gradcheck.invariants import BY_DEFAULT
-from gradcheck.layout import Block, Layout
 from gradcheck.modes import EagerExecution, Execution, OneByOne, execution
 from gradcheck.numerics import Status
 from gradcheck.padding import steps_mask, valid_inputs, valid_outputs
@@ -25,6 +24,7 @@ from gradcheck.preserving import preserved
 from gradcheck.problem import Problem
 from gradcheck.records.results import ModeResult, jsonable
 from gradcheck.strategies import Batch
+from gradcheck.support.layout import Block, Layout
 from gradcheck.treads import by_treads
 from gradcheck.verdicts import Verdict
 

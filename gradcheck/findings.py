@@ -9,11 +9,11 @@ import numpy as np
 
 from gradcheck.cuts import what_cuts
 from gradcheck.engines.jacobians import Examination
-from gradcheck.layout import Block, Layout
 from gradcheck.modes import Execution
 from gradcheck.numerics import Kind, Status
 from gradcheck.problem import Problem
 from gradcheck.records.results import Entry
+from gradcheck.support.layout import Block, Layout
 from gradcheck.treads import REACH
 from gradcheck.verdicts import Verdict
 

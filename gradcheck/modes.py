@@ -28,10 +28,10 @@ import numpy as np
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
 from gradcheck.execution.announcing import announce_call
-from gradcheck.layout import Block, Layout
 from gradcheck.preserving import keep
 from gradcheck.problem import Plan, Problem, named_leaves
 from gradcheck.reached import captured_variables, create_outside
+from gradcheck.support.layout import Block, Layout
 
 __all__ = [
     "CompiledExecution",

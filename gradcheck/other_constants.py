@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck._tensorflow import tensorflow
-from gradcheck.layout import Block, Layout
 from gradcheck.modes import traced_function
 from gradcheck.problem import Problem
 from gradcheck.subject import Subject
+from gradcheck.support.layout import Block, Layout
 
 __all__ = ["SMALLER", "with_rounded_constants", "with_smaller_constants"]
 

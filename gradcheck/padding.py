@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.layout import Layout
 from gradcheck.problem import Plan
 from gradcheck.strategies import Batch, Padding
+from gradcheck.support.layout import Layout
 
 __all__ = ["extended", "refilled", "steps_mask", "valid_inputs", "valid_outputs"]
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
-from gradcheck.layout import Block, Layout
 from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
+from gradcheck.support.layout import Block, Layout
 
 __all__ = ["Plan", "Problem", "named_leaves"]
 

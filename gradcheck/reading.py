@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import InputError
-from gradcheck.files import read_json
 from gradcheck.mode_names import mode_order
-from gradcheck.naming import unnumbered
 from gradcheck.records.results import SCHEMA_VERSION, Entry, ModeResult
 from gradcheck.results import Detail, Gap, Results, Row
 from gradcheck.schemas.validation import Shape, shape_of, validate
+from gradcheck.support.files import read_json
+from gradcheck.support.naming import unnumbered
 from gradcheck.verdicts import Verdict
 
 __all__ = ["NoResultsError", "mode_result", "read_results", "results_from", "results_of"]

@@ -6,11 +6,11 @@ from typing import Any
 
 from gradcheck._tensorflow import versions
 from gradcheck.findings import Finding
-from gradcheck.layout import Layout
 from gradcheck.problem import Problem
 from gradcheck.records.results import ModeResult
 from gradcheck.reproduce import Failure, build_script
 from gradcheck.subject import Subject
+from gradcheck.support.layout import Layout
 
 __all__ = ["script_for"]
 

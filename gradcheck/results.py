@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradcheck.mode_names import mode_order
-from gradcheck.naming import LEGACY
 from gradcheck.records.results import SCHEMA_VERSION, ModeResult
 from gradcheck.releases.names import version_key
+from gradcheck.support.naming import LEGACY
 
 __all__ = ["Detail", "Gap", "Results", "Row", "aligned", "by_version"]
 
@@ -73,7 +73,7 @@ class Row:
         versions: all versions that the file names: ``python``, ``tensorflow``, ``keras``, ``numpy``.
         origin: the file, or the test, that the row is from.
         max_examples: how many batches were to be tried in each mode; 0 where the file does not say.
-        build: which gradcheck measured (`gradcheck.build`); empty where the file does not say.
+        build: which gradcheck measured (`gradcheck.support.build`); empty where the file does not say.
         name: the subject's own name, where ``subject`` is more than that.
         place: what tells it from other checks of a subject of that name: the test without its mode, or the import path.
         settings: the parameters of the check that are not the usual ones, as words.

@@ -32,7 +32,6 @@ from gradcheck.harness.afresh import tried_afresh
 from gradcheck.harness.baseline import observing_anew, observing_once
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.mode_names import parse_modes
-from gradcheck.naming import unnumbered
 from gradcheck.preserving import preserved
 from gradcheck.records.evidence import Evidence
 from gradcheck.records.results import SCHEMA_VERSION, ModeResult
@@ -41,6 +40,7 @@ from gradcheck.shapes import ShapeBudget
 from gradcheck.steering import named_statistics, search_settings, tell_hypothesis
 from gradcheck.strategies import Batch
 from gradcheck.subject import subject_of
+from gradcheck.support.naming import unnumbered
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:

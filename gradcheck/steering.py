@@ -10,9 +10,9 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import InvalidArgument
 
-from gradcheck.naming import unnumbered
 from gradcheck.report import Report
 from gradcheck.strategies import Batch, describe
+from gradcheck.support.naming import unnumbered
 from gradcheck.verdicts import Verdict
 
 __all__ = ["named_statistics", "search_settings", "tell_hypothesis"]

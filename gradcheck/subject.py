@@ -18,9 +18,9 @@ import numpy as np
 
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
-from gradcheck.naming import unnumbered
 from gradcheck.preserving import preserved
 from gradcheck.strategies import Batch
+from gradcheck.support.naming import unnumbered
 
 __all__ = ["Subject", "holders", "subject_of"]
 

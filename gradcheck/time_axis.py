@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.layout import Layout
 from gradcheck.modes import EagerExecution
 from gradcheck.problem import Problem
 from gradcheck.strategies import Batch, Padding
+from gradcheck.support.layout import Layout
 
 __all__ = ["settle_time_axes"]
 

@@ -21,10 +21,10 @@ from gradcheck._tensorflow import tensorflow
 from gradcheck.agreement import lost_below
 from gradcheck.dtypes import WIDE, recast
 from gradcheck.engines.jacobians import eps_of
-from gradcheck.layout import Layout
 from gradcheck.modes import EagerExecution
 from gradcheck.problem import Problem
 from gradcheck.subject import Subject
+from gradcheck.support.layout import Layout
 
 __all__ = ["float64_twin", "is_low"]
 

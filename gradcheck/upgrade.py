@@ -12,10 +12,10 @@ from enum import Enum
 
 from gradcheck.errors import InputError
 from gradcheck.mode_names import mode_order
-from gradcheck.naming import LEGACY
 from gradcheck.records.results import ModeResult
 from gradcheck.releases.names import short_version
 from gradcheck.results import Results, by_version
+from gradcheck.support.naming import LEGACY
 from gradcheck.verdicts import Verdict
 
 __all__ = ["Change", "Outcome", "Side", "Upgrade", "default_sides", "find_side", "outcome", "sides"]

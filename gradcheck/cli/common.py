@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from gradcheck import files
 from gradcheck.errors import InputError
 from gradcheck.mode_names import MODES
+from gradcheck.support import files
 from gradcheck.verdicts import Verdict
 
 __all__ = [

@@ -15,7 +15,7 @@ import click
 
 from gradcheck.cli import main as group
 from gradcheck.cli.exits import EPILOG
-from gradcheck.generated import page_command
+from gradcheck.support.generated_pages import page_command
 
 __all__ = ["main", "render_page"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gradcheck.errors import InputError, MissingTensorFlowError
-from gradcheck.sigterm import ending_on_sigterm
+from gradcheck.support.signals import ending_on_sigterm
 
 __all__ = ["BAD_INPUT", "EPILOG", "FOUND", "INTERRUPTED", "NO_TENSORFLOW", "OK", "CommandGroup"]
 

@@ -11,10 +11,10 @@ import click
 from gradcheck.cli.common import json_option, say, write_json
 from gradcheck.cli.exits import BAD_INPUT, FOUND, OK
 from gradcheck.errors import InputError
-from gradcheck.files import write_text
-from gradcheck.naming import LEGACY
 from gradcheck.reading import NoResultsError, read_results, results_from
 from gradcheck.results import Results, aligned, by_version
+from gradcheck.support.files import write_text
+from gradcheck.support.naming import LEGACY
 from gradcheck.upgrade import Side, Upgrade, default_sides, find_side, sides
 
 __all__ = ["report", "text_of"]

@@ -24,11 +24,11 @@ from gradcheck.cli.drawing import drawing_options, strategy_of, wrt_option
 from gradcheck.cli.exits import BAD_INPUT, FOUND, INTERRUPTED, OK
 from gradcheck.cli.progress import search_progress
 from gradcheck.errors import InputError
-from gradcheck.files import file_stem, write_text
 from gradcheck.importing import load_object, load_strategy
 from gradcheck.invariants import parse_invariants
 from gradcheck.records.results import SCHEMA_VERSION
 from gradcheck.results import Gap
+from gradcheck.support.files import file_stem, write_text
 
 if TYPE_CHECKING:
     from gradcheck.cli.progress import SearchProgress

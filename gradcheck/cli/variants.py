@@ -20,7 +20,7 @@ from gradcheck.cli.common import (
     write_json,
 )
 from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
-from gradcheck.files import file_stem, write_text
+from gradcheck.support.files import file_stem, write_text
 
 if TYPE_CHECKING:
     from gradcheck.variants import VariantCell, VariantsResult

@@ -24,7 +24,7 @@ from gradcheck.findings import Finding
 from gradcheck.harness.baseline import NEARBY, Baseline
 from gradcheck.modes import CompiledExecution, EagerExecution, Execution
 from gradcheck.randomness import why_it_varies
-from gradcheck.rendering.numbers import precise_pair
+from gradcheck.support.number_text import precise_pair
 from gradcheck.verdicts import Verdict
 
 __all__ = ["nondeterministic", "wavering"]

@@ -15,7 +15,6 @@ from gradcheck.agreement import combinations
 from gradcheck.engines.jacobians import eps_of, is_large, random_weights
 from gradcheck.errors import InputError
 from gradcheck.invariants import Chosen
-from gradcheck.layout import Layout
 from gradcheck.modes import EagerExecution, reach
 from gradcheck.padding import steps_mask, valid_inputs, valid_outputs
 from gradcheck.preserving import keep
@@ -23,6 +22,7 @@ from gradcheck.problem import Problem
 from gradcheck.reached import created_variables, is_random_state
 from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
+from gradcheck.support.layout import Layout
 from gradcheck.time_axis import settle_time_axes
 from gradcheck.twin import float64_twin, is_low
 

@@ -18,7 +18,7 @@ from gradcheck.harness.state import ModeState
 from gradcheck.modes import CompiledExecution, EagerExecution, Execution, OneByOne
 from gradcheck.numerics import Status
 from gradcheck.rendering.hints import BY_ITSELF
-from gradcheck.rendering.numbers import precise_pair
+from gradcheck.support.number_text import precise_pair
 from gradcheck.verdicts import Verdict
 
 __all__ = ["alone_under_xla", "as_a_train_step", "compare_engines", "confirmed"]

@@ -30,7 +30,7 @@ from gradcheck.harness.state import ModeState
 from gradcheck.modes import EagerExecution
 from gradcheck.numerics import Status
 from gradcheck.records.results import Entry
-from gradcheck.rendering.numbers import precise_pair
+from gradcheck.support.number_text import precise_pair
 from gradcheck.verdicts import Verdict
 
 __all__ = ["ask_forward_mode"]

@@ -23,9 +23,9 @@ from gradcheck.harness.measuring import measured, note_silent_zeros
 from gradcheck.harness.rules import broken, nonlinear, unstable
 from gradcheck.harness.state import ModeState
 from gradcheck.harness.witness import Witness, Witnesses, agreement, unsettled
-from gradcheck.layout import Block, Layout
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.rendering.causes import BACKWARD, FORWARD_RUNS, cause_of, is_unsupported
+from gradcheck.support.layout import Block, Layout
 from gradcheck.verdicts import Verdict
 
 __all__ = ["call_witness", "checked_mode"]

@@ -30,7 +30,7 @@ from gradcheck.numerics import Kind
 from gradcheck.randomness import drawn_from_a_seed, why_it_varies
 from gradcheck.records.results import Entry
 from gradcheck.rendering.hints import ALL_OUTPUTS, NOT_LINEAR
-from gradcheck.rendering.numbers import precise_pair
+from gradcheck.support.number_text import precise_pair
 from gradcheck.verdicts import Verdict
 
 __all__ = ["LAST_DIGITS", "broken", "differs_from_eager", "nonlinear", "unstable"]

@@ -20,14 +20,14 @@ from gradcheck.agreement import (
 )
 from gradcheck.engines.jacobians import random_weights
 from gradcheck.findings import Finding
-from gradcheck.layout import Block, Layout
 from gradcheck.modes import EagerExecution, Execution, OneByOne, execution
 from gradcheck.padding import steps_mask
 from gradcheck.problem import Problem
 from gradcheck.records.results import Entry
 from gradcheck.rendering.causes import cause_of
-from gradcheck.rendering.numbers import precise_pair
 from gradcheck.strategies import Batch
+from gradcheck.support.layout import Block, Layout
+from gradcheck.support.number_text import precise_pair
 from gradcheck.verdicts import Verdict
 
 __all__ = ["Example", "Places", "halved", "matching"]

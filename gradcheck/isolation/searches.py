@@ -15,7 +15,6 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.build import build
 from gradcheck.encoding import encode
 from gradcheck.errors import InputError
 from gradcheck.importing import load_object, load_strategy
@@ -29,6 +28,7 @@ from gradcheck.mode_names import MODES
 from gradcheck.reading import mode_result
 from gradcheck.records.results import SCHEMA_VERSION, ModeResult
 from gradcheck.report import Report
+from gradcheck.support.build import build
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:

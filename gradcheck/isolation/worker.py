@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from gradcheck.errors import InputError, MissingTensorFlowError
-from gradcheck.files import write_json
+from gradcheck.support.files import write_json
 
 __all__ = ["EXAMPLE", "Channel", "main"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradcheck.files import file_stem, write_text
-from gradcheck.naming import unnumbered
+from gradcheck.support.files import file_stem, write_text
+from gradcheck.support.naming import unnumbered
 
 if TYPE_CHECKING:
     from gradcheck.harness.gradient_error import GradientError

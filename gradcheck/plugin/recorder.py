@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gradcheck import recording
-from gradcheck.naming import unnumbered
 from gradcheck.plugin import artifacts
 from gradcheck.plugin.settings import MARKER, Settings, settings_of, without_mode
 from gradcheck.records.results import jsonable
+from gradcheck.support.naming import unnumbered
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:

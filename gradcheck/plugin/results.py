@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradcheck.files import write_json
 from gradcheck.mode_names import mode_order
 from gradcheck.plugin.settings import on_github, value_of
 from gradcheck.results import Gap
+from gradcheck.support.files import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradcheck.generated import page_command
 from gradcheck.releases.table import RELEASES, Quirk
+from gradcheck.support.generated_pages import page_command
 
 __all__ = ["main", "render_page"]
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradcheck.rendering.layout import paragraph, text_width
-from gradcheck.rendering.numbers import number, pair
 from gradcheck.rendering.places import Places, real
+from gradcheck.support.number_text import number, pair
 
 __all__ = ["heat_map_lines", "plain_text_wanted"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gradcheck.layout import Block, Layout
+from gradcheck.support.layout import Block, Layout
 
 __all__ = ["Places", "real"]
 

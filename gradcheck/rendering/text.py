@@ -13,7 +13,7 @@ from gradcheck.rendering.alike import wording
 from gradcheck.rendering.heatmap import heat_map_lines
 from gradcheck.rendering.hints import ALL_OUTPUTS, FLOAT64_GIVES, hint, meaning
 from gradcheck.rendering.layout import broken, clipped, columns, paragraph, text_width
-from gradcheck.rendering.numbers import number, pair, times
+from gradcheck.support.number_text import number, pair, times
 from gradcheck.verdicts import Verdict
 
 __all__ = [

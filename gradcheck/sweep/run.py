@@ -10,7 +10,7 @@ from typing import Any
 
 from gradcheck.isolation import Limits
 from gradcheck.isolation.searches import FUNCTIONS
-from gradcheck.sigterm import ending_on_sigterm
+from gradcheck.support.signals import ending_on_sigterm
 from gradcheck.sweep.cluster import Cluster
 from gradcheck.sweep.cutting import Costs, cut
 from gradcheck.sweep.local import run_local

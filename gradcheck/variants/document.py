@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import InputError
-from gradcheck.generated import page_command
 from gradcheck.mode_names import MODES
 from gradcheck.releases.names import version_key
+from gradcheck.support.generated_pages import page_command
 from gradcheck.variants.catalog import CONSTRUCTS, CONSUMERS
 from gradcheck.variants.claims import ClaimResult
 from gradcheck.variants.expectations import RULES, expected

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import InputError
-from gradcheck.files import read_json
-from gradcheck.generated import page_command
 from gradcheck.history import runs
 from gradcheck.mode_names import MODES
 from gradcheck.releases.names import version_key
 from gradcheck.releases.table import RELEASES, find_release, minor_of
+from gradcheck.support.files import read_json
+from gradcheck.support.generated_pages import page_command
 from gradcheck.verdicts import Verdict
 from gradcheck.zoo.catalog import available, catalog
 from gradcheck.zoo.known import KNOWN, Known, known_for

@@ -122,7 +122,7 @@ def test_cases_of_the_zoo_need_no_trust_and_lead_nowhere_else(folder: Path) -> N
     for subject in (
         "gradcheck.zoo.ordering:tf.io.gfile.remove",
         "gradcheck.zoo.nothing:f",
-        "gradcheck.files:write_text",
+        "gradcheck.support.files:write_text",
     ):
         assert run("replay", written(subject=subject)).exit_code == 2
     assert not Path("ran").exists()

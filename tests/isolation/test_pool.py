@@ -92,7 +92,7 @@ def test_bad_input():
 RUN = """
 import sys
 from gradcheck.isolation import Journal, Task, run_tasks
-from gradcheck.sigterm import ending_on_sigterm
+from gradcheck.support.signals import ending_on_sigterm
 folder, count = sys.argv[1], int(sys.argv[2])
 tasks = [
     Task("isolation_functions:marks", {"file": folder + "/ran", "name": str(n), "seconds": 0.25}, key=str(n))

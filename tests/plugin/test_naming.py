@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradcheck.naming import unnumbered
+from gradcheck.support.naming import unnumbered
 
 
 @pytest.mark.parametrize(

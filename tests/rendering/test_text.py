@@ -10,8 +10,8 @@ import pytest
 
 from gradcheck.rendering import render_matrix, render_report, render_search
 from gradcheck.rendering.hints import HINTS, hint
-from gradcheck.rendering.numbers import number, pair, times
 from gradcheck.report import Entry, ModeResult, Report
+from gradcheck.support.number_text import number, pair, times
 from gradcheck.verdicts import Verdict
 
 Snapshot = Callable[[str, str], None]

@@ -18,12 +18,12 @@ from typing import Any
 from markupsafe import Markup
 
 from gradcheck._version import __version__
-from gradcheck.files import write_text
 from gradcheck.reading import results_of
 from gradcheck.releases.names import version_key
 from gradcheck.rendering.html.svg import PATTERNS, element
 from gradcheck.rendering.html.view import Cell, page_of
 from gradcheck.results import Results, Row
+from gradcheck.support.files import write_text
 from gradcheck.upgrade import Side
 
 __all__ = ["fragment", "render_html", "write_html"]

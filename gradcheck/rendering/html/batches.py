@@ -10,8 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from gradcheck.rendering.html.svg import element, text
-from gradcheck.rendering.numbers import number
 from gradcheck.rendering.places import real
+from gradcheck.support.number_text import number
 
 __all__ = ["BatchPicture", "batch_picture"]
 

@@ -14,8 +14,8 @@ from typing import Any
 from markupsafe import Markup
 
 from gradcheck.rendering.html.svg import element, text
-from gradcheck.rendering.numbers import number
 from gradcheck.rendering.places import Places, real
+from gradcheck.support.number_text import number
 
 __all__ = ["HeatMaps", "heat_maps"]
 

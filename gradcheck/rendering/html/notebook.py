@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from gradcheck.records.report import ReportRecord
 from gradcheck.records.results import ModeResult
 from gradcheck.rendering.html import fragment
-from gradcheck.rendering.numbers import number
 from gradcheck.results import Detail, Row
+from gradcheck.support.number_text import number
 from gradcheck.verdicts import Verdict
 
 __all__ = ["report_fragment", "search_fragment"]

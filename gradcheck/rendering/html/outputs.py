@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gradcheck.rendering.numbers import number, pair
 from gradcheck.rendering.places import Places, real
+from gradcheck.support.number_text import number, pair
 
 __all__ = ["ComparedOutputs", "compared_outputs"]
 

@@ -11,8 +11,8 @@ from typing import Any
 from markupsafe import Markup
 
 from gradcheck.rendering.html.svg import element, fixed, text
-from gradcheck.rendering.numbers import number, pair
 from gradcheck.rendering.places import Places, real
+from gradcheck.support.number_text import number, pair
 
 __all__ = ["SlopePlot", "slope_plot"]
 

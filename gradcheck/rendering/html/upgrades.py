@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gradcheck.naming import LEGACY
 from gradcheck.rendering.versions import LETTERS
+from gradcheck.support.naming import LEGACY
 from gradcheck.upgrade import Change, Outcome, Side, Upgrade
 from gradcheck.verdicts import Verdict
 

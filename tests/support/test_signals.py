@@ -10,7 +10,7 @@ import pytest
 
 RUN = """
 import gc, os, signal, sys, time
-from gradcheck.sigterm import ending_on_sigterm
+from gradcheck.support.signals import ending_on_sigterm
 
 number, where, how = signal.Signals[sys.argv[1]], sys.argv[2], sys.argv[3]
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it

@@ -17,7 +17,7 @@ def build() -> str:
     A verdict can change with the checker as well as with TensorFlow. Results of several releases are comparable where
     all were measured by the same build, and the version alone does not say so between two versions.
     """
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode())

@@ -4,7 +4,7 @@ import doctest
 
 import pytest
 
-from gradcheck.rendering import numbers
+from gradcheck.support import number_text as numbers
 
 
 def test_the_examples_of_the_docstrings() -> None:
