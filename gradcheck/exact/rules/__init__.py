@@ -12,9 +12,12 @@ from gradcheck.exact.rules import (
     products,
     ragged,
     reductions,
+    segments,
     shapes,
     sparse,
+    special,
     spectra,
+    through,
 )
 
 __all__ = [
@@ -29,7 +32,10 @@ __all__ = [
     "products",
     "ragged",
     "reductions",
+    "segments",
     "shapes",
     "sparse",
+    "special",
     "spectra",
+    "through",
 ]
