@@ -227,7 +227,8 @@ _STATEFUL = frozenset(
     ["ReadVariableOp", "AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp", "VarHandleOp", "While", "If"]
 )
 _EFFECTS = frozenset(
-    ["AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp", "ResourceScatterAdd", "ResourceScatterUpdate"]
+    ["AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"]
+    + [f"ResourceScatter{kind}" for kind in ("Add", "Sub", "Mul", "Div", "Update", "NdAdd", "NdSub", "NdUpdate")]
 )
 
 

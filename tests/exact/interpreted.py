@@ -22,6 +22,7 @@ class Interpreted:
     function: Callable[..., Any]
     shapes: tuple[tuple[int, ...], ...]
     exact: Differentiable
+    captured: list[Any]
 
     def in_tensorflow(self, x: Any) -> Any:
         """The function itself, on a flat vector."""
@@ -79,7 +80,7 @@ def interpret(function: Callable[..., Any], *arrays: Any) -> tuple[Interpreted, 
     graph = read(concrete)
     captured = [c if c.dtype == tf.resource else c.numpy() for c in graph.captured]
     program = Program(graph.main, Library(graph))
-    return Interpreted(function, shapes, Differentiable(program, lambda run, jet: [jet, *captured])), x
+    return Interpreted(function, shapes, Differentiable(program, lambda run, jet: [jet, *captured]), captured), x
 
 
 def check_value(function: Callable[..., Any], *arrays: Any, rtol: float = 1e-13, atol: float = 1e-14) -> None:
@@ -87,7 +88,7 @@ def check_value(function: Callable[..., Any], *arrays: Any, rtol: float = 1e-13,
     it, x = interpret(function, *arrays)
     expected = it.eager(x)
     np.testing.assert_allclose(it.value(x), expected, rtol=rtol, atol=atol)
-    still = it.exact.program(Pass(0), [x])[0]
+    still = it.exact.program(Pass(0), [x, *it.captured])[0]
     np.testing.assert_allclose(still, expected, rtol=rtol, atol=atol)
     if x.size:
         np.testing.assert_allclose(it.slopes(x).value, expected, rtol=rtol, atol=atol)

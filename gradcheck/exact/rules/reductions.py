@@ -180,18 +180,6 @@ def _all(node: Node) -> Bound:
     return lambda p, x, axes: np.asarray(ask(x, axis=axes_of(axes, np.ndim(x)), keepdims=keep))
 
 
-@rule("ArgMax", "ArgMin", moves_only=True)
-def _arg(node: Node) -> Bound:
-    dtype = np.dtype(node.attributes.get("output_type") or "int64")
-    ask: Any = np.argmax if node.op == "ArgMax" else np.argmin
-
-    def run(p: Pass, x: Any, axis: Any) -> Any:
-        a = x.v if isinstance(x, Jet) else np.asarray(x)
-        return np.asarray(ask(a, axis=int(axis))).astype(dtype)
-
-    return run
-
-
 @rule("Cumsum")
 def _cumsum(node: Node) -> Bound:
     exclusive, reverse = bool(node.attributes.get("exclusive")), bool(node.attributes.get("reverse"))

@@ -114,11 +114,12 @@ def _lowest(dtype: str, largest: bool) -> Any:
     return float(kind.min if largest else kind.max)
 
 
-@rule(
-    "SegmentSum", "SegmentMean", "SegmentProd", "SegmentMax", "SegmentMin",
-    "SegmentSumV2", "SegmentProdV2", "SegmentMaxV2", "SegmentMinV2",
-    "UnsortedSegmentSum", "UnsortedSegmentProd", "UnsortedSegmentMax", "UnsortedSegmentMin",
-)  # fmt: skip
+_EXTREMES = [f"{kind}{which}" for kind in ("Segment", "UnsortedSegment") for which in ("Max", "Min")]
+
+
+@rule("SegmentSum", "SegmentSumV2", "SegmentMean", "SegmentProd", "SegmentProdV2")
+@rule("UnsortedSegmentSum", "UnsortedSegmentProd")
+@rule(*_EXTREMES, "SegmentMaxV2", "SegmentMinV2", moves_only=True)
 def _segments(node: Node) -> Bound:
     kind = node.op.removeprefix("Unsorted").removeprefix("Segment").removesuffix("V2")
     # Where a segment is empty: 0 or 1, but the lowest number of the type for an extreme over unsorted segments.

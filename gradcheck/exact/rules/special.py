@@ -17,7 +17,7 @@ from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, Value, function, jet, lift
 from gradcheck.exact.kernels import kernel
-from gradcheck.exact.rules.elementwise import exp, integrated, log, log1p, reciprocal, rsqrt, sqrt, square
+from gradcheck.exact.rules.elementwise import exp, integrated, log, log1p, reciprocal, sqrt, square
 from gradcheck.exact.table import Bound, NoRule, rule
 
 __all__ = ["SMOOTH", "WITH_PARAMETERS"]
@@ -27,7 +27,7 @@ _Function: TypeAlias = "Callable[[Value], Jet]"
 _ROOT_PI = math.sqrt(math.pi)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _double(op: str) -> Callable[..., Any]:
     """A kernel in float64."""
     return kernel(Node(op, op, (), (), ("float64",), {"T": "float64"}))

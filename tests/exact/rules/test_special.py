@@ -154,7 +154,9 @@ def test_edges_of_incomplete_functions() -> None:
 def test_second_derivatives() -> None:
     """Order 2 through the same rules: the slope of a slope, from the first order a little to both sides."""
     for name, (function, _, points) in FUNCTIONS.items():
-        inside = [x for x in points if 0.05 < abs(x) < 8 and not (name in ("Erfinv", "Spence", "Ndtri") and abs(x) > 0.6)]
+        inside = [
+            x for x in points if 0.05 < abs(x) < 8 and not (name in ("Erfinv", "Spence", "Ndtri") and abs(x) > 0.6)
+        ]
         it, x = interpret(function, np.asarray(inside))
         from gradcheck.exact.interpreter import Pass
 
