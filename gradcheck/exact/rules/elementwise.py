@@ -11,11 +11,12 @@ from gradcheck.exact.decisions import Decided
 from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, Value, function, jet, lift
+from gradcheck.exact.series import quotient_at_holes, root_at_zeros
 from gradcheck.exact.table import Bound, rule
 
 _Function: TypeAlias = "Callable[[Value], Jet]"
 
-__all__ = ["UNARY", "cosh", "exp", "log", "log1p", "reciprocal", "sigmoid", "sqrt", "square", "tanh"]
+__all__ = ["UNARY", "cosh", "exp", "log", "log1p", "reciprocal", "root", "sigmoid", "sqrt", "square", "tanh"]
 
 # -- functions of one variable: value, derivative -------------------------------------------------------------
 
@@ -69,7 +70,6 @@ UNARY: dict[str, Callable[[Value], Jet]] = {
     "Expm1": expm1,
     "Log": log,
     "Log1p": log1p,
-    "Sqrt": sqrt,
     "Rsqrt": rsqrt,
     "Sin": sin,
     "Cos": cos,
@@ -154,22 +154,35 @@ def _div(node: Node) -> Bound:
     def divided(a: Any, b: Any) -> Any:
         return np.asarray(np.trunc(a / b).astype(a.dtype) if integers else a / b)
 
-    if node.op in ("RealDiv", "Div"):
-        return _binary(divided, lambda a, b: a / b)
     if node.op == "MulNoNan":
-        return _guarded(lambda a, b: a * b, lambda a, b: b)
+        return _guarded(lambda p, a, b: a * b, lambda a, b: b)
     if node.op == "DivNoNan":
-        return _guarded(lambda a, b: a / b, lambda a, b: b)
-    return _guarded(lambda a, b: a / b, lambda a, b: a)
+        return _guarded(_quotient, lambda a, b: b)
+    if node.op == "Xdivy":
+        return _guarded(_quotient, lambda a, b: a)
+
+    def run(p: Pass, a: Any, b: Any) -> Any:
+        if isinstance(a, Jet) or isinstance(b, Jet):
+            return _quotient(p, jet(a), jet(b))
+        with np.errstate(all="ignore"):
+            return divided(a, b)
+
+    return run
+
+
+def _quotient(p: Pass, a: Jet, b: Jet) -> Jet:
+    """A quotient: where both are 0 and move, what it is along each direction."""
+    q = a / b
+    return quotient_at_holes(p, a, b, q) if not b.v.all() else q
 
 
 @rule("Xlogy", "Xlog1py")
 def _xlogy(node: Node) -> Bound:
     of = log if node.op == "Xlogy" else log1p
-    return _guarded(lambda a, b: a * of(b), lambda a, b: a)
+    return _guarded(lambda p, a, b: a * of(b), lambda a, b: a)
 
 
-def _guarded(evaluate: Callable[[Jet, Jet], Jet], guard: Callable[[Jet, Jet], Jet]) -> Bound:
+def _guarded(evaluate: Callable[[Pass, Jet, Jet], Jet], guard: Callable[[Jet, Jet], Jet]) -> Bound:
     """0 where the guard is 0, and the function elsewhere: at a 0 that moves, what lies beside it counts."""
 
     def run(p: Pass, a: Any, b: Any) -> Any:
@@ -177,11 +190,12 @@ def _guarded(evaluate: Callable[[Jet, Jet], Jet], guard: Callable[[Jet, Jet], Je
         a, b = jet(a), jet(b)
         held = guard(a, b)
         zero = np.broadcast_to(held.v == 0, np.broadcast_shapes(a.v.shape, b.v.shape))
-        result = evaluate(a, b)
+        result = evaluate(p, a, b)
         if zero.any():
             still = zero
             if held.d:
-                still = zero & ~np.broadcast_to((held.d[0][: p.directions] != 0).any(axis=0), zero.shape)
+                moves = np.any([(c[: p.directions] != 0).any(axis=0) for c in held.d], axis=0)
+                still = zero & ~np.broadcast_to(moves, zero.shape)
             v = np.where(zero & ~np.isfinite(result.v), 0.0, np.where(still, 0.0, result.v))
             result = Jet(v, tuple(np.where(still, 0.0, c) for c in result.d))
         return result if moving else result.v
@@ -233,18 +247,25 @@ def _add_n(node: Node) -> Bound:
 
 @rule("Pow")
 def _pow(node: Node) -> Bound:
-    def of_jets(a: Jet, b: Jet) -> Jet:
+    def of_jets(p: Pass, a: Jet, b: Jet) -> Jet:
         if not b.d:
-            return _power(a, b.v)
+            return (
+                root(p, Jet(*_broadcast(a, np.broadcast_shapes(a.v.shape, b.v.shape))))
+                if (b.v == 0.5).all() and b.v.size
+                else _power(a, b.v)
+            )
         # a^b with a moving exponent: exp(b log a), and 0 where the base is 0 and stays it.
         result = exp(b * log(a))
         value = np.power(a.v, b.v)
         return Jet(value, tuple(np.where((a.v == 0) & ~np.isfinite(c), 0.0, c) for c in result.d))
 
-    def of_arrays(a: Any, b: Any) -> Any:
-        return np.asarray(np.power(a, b))
+    def run(p: Pass, a: Any, b: Any) -> Any:
+        if isinstance(a, Jet) or isinstance(b, Jet):
+            return of_jets(p, jet(a), jet(b))
+        with np.errstate(all="ignore"):
+            return np.asarray(np.power(a, b))
 
-    return _binary(of_arrays, of_jets)
+    return run
 
 
 def _power(a: Jet, exponent: Array) -> Jet:
@@ -382,14 +403,20 @@ def _complex_abs(node: Node) -> Bound:
     def run(p: Pass, x: Any) -> Any:
         x = jet(x)
         squares = Jet(x.v.real, tuple(c.real for c in x.d)), Jet(x.v.imag, tuple(c.imag for c in x.d))
-        return norm(p, square(squares[0]) + square(squares[1]))
+        return root(p, square(squares[0]) + square(squares[1]))
 
     return run
 
 
-def norm(p: Pass, squares: Jet) -> Jet:
-    """The root of a sum of squares: at 0, where it is a cone, what it is along each direction to first order."""
-    return sqrt(squares)
+@rule("Sqrt")
+def _sqrt(node: Node) -> Bound:
+    return lambda p, x: root(p, x) if isinstance(x, Jet) else sqrt(x).v
+
+
+def root(p: Pass, x: Jet) -> Jet:
+    """The square root: at 0, where it may be a cone such as √(x² + y²), what it is along each direction."""
+    found = sqrt(x)
+    return root_at_zeros(p, x, found) if not x.v.all() and x.v.dtype == np.float64 else found
 
 
 @rule("Maximum", "Minimum", moves_only=True)

@@ -62,13 +62,13 @@ def _sum(node: Node) -> Bound:
 
 @rule("EuclideanNorm")
 def _norm(node: Node) -> Bound:
-    from gradcheck.exact.rules.elementwise import norm, square
+    from gradcheck.exact.rules.elementwise import root, square
 
     keep = bool(node.attributes.get("keep_dims"))
 
     def run(p: Pass, x: Any, axes: Any) -> Any:
         moving, x = isinstance(x, Jet), jet(x)
-        found = norm(p, total(square(x), axes_of(axes, x.v.ndim), keep))
+        found = root(p, total(square(x), axes_of(axes, x.v.ndim), keep))
         return found if moving else found.v
 
     return run

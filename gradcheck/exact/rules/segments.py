@@ -41,7 +41,8 @@ def summed(x: Any, segments: Array, count: int) -> Any:
     def operation(a: Array, lead: int) -> Array:
         out = np.zeros((*a.shape[:lead], count, *a.shape[lead + 1 :]), a.dtype)
         rows = a if kept.all() else a[(slice(None),) * lead + (kept,)]
-        np.add.at(out, (slice(None),) * lead + (segments[kept],), rows)
+        index: Any = (slice(None),) * lead + (segments[kept],)
+        np.add.at(out, index, rows)
         return out
 
     return apply(x, operation)
@@ -105,7 +106,7 @@ def _extremes(p: Pass, x: Jet, segments: Array, count: int, largest: bool, empty
     last = apply(rows, lambda a, lead: np.moveaxis(a, lead + 1, -1))
     with np.errstate(invalid="ignore"):
         found = extreme(p, last, largest) if x.d else Jet(last.v.max(axis=-1) if largest else last.v.min(axis=-1))
-    none = _beside(~filled.any(axis=1), x.v.ndim)
+    none = _beside(np.asarray(~filled.any(axis=1)), x.v.ndim)
     return Jet(np.where(none, empty, found.v), tuple(np.where(none, 0.0, c) for c in found.d))
 
 
@@ -196,9 +197,9 @@ def _bincount(node: Node) -> Bound:
             return call(unmoved(numbers), unmoved(size), unmoved(weights))
         places, count = unmoved(numbers), int(size)
         rows = places.shape[0] if places.ndim == 2 else 1
-        flat = np.where((places >= 0) & (places < count), places, -1).reshape(rows, -1)
-        flat = np.where(flat >= 0, flat + count * np.arange(rows)[:, None], -1).reshape(-1)
-        found = summed(apply(weights, lambda a, lead: a.reshape(*a.shape[:lead], -1)), flat, rows * count)
+        inside = np.where((places >= 0) & (places < count), places, -1).reshape(rows, -1)
+        flat = np.where(inside >= 0, inside + count * np.arange(rows)[:, None], -1).reshape(-1)
+        found = summed(apply(weights, _raveled), flat, rows * count)
         shape = (rows, count) if places.ndim == 2 else (count,)
         return apply(found, lambda a, lead: a.reshape(*a.shape[:lead], *shape))
 
@@ -278,8 +279,9 @@ def _written(x: Any, index: tuple[Any, ...], value: Any) -> Any:
         count = (x.d or value.d)[0].shape[0]
         full = np.array(x.d[k]) if k < len(x.d) else np.zeros((count, *x.v.shape))
         new = value.d[k] if k < len(value.d) else np.zeros((count, *value.v.shape))
-        extra = full[(slice(None), *index)].ndim - new.ndim
-        full[(slice(None), *index)] = new.reshape(count, *(1,) * max(0, extra), *new.shape[1:])
+        index_behind = (slice(None), *index)
+        extra = full[index_behind].ndim - new.ndim
+        full[index_behind] = new.reshape(count, *(1,) * max(0, extra), *new.shape[1:])
         coefficients.append(full)
     return Jet(v, tuple(coefficients))
 
@@ -357,7 +359,8 @@ def _resource_scatter(node: Node) -> Bound:
         if isinstance(indices, Decided) or isinstance(updates, Decided):
             raise (indices if isinstance(indices, Decided) else updates).split()
         found = _variable(p, handle, dtype)
-        places = unmoved(indices) if by_tuples else unmoved(indices)[..., None]
+        places = unmoved(indices)
+        places = places if by_tuples else np.expand_dims(places, -1)
         flat = places.reshape(-1, places.shape[-1])
         rank = np.ndim(unmoved(updates)) - (places.ndim - 1)
         rows = apply(updates, lambda a, lead: a.reshape(*a.shape[:lead], -1, *a.shape[a.ndim - rank :]))

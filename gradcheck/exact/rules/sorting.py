@@ -31,8 +31,7 @@ def descending(p: Pass, x: Jet) -> tuple[Jet, Array | Decided]:
     plain = _taken(x, order)
     if not x.d or x.v.shape[-1] < 2:
         return plain, order
-    ahead, behind = (apply(plain, lambda a, lead, s=s: a[..., s]) for s in (slice(None, -1), slice(1, None)))
-    tied = p.decisions.tied(ahead - behind)
+    tied = p.decisions.tied(apply(plain, lambda a, lead: a[..., :-1] - a[..., 1:]))
     if tied is None:
         return plain, order
     if p.decisions.convention is Convention.USUAL:

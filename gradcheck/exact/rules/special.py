@@ -357,7 +357,8 @@ y0: _Function = function(_kernel("BesselY0"), lambda x: -y1(x))
 y1: _Function = function(_kernel("BesselY1"), lambda x: y0(x) - y1(x) / x)
 k0: _Function = function(_kernel("BesselK0"), lambda x: -k1(x))
 k1: _Function = function(_kernel("BesselK1"), lambda x: -k0(x) - k1(x) / x)
-_i1_over, _j1_over = _ratio_at_zero(lambda x: i1(x)), _ratio_at_zero(lambda x: j1(x))
+_i1_over: Callable[[Jet], Jet] = _ratio_at_zero(lambda x: i1(x))
+_j1_over: Callable[[Jet], Jet] = _ratio_at_zero(lambda x: j1(x))
 
 
 def _hankel(order: int, sign: float) -> list[float]:
@@ -400,7 +401,7 @@ i1e: _Function = function(
 )
 k0e: _Function = function(_kernel("BesselK0e"), _scaled(lambda x: k0e(x) - k1e(x), _far_slope(0, 1.0, _K)))
 k1e: _Function = function(_kernel("BesselK1e"), _scaled(lambda x: k1e(x) - k1e(x) / x - k0e(x), _far_slope(1, 1.0, _K)))
-_i1e_over = _ratio_at_zero(lambda x: i1e(x))
+_i1e_over: Callable[[Jet], Jet] = _ratio_at_zero(lambda x: i1e(x))
 
 
 @rule("BesselI0e", "BesselI1e")

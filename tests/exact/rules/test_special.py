@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gradcheck.exact.interpreter import Pass
+
 from ..interpreted import check_slopes, check_value, interpret, slopes
 
 flint = pytest.importorskip("flint")
@@ -157,9 +159,9 @@ def test_second_derivatives() -> None:
         inside = [
             x for x in points if 0.05 < abs(x) < 8 and not (name in ("Erfinv", "Spence", "Ndtri") and abs(x) > 0.6)
         ]
+        if not inside:
+            continue
         it, x = interpret(function, np.asarray(inside))
-        from gradcheck.exact.interpreter import Pass
-
         second = np.diag(it.exact.run(Pass(x.size, order=2), x, np.eye(x.size)).d[1]) * 2
         h = 1e-4
         measured = (np.diag(it.slopes(x + h).right) - np.diag(it.slopes(x - h).right)) / (2 * h)
