@@ -18,7 +18,6 @@ from gradcheck.exact.rules import (
     sparse,
     special,
     spectra,
-    through,
 )
 
 __all__ = [
@@ -39,5 +38,4 @@ __all__ = [
     "sparse",
     "special",
     "spectra",
-    "through",
 ]

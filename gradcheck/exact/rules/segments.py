@@ -286,51 +286,6 @@ def _written(x: Any, index: tuple[Any, ...], value: Any) -> Any:
     return Jet(v, tuple(coefficients))
 
 
-@rule("DynamicPartition", moves_only=True)
-def _dynamic_partition(node: Node) -> Bound:
-    count = int(node.attributes["num_partitions"])
-
-    def run(_: Pass, x: Any, partitions: Any) -> Any:
-        x, numbers = _flattened(x, unmoved(partitions)) if np.ndim(unmoved(partitions)) else _as_row(x, partitions)
-        parts = [
-            apply(x, lambda a, lead, n=n: np.compress(numbers == n, a, axis=lead))  # type: ignore[misc]
-            for n in range(count)
-        ]
-        return parts if count > 1 else parts[0]
-
-    return run
-
-
-def _as_row(x: Any, number: Any) -> tuple[Any, Array]:
-    return apply(x, lambda a, lead: np.expand_dims(a, lead)), unmoved(number).reshape(1)
-
-
-@rule("DynamicStitch", "ParallelDynamicStitch", moves_only=True)
-def _dynamic_stitch(node: Node) -> Bound:
-    count = int(node.attributes["N"])
-
-    def run(_: Pass, *inputs: Any) -> Any:
-        indices = [unmoved(part) for part in inputs[:count]]
-        parts = [
-            _flattened(x, places) if places.ndim else _as_row(x, places)
-            for places, x in zip(indices, inputs[count:], strict=True)
-        ]
-        places = np.concatenate([numbers for _, numbers in parts])
-        rows = concatenated([x for x, _ in parts], 0)
-        size = int(places.max(initial=-1)) + 1
-        last = np.full(size, -1)
-        last[places] = np.arange(len(places))  # the last of several counts
-
-        def operation(a: Array, lead: int) -> Array:
-            taken = np.take(a, np.maximum(last, 0), axis=lead) if a.shape[lead] else a
-            missing = (last < 0).reshape(-1, *(1,) * (a.ndim - lead - 1))
-            return np.where(missing, np.zeros((), a.dtype), taken)
-
-        return apply(rows, operation)
-
-    return run
-
-
 # -- at places of a variable --------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ..interpreted import check_slopes, check_value, slopes
+from .interpreted import check_slopes, check_value, slopes
 
 _IDS = [0, 0, 2, 2, 2]
 _UNSORTED = [3, 0, -1, 3, 0]

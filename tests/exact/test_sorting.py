@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ..interpreted import check_slopes, check_value, slopes
+from .interpreted import check_slopes, check_value, slopes
 
 _X = np.array([[1.5, -2.0, 0.3, 7.0], [0.7, -1.1, 4.0, 0.1]])
 
