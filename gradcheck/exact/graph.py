@@ -60,11 +60,13 @@ class Graph:
         main: the function itself; its arguments are the explicit ones, then the captured ones.
         functions: inner functions by name, read when they are first asked for.
         captured: the tensors outside of the graph that stand for the captured arguments, in order.
+        origin: TensorFlow's graph, which keeps functions in Python alive.
     """
 
     main: Function
     functions: Mapping[str, Callable[[], Function]]
     captured: tuple[Any, ...]
+    origin: Any = None
     _read: dict[str, Function] = field(default_factory=dict)
 
     def function(self, name: str) -> Function:
@@ -97,7 +99,7 @@ def read(function: Any) -> Graph:
     readers: dict[str, Callable[[], Function]] = {
         name: functools.partial(_read_function, inner) for name, inner in library.items()
     }
-    return Graph(main, readers, tuple(outside for outside, _ in captures))
+    return Graph(main, readers, tuple(outside for outside, _ in captures), graph)
 
 
 def _read_function(definition: Any) -> Function:

@@ -11,6 +11,7 @@ from gradcheck.exact.decisions import Convention, Decided, Decisions
 from gradcheck.exact.graph import Function, Graph, Node, op_def
 from gradcheck.exact.jets import Jet
 from gradcheck.exact.kernels import kernel, wide
+from gradcheck.exact.opaque import opaque
 from gradcheck.exact.table import RULES, Bound, NoRule
 
 __all__ = ["UNIT", "Library", "Pass", "Program"]
@@ -40,7 +41,7 @@ class Pass:
             difference from a pass without is a sample of the rounding errors of derivatives (Monte Carlo arithmetic,
             Parker 1997). 0: none are made.
         resources: values of variables by the identity of their handle; assignments change them.
-        overflow: the first operation whose value does not fit its type.
+        opaque: names of the operations whose slopes were measured, with the error of these as a part of the largest.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Pass:
         self.shaken = shaken
         self.only = only
         self.resources: dict[int, Any] = {}
+        self.opaque: dict[str, float] = {}
         self.executed = 0
         self._offset = (seed * 7919) % len(_POOL)
 
@@ -222,6 +224,9 @@ def _listed(found: Any, count: int) -> list[Any]:
     return [found] if count == 1 else list(found)
 
 
+# Functions in Python. They count as having a state, but may have none.
+_PYTHON = frozenset(["EagerPyFunc", "PyFunc"])
+
 # Kinds that must run anew every time, though nothing that they read changes.
 _STATEFUL = frozenset(
     ["ReadVariableOp", "AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp", "VarHandleOp", "While", "If"]
@@ -258,7 +263,7 @@ class Library:
     """The functions of a graph as programs, each bound when it is first called.
 
     Attributes:
-        missing: kinds of operations without a rule, which run as long as nothing that they read moves.
+        missing: kinds of operations without a rule; their slopes are measured where something that they read moves.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -282,23 +287,25 @@ class Library:
         return entry.bind(node)
 
     def _unmoved(self, node: Node) -> Bound:
-        """TensorFlow's kernel, as long as nothing moves.
+        """TensorFlow's kernel; where something moves, slopes are measured on it.
 
         Raises:
-            NoRule: when it runs on something that moves.
+            NoRule: when it runs on something that moves and cannot be measured.
         """
         self.missing.add(node.op)
         made: list[Any] = []
 
-        def run(_: Pass, *inputs: Any) -> Any:
-            if any(isinstance(value, Jet) and value.d for value in inputs):
-                raise NoRule(node.op, node.name)
+        def run(p: Pass, *inputs: Any) -> Any:
             if any(not isinstance(value, (np.ndarray, np.generic, Jet)) for value in inputs):
                 raise NoRule(node.op, node.name, "it works on a resource")
-            if op_def(node.op).is_stateful:
+            if op_def(node.op).is_stateful and node.op not in _PYTHON:
                 raise NoRule(node.op, node.name, "it has a state of its own")
             if not made:
                 made.append(kernel(node))
+                made.append(opaque(node, made[0]))
+            if any(isinstance(value, Jet) and value.d for value in inputs):
+                return made[1](p, *inputs)
             return made[0](*(value.v if isinstance(value, Jet) else wide(value) for value in inputs))
 
+        run.graph = self.graph  # type: ignore[attr-defined]  # keeps functions in Python alive
         return run

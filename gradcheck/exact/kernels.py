@@ -71,13 +71,15 @@ def _kernel(node: Node, types: Mapping[str, str]) -> Callable[..., Any]:
             value = widened if not allowed[attribute.name] or widened in allowed[attribute.name] else value
         attributes[attribute.name] = _as_attribute(attribute.type, value)
     # For each input: its name, how many tensors it takes (None: one), and the dtype that a float is given.
-    plan = []
+    plan: list[tuple[str, int | None, Any]] = []
     for argument in definition.input_arg:
         number = None
         if argument.number_attr:
             number = int(node.attributes[argument.number_attr])
         elif argument.type_list_attr:
-            number = len(node.attributes[argument.type_list_attr])
+            dtypes = tuple(node.attributes[argument.type_list_attr])
+            plan.append((argument.name, len(dtypes), dtypes))
+            continue
         declared = (
             node.attributes.get(argument.type_attr, "") if argument.type_attr else tf.as_dtype(argument.type).name
         )
@@ -94,7 +96,9 @@ def _kernel(node: Node, types: Mapping[str, str]) -> Callable[..., Any]:
                 arguments[name] = _tensor(inputs[place], dtype)
                 place += 1
             else:
-                arguments[name] = [_tensor(item, dtype) for item in inputs[place : place + number]]
+                kinds = dtype if isinstance(dtype, tuple) else (dtype,) * number
+                items = inputs[place : place + number]
+                arguments[name] = [_tensor(item, kind) for item, kind in zip(items, kinds, strict=True)]
                 place += number
         with tf.init_scope(), tf.device("CPU:0"):
             found = call(**arguments, **attributes)
