@@ -18,6 +18,8 @@ from gradcheck.support import files
 from gradcheck.verdicts import Verdict
 
 __all__ = [
+    "OutputFile",
+    "OutputFolder",
     "Progress",
     "convert_modes",
     "html_option",
@@ -29,6 +31,31 @@ __all__ = [
     "write_html",
     "write_json",
 ]
+
+
+class OutputFile(click.Path):
+    """A file that is written at the end, tried before the work. `InputError` where it cannot be written."""
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        super().__init__(dir_okay=False, allow_dash=allow_dash, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if not (self.allow_dash and str(path) == "-"):
+            files.require_writable(Path(str(path)))
+        return path
+
+
+class OutputFolder(click.Path):
+    """A folder that files are written to, tried before the work. `InputError` where they cannot be."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        files.require_writable(Path(str(path)), folder=True)
+        return path
 
 
 def convert_modes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -62,7 +89,7 @@ modes_option = click.option(
 json_option = click.option(
     "--json",
     "json_file",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    type=OutputFile(allow_dash=True),
     help="Write the results as JSON to this file; `-` is standard output, and the text goes to stderr.",
 )
 
@@ -71,7 +98,7 @@ resume_option = click.option(
     "--resume",
     "journal",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Keep what is finished in this file, and begin with what is in it already.",
 )
 
@@ -97,7 +124,7 @@ def parse_expect(texts: tuple[str, ...]) -> dict[str, tuple[Verdict, ...]]:
 html_option = click.option(
     "--html",
     "html_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Write the results as one page to look at, with pictures of every failure.",
 )
 

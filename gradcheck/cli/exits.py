@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from gradcheck.cli.streams import outputs_guarded
 from gradcheck.errors import InputError, MissingTensorFlowError
 from gradcheck.support.signals import ending_on_sigterm
 
@@ -37,6 +38,11 @@ Shell completion: add one of these to your shell's start-up file
 
 class CommandGroup(click.Group):
     """A group that turns this package's exceptions into a line on stderr and an exit status."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line; help and usage, too, may be written to a full disk or a closed pipe."""
+        with outputs_guarded(BAD_INPUT):
+            return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gradcheck.cli.common import json_option, say, write_json
+from gradcheck.cli.common import OutputFile, json_option, say, write_json
 from gradcheck.cli.exits import BAD_INPUT, FOUND, OK
 from gradcheck.errors import InputError
 from gradcheck.reading import NoResultsError, read_results, results_from
@@ -34,8 +34,8 @@ _MOST_TABLES = 2
 
 @click.command()
 @click.argument("files", nargs=-1, callback=_places)
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained HTML page.")
-@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables as Markdown.")
+@click.option("--html", type=OutputFile(), help="Write one self-contained HTML page.")
+@click.option("--markdown", type=OutputFile(), help="Write the tables as Markdown.")
 @click.option(
     "--from", "before", metavar="VERSION", help="Upgrade from this TensorFlow (default: the oldest with most subjects)."
 )

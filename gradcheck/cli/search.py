@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck.cli.common import (
+    OutputFolder,
     html_option,
     hush_tensorflow,
     json_option,
@@ -70,12 +71,12 @@ def _convert_invariants(ctx: click.Context, param: click.Parameter, value: str |
 @drawing_options("features", "max_batch", "min_length", "max_length", "dtype", "min_value", "max_value", "poison")
 @click.option(
     "--scripts",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     help="Write a plain TensorFlow script for each failure to this folder.",
 )
 @click.option(
     "--cases",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     help="Write a case file for each failure to this folder, for `gradcheck replay`.",
 )
 @click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gradcheck.cli.common import (
+    OutputFolder,
     html_option,
     hush_tensorflow,
     json_option,
@@ -37,7 +38,7 @@ __all__ = ["variants"]
 @click.option("--claims/--no-claims", default=True, show_default=True, help="Measure the three claims as well.")
 @click.option(
     "--scripts",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     help="Write a plain TensorFlow script for each failure, expected or not, to this folder.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck.cli.common import hush_tensorflow, json_option, modes_option, progress, resume_option, say, write_json
+from gradcheck.cli.common import (
+    OutputFolder,
+    hush_tensorflow,
+    json_option,
+    modes_option,
+    progress,
+    resume_option,
+    say,
+    write_json,
+)
 from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
 
 if TYPE_CHECKING:
@@ -33,7 +42,7 @@ __all__ = ["zoo"]
 @resume_option
 @click.option(
     "--cases",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     help="Write each failing example, known or not, to a case file in this folder.",
 )
 @click.option(

@@ -7,12 +7,14 @@ pytest, so what shows results is imported when there are any.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gradcheck.errors import InputError
 from gradcheck.mode_names import mode_order
 from gradcheck.plugin.settings import on_github, value_of
 from gradcheck.results import Gap
@@ -33,6 +35,7 @@ class Results:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self._rows: dict[str, list[dict[str, Any]]] = {}  # by test
+        self.unwritten: dict[str, str] = {}  # why a file that was asked for is not there
         self._announced: dict[str, dict[str, Any]] = {}
         self._gaps: dict[str, Gap] = {}
         self._once: Once | None = None
@@ -111,12 +114,23 @@ class Results:
         """Write the files that were asked for; also where nothing was checked, so that a reader finds them."""
         if why := _stopped(session, exitstatus):
             self._gaps[""] = Gap("the tests behind the last one", why)
-        if path := self._file("json"):
-            write_json(path, self.document(), indent=2)
-        if path := self._file("html"):
-            from gradcheck.rendering.html import write_html
+        self._written("json", session, lambda path: write_json(path, self.document(), indent=2))
+        self._written("html", session, self._write_html)
 
-            write_html([self.document()], path)
+    def _written(self, what: str, session: pytest.Session, write: Callable[[Path], object]) -> None:
+        """Write a file that was asked for. Where it cannot be, the run fails, and the summary says why."""
+        path = self._file(what)
+        try:
+            if path:
+                write(path)
+        except InputError as error:
+            self.unwritten[what] = str(error)
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    def _write_html(self, path: Path) -> None:
+        from gradcheck.rendering.html import write_html
+
+        write_html([self.document()], path)
 
     # https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_terminal_summary
     @pytest.hookimpl(specname="pytest_terminal_summary", wrapper=True, tryfirst=True)
@@ -146,6 +160,8 @@ class Results:
             github.add_to_step_summary(self.found, self.failures)
             for line in github.annotation_lines(self.failures, self.config.rootpath):
                 terminalreporter.write_line(line)
+        for why in self.unwritten.values():
+            terminalreporter.write_line(f"gradcheck: {why}", red=True)
         if not self._rows and not self._announced:
             return  # what else may be missing is not ours
         from gradcheck.plugin.summary import (
@@ -174,7 +190,9 @@ class Results:
             terminalreporter.write_line("")
             for line in failure_lines(rows, self.config):
                 terminalreporter.write_line(line)
-        written = [name for what in ("json", "html") if (name := value_of(self.config, what))]
+        written = [
+            name for what in ("json", "html") if what not in self.unwritten and (name := value_of(self.config, what))
+        ]
         if written:
             terminalreporter.write_line("")
         for name in written:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gradcheck.errors import InputError
+from gradcheck.support.files import require_writable
 from gradcheck.mode_names import MODES
 from gradcheck.verdicts import Verdict
 
@@ -135,6 +138,12 @@ def check_options(config: pytest.Config) -> None:
     _choice(value_of(config, "unresolved") or UNRESOLVED[0], UNRESOLVED, _where(config, "unresolved"))
     _choice(value_of(config, "github") or GITHUB[0], GITHUB, _where(config, "github"))
     _max_examples(value_of(config, "max-examples") or 1, _where(config, "max-examples"))
+    for what in ("json", "html"):
+        if name := value_of(config, what):
+            try:
+                require_writable(Path(config.invocation_params.dir, name))
+            except InputError as error:
+                raise pytest.UsageError(f"{_where(config, what)}: {error}") from error
 
 
 def on_github(config: pytest.Config) -> bool:

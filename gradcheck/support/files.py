@@ -1,35 +1,110 @@
-"""Files that are written whole or not at all: nobody reads half of one, and a process that dies leaves the old one."""
+"""Files that are written whole or not at all: nobody reads half of one, and a process that dies leaves the old one.
+
+What is no regular file (a device, a FIFO) is written into, and so is a file under several names. A symbolic link stays
+one: the file that it leads to is replaced.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import re
+import secrets
+import stat
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import InputError
 
-__all__ = ["file_stem", "read_json", "write_json", "write_text"]
+__all__ = ["file_stem", "read_json", "require_writable", "write_json", "write_text"]
+
+_REMEDY = "Name another one, or make room for it"
 
 
 def write_text(path: Path, text: str) -> Path:
     """Write a file, in UTF-8; folders are made. Returns the path.
 
     Raises:
-        OSError: where it cannot be written.
+        InputError: where it cannot be written. What was there before is there still, unless it is written into.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if _written_into(path):
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(text)
+        else:
+            _replace(Path(os.path.realpath(path)), text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}. {_REMEDY}") from error
     return path
+
+
+def _written_into(path: Path) -> bool:
+    """Whether a file must keep its identity, or stands where none can be made beside it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    # What a process has open under /dev/fd or /proc may be a regular file: others go on writing to it.
+    opened = f"{os.path.realpath(path.parent)}/".startswith(("/dev/", "/proc/"))
+    alone = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+    return opened or not alone or not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK)
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = _beside(path.parent)
+    number = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with open(number, "w", encoding="utf-8") as stream:
+            with contextlib.suppress(OSError):  # there is none yet
+                os.fchmod(number, stat.S_IMODE(path.stat().st_mode))
+            stream.write(text)
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def require_writable(path: Path, *, folder: bool = False) -> None:
+    """See whether a file, or files in a folder, can be written, before hours of work; nothing is changed by that.
+
+    Raises:
+        InputError: where not.
+    """
+    place = path if folder else Path(os.path.realpath(path))
+    there = path.exists()
+    if there and folder != path.is_dir():
+        raise InputError(f"{path} is {'no folder' if folder else 'a folder'}. Name another one")
+    try:
+        if there and not folder:
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return  # a device or a FIFO must not be opened for a try
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{place} is no folder")
+        trial = _beside(place)
+        os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        trial.unlink()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}. {_REMEDY}") from error
+
+
+def _beside(folder: Path) -> Path:
+    """A name in a folder that nothing else has."""
+    return folder / f".gradcheck-{secrets.token_hex(8)}.part"
 
 
 def write_json(path: Path, document: Any, *, indent: int | None = None) -> Path:
     """Write a document as JSON, as `write_text` does.
 
     Raises:
+        InputError: where it cannot be written.
         ValueError: for a number that JSON does not have.
     """
     return write_text(path, json.dumps(document, indent=indent, allow_nan=False) + "\n")
