@@ -58,7 +58,7 @@ def outputs_guarded(failed: int) -> Iterator[None]:
     """
     before = sys.stdout, sys.stderr
     out, err = (_Guarded(stream) if stream is not None else None for stream in before)
-    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
+    sys.stdout, sys.stderr = out, err
     try:
         yield
     except SystemExit as leaving:

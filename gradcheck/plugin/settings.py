@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from gradcheck.errors import InputError
-from gradcheck.support.files import require_writable
 from gradcheck.mode_names import MODES
+from gradcheck.support.files import require_writable
 from gradcheck.verdicts import Verdict
 
 __all__ = [

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from gradcheck.support.files import require_writable, write_text
 
 from gradcheck.cli import main
 from gradcheck.errors import InputError
+from gradcheck.support.files import require_writable, write_text
 
 
 def _left(folder: Path) -> list[str]:
