@@ -1,4 +1,4 @@
-"""The modes' names, which are also needed where nothing runs and TensorFlow, even NumPy, may be missing."""
+"""Names of modes and engines, which are also needed where nothing runs and TensorFlow, even NumPy, may be missing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from gradcheck.errors import InputError
 
-__all__ = ["MODES", "mode_order", "parse_modes"]
+__all__ = ["ENGINES", "MODES", "mode_order", "parse_modes"]
 
 MODES = ("eager", "graph", "dynamic", "xla")
+
+ENGINES = ("exact", "measured", "compiled", "reference", "projected")
+"""Where the numbers come from that a gradient is compared with. ``compiled`` is an older name of ``measured``."""
 
 
 def parse_modes(modes: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -772,9 +772,10 @@ def traced_function(problem: Problem) -> tuple[Any, list[Any], list[Any]]:
         return _join(outputs)
 
     specs = tuple(tf.TensorSpec(shape, dtype) for dtype, shape in plan.constant_specs)
-    function = tf.function(body, autograph=False).get_concrete_function(
-        tf.TensorSpec([plan.inputs.size], tf.float64), specs
-    )
+    with _converting():
+        function = tf.function(body, autograph=False).get_concrete_function(
+            tf.TensorSpec([plan.inputs.size], tf.float64), specs
+        )
     return function, inputs, outputs
 
 

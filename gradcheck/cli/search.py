@@ -27,6 +27,7 @@ from gradcheck.cli.progress import search_progress
 from gradcheck.errors import InputError
 from gradcheck.importing import load_object, load_strategy
 from gradcheck.invariants import parse_invariants
+from gradcheck.mode_names import ENGINES
 from gradcheck.records.results import SCHEMA_VERSION
 from gradcheck.results import Gap
 from gradcheck.support.files import file_stem, write_text
@@ -53,7 +54,7 @@ def _convert_invariants(ctx: click.Context, param: click.Parameter, value: str |
 @click.option("--max-examples", type=click.IntRange(min=1), default=100, show_default=True, help="Batches to try.")
 @click.option("--seed", type=int, help="Makes the search repeatable.")
 @wrt_option
-@click.option("--engine", type=click.Choice(["compiled", "reference", "projected"]), help="How Jacobians are formed.")
+@click.option("--engine", type=click.Choice(ENGINES), help="How Jacobians are formed.")
 @click.option(
     "--order",
     type=click.IntRange(1, 2),

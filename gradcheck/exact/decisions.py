@@ -188,9 +188,14 @@ class Decisions:
             lead = leading_sign(z, self.directions)
             rows = np.where(exact, comparison(lead, np.zeros(())), at)
             return self.decided(at, rows)
+        # No convention makes a select go by a branch that holds at a single point: what stands there fills a hole. At
+        # any other exact tie it goes by the branch at the point, and within rounding errors by either.
+        exact = tied & (z.v == 0)
+        if comparison is np.equal or comparison is np.not_equal:
+            at = np.where(exact, comparison is np.not_equal, at)
         if self.convention is Convention.USUAL:
             return at
-        return np.where(tied, np.asarray(self._factor(tied.shape, 0.0), bool), at)
+        return np.where(tied & ~exact, np.asarray(self._factor(tied.shape, 0.0), bool), at)
 
     def decided(self, at: Array, rows: Array) -> Array | Decided:
         """Decisions by direction; a plain array where all directions agree."""

@@ -40,8 +40,12 @@ class Pass:
         shaken: rounding errors are made, in units of each type's unit roundoff, in values and coefficients alike: the
             difference from a pass without is a sample of the rounding errors of derivatives (Monte Carlo arithmetic,
             Parker 1997). 0: none are made.
+        only: numbers of the operations that round, in the order of execution; all where None.
+        watch: number of the operation that is to be told.
+        watched, outer: that operation, and the one of the ``main`` program within which it ran.
         resources: values of variables by the identity of their handle; assignments change them.
         opaque: names of the operations whose slopes were measured, with the error of these as a part of the largest.
+        executed: how many operations ran.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Pass:
         shaken: float = 0.0,
         seed: int = 0,
         only: range | None = None,
+        watch: int = -1,
     ) -> None:
         self.decisions = Decisions(convention, directions, seed)
         self.directions = directions
@@ -61,6 +66,10 @@ class Pass:
         self.order = order
         self.shaken = shaken
         self.only = only
+        self.watch = watch
+        self.watched: Node | None = None
+        self.outer: Node | None = None
+        self.main: Program | None = None
         self.resources: dict[int, Any] = {}
         self.opaque: dict[str, float] = {}
         self.executed = 0
@@ -117,6 +126,16 @@ class Pass:
             x = Jet(v, d)
         return x
 
+    def passed_back(self, x: Any, unit: float) -> Any:
+        """A value that several operations read, as one of them reads it.
+
+        What each of them passes back is added up, and rounds relative to itself: where it cancels, little is left.
+        """
+        if type(x) is not Jet or not x.d:
+            return x
+        with np.errstate(invalid="ignore", over="ignore"):
+            return Jet(x.v, tuple(c * (1 + self.shaken * unit * self.deviations(*c.shape)) for c in x.d))
+
 
 class Program:
     """A function of a graph, bound to its rules.
@@ -134,6 +153,7 @@ class Program:
         self.nodes: list[Node] = []
         known: set[int] = set()
         needed = _needed(function)
+        shared = _shared(function, needed)
         for node in function.nodes:
             if node.name not in needed or node.op == "Placeholder":  # an argument
                 continue
@@ -165,6 +185,8 @@ class Program:
                     entry.grain if entry is not None else 0.0,
                     entry is not None and entry.decisions,
                     getattr(bound, "terms", None),
+                    tuple((place, shared[slot]) for place, slot in enumerate(node.inputs) if slot in shared),
+                    node,
                 )
             )
 
@@ -184,15 +206,22 @@ class Program:
             slots[slot] = argument
         rounds = bool(run.lanes or run.shaken)
         decisions, only = run.decisions, run.only
-        for bound, inputs, single, outputs, unit, grain, takes_decisions, terms in self._steps:
+        for bound, inputs, single, outputs, unit, grain, takes_decisions, terms, shared, node in self._steps:
             values = [slots[slot] for slot in inputs]
+            if run.shaken and shared and (only is None or run.executed in only):
+                for place, level in shared:
+                    values[place] = run.passed_back(values[place], level)
             if not takes_decisions:
                 for value in values:
                     if type(value) is Decided:
                         raise value.split()
             decisions.now = run.executed
+            if run.watch == run.executed:
+                run.watched = node
             run.executed += 1
             found = bound(run, *values)
+            if run.watched is not None and run.outer is None and self is run.main:
+                run.outer = node
             if rounds and unit and (only is None or decisions.now in only):
                 size = terms(*values) if terms is not None else None
                 if single is not None:
@@ -250,6 +279,19 @@ def _needed(function: Function) -> set[str]:
         needed.add(node.name)
         stack += [makers[slot] for slot in node.inputs if slot in makers]
     return needed
+
+
+def _shared(function: Function, needed: set[str]) -> dict[int, float]:
+    """The slots that several operations read, each with the unit roundoff of its type."""
+    units = {
+        slot: UNIT.get(dtype, 0.0) for n in function.nodes for slot, dtype in zip(n.outputs, n.dtypes, strict=True)
+    }
+    readers: dict[int, int] = {}
+    for node in function.nodes:
+        if node.name in needed:
+            for slot in node.inputs:
+                readers[slot] = readers.get(slot, 0) + 1
+    return {slot: units[slot] for slot, count in readers.items() if count > 1 and units.get(slot)}
 
 
 def _calls_effects(node: Node) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.exact.decisions import Convention, Split, TooFewTerms
+from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass, Program
 from gradcheck.exact.jets import Array, Jet
 
@@ -160,6 +161,38 @@ class Differentiable:
             slopes[chosen] = np.where(jumps, np.nan, _first(found, len(chosen)))
         return slopes
 
+    def loudest(self, x: Array, output: int) -> tuple[Node, Node] | None:
+        """The operation whose rounding errors matter the most to an output, and that of the main graph it belongs to.
+
+        Found by halving: only a part of the operations rounds. None where nothing rounds at all.
+        """
+        none = np.zeros((0, x.size))
+
+        def noise(part: range) -> tuple[float, int]:
+            run = Pass(0, lanes=4 * LANES, only=part)
+            with np.errstate(all="ignore"):
+                found = self.run(run, x, none)
+            return float(_deviation(found, 0)[output]), run.executed
+
+        part = range(1 << 62)
+        whole, count = noise(part)
+        if not whole:
+            return None
+        part = range(count)
+        while len(part) > 1:
+            middle = (part.start + part.stop) // 2
+            first, second = range(part.start, middle), range(middle, part.stop)
+            part = first if noise(first)[0] >= noise(second)[0] else second
+        return self.operation(x, part.start)
+
+    def operation(self, x: Array, number: int) -> tuple[Node, Node] | None:
+        """The operation that runs as the one of a number, and that of the main graph it belongs to."""
+        run = Pass(0, watch=number)
+        run.main = self.program
+        with np.errstate(all="ignore"):
+            self.run(run, x, np.zeros((0, x.size)))
+        return None if run.watched is None or run.outer is None else (run.watched, run.outer)
+
     def shaken(self, x: Array, directions: Array, *, scale: float, seed: int, only: range | None = None) -> Array:
         """A sample of the rounding errors of slopes, in the subject's own precision, ``[directions, y_size]``.
 
@@ -187,7 +220,9 @@ def _first(found: Jet, count: int) -> Array:
 def _deviation(found: Jet, count: int) -> Array:
     if not found.d or found.d[0].shape[0] <= count:
         return np.zeros(found.v.shape)
-    return np.asarray(np.sqrt(np.mean(np.square(found.d[0][count:]), axis=0)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        deviation = np.sqrt(np.mean(np.square(found.d[0][count:]), axis=0))
+    return np.asarray(np.where(np.isfinite(deviation), deviation, 0.0))
 
 
 def _joined(parts: Sequence[Slopes]) -> Slopes:

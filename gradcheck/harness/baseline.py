@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.agreement import combinations
+from gradcheck.agreement import FEW_BITS, combinations, output_bound
+from gradcheck.engines.exact import Reference, reference_of
 from gradcheck.engines.jacobians import eps_of, is_large, random_weights
 from gradcheck.errors import InputError
+from gradcheck.exact.reference import Unfit
+from gradcheck.exact.table import NoRule
 from gradcheck.invariants import Chosen
 from gradcheck.modes import EagerExecution, reach
 from gradcheck.padding import steps_mask, valid_inputs, valid_outputs
@@ -79,6 +82,8 @@ class Baseline:
         twin: the problem in float64, for a subject in lower precision.
         no_twin: why there is none.
         estranged: where that is what its outputs are, the problem in float64 all the same.
+        reference: the exact derivative of the traced graph; None where there is none.
+        no_reference: why there is none.
         pulled: what the last of these calls pulls back, where eager mode's turn is still to come.
         recalled: whether all this was observed for another mode of the same search.
         held: modes that did what eager mode does on this batch, and in which the invariants held.
@@ -92,6 +97,8 @@ class Baseline:
     twin: Problem | None = None
     no_twin: str = ""
     estranged: Problem | None = None
+    reference: Reference | None = None
+    no_reference: str = ""
     pulled: Pulled | None = None
     recalled: bool = False
     held: set[str] = field(default_factory=set)
@@ -341,7 +348,8 @@ def _observe(
             "only where every input that counts is finite. NaN and Inf may stand in the padding of a Batch"
         )
     if outputs is not None:
-        if is_low(layout) or is_low(problem.plan.inputs):
+        baseline.reference, baseline.no_reference = _reference(baseline)
+        if baseline.reference is None and (is_low(layout) or is_low(problem.plan.inputs)):
             wide, baseline.no_twin = float64_twin(problem, outputs, wrt=options.wrt)
             baseline.twin, baseline.estranged = (None, wide) if baseline.no_twin else (wide, None)
         second = EagerExecution(problem)
@@ -358,6 +366,30 @@ def _observe(
                 gradients = second.pullback(problem.x, cotangents)
                 baseline.pulled = Pulled(cotangents, gradients, second.none_gradients)
     return baseline
+
+
+def _reference(baseline: Baseline) -> tuple[Reference | None, str]:
+    """The exact reference of a batch, or why there is none: its values must be eager mode's."""
+    problem, outputs = baseline.problem, baseline.outputs
+    assert outputs is not None
+    if baseline.options.engine not in (None, "exact"):
+        return None, ""
+    if is_large(problem.x.size, outputs.size):
+        return None, "its Jacobian is too large to form"
+    if float(baseline.eps.max(initial=0.0)) > FEW_BITS:
+        return None, "in so few bits the float64 twin says more"
+    reference = reference_of(problem)
+    if isinstance(reference, str):
+        return None, reference
+    try:
+        slopes = reference.slopes(baseline.columns)
+    except (NoRule, Unfit) as missing:
+        return None, str(missing)
+    rows = baseline.rows
+    bound = output_bound(outputs, slopes.noise, baseline.eps) if slopes.value.size == outputs.size else None
+    if bound is None or not close(slopes.value[rows], outputs[rows], bound[rows]):
+        return None, "the traced graph has other values than eager mode"
+    return reference, ""
 
 
 # On how many batches of a subject variables are looked for that are read unseen: a batch of empty rows shows none.

@@ -18,7 +18,7 @@ from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.harness.running import Scripts, evidence_by_mode, run_modes
 from gradcheck.invariants import parse_invariants
 from gradcheck.invariants.holding import applicable
-from gradcheck.mode_names import parse_modes
+from gradcheck.mode_names import ENGINES, parse_modes
 from gradcheck.numerics.judging import require_tolerances
 from gradcheck.preserving import ONE_AT_A_TIME
 from gradcheck.problem import WRT
@@ -30,8 +30,6 @@ from gradcheck.strategies._literals import array_code
 from gradcheck.subject import subject_of
 
 __all__ = ["ENGINES", "arguments_as_code", "assert_gradients", "check"]
-
-ENGINES = ("compiled", "reference", "projected")
 
 
 def check(
@@ -59,9 +57,11 @@ def check(
             differentiated, integer and boolean ones held constant.
         modes: which of ``eager``, ``graph``, ``dynamic``, ``xla``; all of them where omitted.
         wrt: ``"inputs"``, ``"variables"`` (trainable ones that the subject reads) or ``"all"``, the default.
-        engine: ``"compiled"`` (both Jacobians, entry by entry, in few dispatches), ``"reference"``
+        engine: ``"exact"`` (the derivative of the traced forward graph, computed by interpreting it), ``"measured"``
+            (slopes of the whole subject, entry by entry; ``"compiled"`` is its older name), ``"reference"``
             (`tf.test.compute_gradient`'s own dispatches, one an entry; slow) or ``"projected"`` (random directions
-            only). Where omitted: compiled, or projected for Jacobians too large to form.
+            only). Where omitted: exact where every operation has a rule, else measured; projected for Jacobians too
+            large to form.
         expect: verdicts that are expected, by mode and version: see `gradcheck.expectations.expected_verdicts`.
         call: how the subject is called, as ``call(subject, values, ...)`` with any of ``values``, ``lengths``,
             ``mask`` by name. Where omitted the subject's signature decides.
@@ -93,6 +93,7 @@ def check(
         raise InputError(f"wrt must be one of {', '.join(map(repr, WRT))}; got {wrt!r}")
     if engine is not None and engine not in ENGINES:
         raise InputError(f"engine must be one of {', '.join(map(repr, ENGINES))}; got {engine!r}")
+    engine = "measured" if engine == "compiled" else engine
     if order not in (1, 2) or isinstance(order, bool):
         raise InputError(f"order must be 1, the gradient, or 2, the gradient of the gradient; got {order!r}")
     if not args:

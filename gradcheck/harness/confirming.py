@@ -110,7 +110,7 @@ def compare_engines(baseline: Baseline, state: ModeState, found: Examination) ->
         same = (apart <= allowed).all() and (off <= rounding).all()
     if not same:
         state.notes.append(
-            "ENGINES DIFFER: tf.test.compute_gradient gives other numbers than the compiled engine on this batch "
+            "ENGINES DIFFER: tf.test.compute_gradient gives other numbers on this batch "
             f"(theoretical by up to {apart.max():.3g}, numerical by up to {off.max():.3g}). "
             "The verdict of this mode is not to be trusted; please "
             "report it, and use engine='reference' meanwhile"

@@ -4,13 +4,70 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradcheck.agreement import output_bound
+from gradcheck.engines.comparison import Tolerance, judge_entries
+from gradcheck.engines.exact import Reference
 from gradcheck.engines.jacobians import Examination, examine
-from gradcheck.harness.baseline import Baseline
+from gradcheck.harness.baseline import Baseline, close
 from gradcheck.modes import Execution
 from gradcheck.own_rounding import within_own_rounding
 from gradcheck.treads import on_treads
 
-__all__ = ["examined", "settled"]
+__all__ = ["as_interpreted", "beside_reference", "examined", "interpreted_nearby", "settled"]
+
+
+# So many times the rounding errors at the point may two values differ by at a point nearby.
+_NEARBY = 100.0
+
+
+def interpreted_nearby(baseline: Baseline, reference: Reference, run: Execution) -> bool:
+    """Whether a mode computes the interpreted graph's values at a point nearby as well.
+
+    At zeros many functions have the same value. A number that was drawn while a mode was traced shows only off them.
+    """
+    near = baseline.nearby()
+    try:
+        mine, theirs = run.evaluate(near[None])[0], reference.function.value(near)
+    except Exception:  # it refuses that point; then nothing is known of it
+        return True
+    noise = _NEARBY * reference.slopes(baseline.columns).noise
+    rows = baseline.rows
+    return close(theirs[rows], mine[rows], output_bound(mine, noise, baseline.eps)[rows])
+
+
+def beside_reference(
+    baseline: Baseline,
+    reference: Reference,
+    run: Execution,
+    jacobian: np.ndarray,
+    center: np.ndarray,
+    eps: np.ndarray | None = None,
+) -> Examination:
+    """A mode's theoretical Jacobian beside the exact reference, entry by entry.
+
+    Args:
+        baseline: what eager mode showed.
+        reference: the exact derivative on this batch.
+        run: the problem in a mode.
+        jacobian: theoretical, ``[y_size, x_size]``.
+        center: the mode's outputs.
+        eps: machine epsilon for each output; those of the baseline where omitted.
+    """
+    rows, columns, eps = baseline.rows, baseline.columns, baseline.eps if eps is None else eps
+    tolerance = Tolerance(**baseline.options.tolerance)
+    judgement = judge_entries(reference, jacobian, center, rows=rows, columns=columns, eps=eps, tolerance=tolerance)
+    noise = reference.slopes(columns).noise
+    return on_treads(run, Examination(center, jacobian, judgement, rows, columns, noise, eps))
+
+
+def as_interpreted(baseline: Baseline, reference: Reference, center: np.ndarray) -> bool:
+    """Whether outputs that count are those of the interpreted graph, within rounding: only then is it a reference."""
+    slopes = reference.slopes(baseline.columns)
+    if center.size != slopes.value.size:
+        return False
+    rows, eps = baseline.rows, baseline.eps
+    bound = output_bound(center, slopes.noise, eps)
+    return close(slopes.value[rows], center[rows], bound[rows])
 
 
 def examined(

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.agreement import FEW_BITS, LARGE, gradient_bound, lost_below, noise_ratio, output_terms, squares_bound
+from gradcheck.engines.exact import Reference, reference_of
 from gradcheck.engines.jacobians import Examination, eps_of, rounding, theoretical_jacobian
 from gradcheck.findings import Finding, entry_at, judged
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import confirmed
-from gradcheck.harness.examining import examined
+from gradcheck.harness.examining import as_interpreted, beside_reference, examined
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.numerics import Status, noise_points
 from gradcheck.other_constants import SMALLER, with_rounded_constants, with_smaller_constants
@@ -48,7 +49,13 @@ def through_twin(baseline: Baseline, run: Execution, jacobian: np.ndarray) -> tu
     wide = twin_execution(baseline, run)
     precise = theoretical_jacobian(wide, x).jacobian
     exact = np.full(eps.size, 2.0**-52)
-    found, lost = lost_on_the_way(baseline, wide, examined(baseline, wide, precise, columns, exact))
+    reference = reference_of(baseline.twin)
+    center = wide.evaluate(x[None])[0]
+    lost = None
+    if isinstance(reference, Reference) and as_interpreted(baseline, reference, center):
+        found = beside_reference(baseline, reference, wide, precise, center, exact)
+    else:
+        found, lost = lost_on_the_way(baseline, wide, examined(baseline, wide, precise, columns, exact))
     finding = judged(wide, found)
     if lost is not None and finding.verdict is Verdict.UNRESOLVED:
         finding = lost

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.cuts import moves_in_steps, what_cuts
+from gradcheck.engines.exact import Reference
 from gradcheck.engines.jacobians import is_large, theoretical_jacobian
 from gradcheck.findings import Finding, judged, nonfinite
 from gradcheck.harness.asking_again import wavering
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import alone_under_xla, as_a_train_step, compare_engines, confirmed
-from gradcheck.harness.examining import examined
+from gradcheck.harness.examining import as_interpreted, beside_reference, examined, interpreted_nearby
 from gradcheck.harness.last_digits import in_the_last_digits
 from gradcheck.harness.low_precision import lost_on_the_way, through_twin, twin_execution
 from gradcheck.harness.projecting import projected
@@ -25,7 +26,9 @@ from gradcheck.verdicts import Verdict
 __all__ = ["measured", "note_silent_zeros"]
 
 
-def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rules: bool = True) -> ModeState:
+def measured(
+    baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rules: bool = True, exact: bool = True
+) -> ModeState:
     """Check a mode for itself: its gradient, determinism, eager mode's word, and the invariants.
 
     What it comes to is filled into ``state``; where nothing failed it becomes the witness.
@@ -35,6 +38,7 @@ def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rule
         witnesses: where a verified example is remembered.
         state: the mode.
         rules: False leaves the invariants and the engines alone, for a mode that nobody asked for.
+        exact: whether the exact reference counts, where there is one; False where the mode computes something else.
     """
     run, x = state.run, baseline.problem.x
     rows, columns = baseline.rows, baseline.columns
@@ -74,7 +78,13 @@ def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rule
             return state
     precise: Finding | None = None
     lost: Finding | None = None
-    if baseline.twin is not None:
+    reference = baseline.reference if exact else None
+    if reference is not None:
+        center = run.evaluate(x[None])[0] if center is None else center
+        reference = reference if as_interpreted(baseline, reference, center) else None
+    if reference is not None and center is not None:
+        found = beside_reference(baseline, reference, run, jacobian, center)
+    elif baseline.twin is not None:
         found, precise = through_twin(baseline, run, jacobian)
     else:
         # What float64 says of the same computation is worth more than a search for stairs, and costs less.
@@ -89,18 +99,22 @@ def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rule
         or differs_from_eager(baseline, run, found, state.notes)
     )
     finding = finding or precise or judged(run, found)
+    if reference is not None and finding.place is not None:
+        finding = located(reference, finding, columns)
     if lost is not None and finding.verdict is Verdict.UNRESOLVED:
         finding = lost
+    if reference is not None and finding.verdict.fails and not interpreted_nearby(baseline, reference, run):
+        return measured(baseline, witnesses, state, rules=rules, exact=False)
     if finding.verdict is Verdict.MISMATCH:
         finding = in_the_last_digits(baseline, run, found, finding) or finding
     if not finding.verdict.fails:
         finding = nonlinear(baseline, found, theory) or finding
     if finding.verdict is Verdict.KINK:
         exact = run if baseline.twin is None else twin_execution(baseline, run)
-        finding = inconsistent_at_ties(baseline, exact, found) or finding
+        finding = inconsistent_at_ties(baseline, exact, found, reference) or finding
     finding = wavering(baseline, run, finding, found, theory) or finding
     wrong = finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED)
-    if run.mode != "eager" and (wrong or not finding.verdict.fails):
+    if reference is None and run.mode != "eager" and (wrong or not finding.verdict.fails):
         nearby = run.evaluate(baseline.nearby()[None])[0]
         witness = Witness(finding, found, nearby, run.none_gradients)
         if wrong:
@@ -121,6 +135,28 @@ def measured(baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rule
         as_a_train_step(baseline, state, found)
     note_silent_zeros(baseline, state)
     return state
+
+
+def located(reference: Reference, finding: Finding, columns: np.ndarray) -> Finding:
+    """What is undecided or a kink, with the operation that makes it so."""
+    assert finding.place is not None
+    row = finding.place[0]
+    if finding.verdict is Verdict.UNRESOLVED:
+        operation = reference.where_digits_are_lost(row)
+        entry = finding.entry
+        if operation and entry is not None and entry.theoretical is not None:
+            left = "no digit is left" if entry.bound is None or not np.isfinite(entry.bound) else f"±{entry.bound:.2g}"
+            cause = (
+                f"rounding hides the gradient of {entry.output} w.r.t. {entry.input}: its digits are lost in "
+                f"{operation}. "
+                f"The exact value is {entry.numerical:.6g} ({left}), the gradient says {entry.theoretical:.6g}"
+            )
+            return replace(finding, cause=cause)
+    if finding.verdict is Verdict.KINK:
+        operation = reference.where_it_ties(columns)
+        if operation:
+            return replace(finding, cause=f"{finding.cause}; {operation} decides there")
+    return finding
 
 
 def note_silent_zeros(baseline: Baseline, state: ModeState) -> None:

@@ -16,6 +16,7 @@ from gradcheck.errors import InputError
 from gradcheck.findings import Finding, judged, nonfinite
 from gradcheck.harness.asking_again import nondeterministic, wavering
 from gradcheck.harness.baseline import Baseline
+from gradcheck.harness.by_reference import by_reference
 from gradcheck.harness.confirming import as_a_train_step, compare_engines, confirmed
 from gradcheck.harness.examining import examined
 from gradcheck.harness.forward_mode import ask_forward_mode
@@ -62,7 +63,7 @@ def call_witness(baseline: Baseline, witnesses: Witnesses) -> None:
     Dynamic mode is traced just once, whatever is drawn. A subject that it cannot run has no witness.
     """
     if baseline.options.engine is None and baseline.error is None:
-        state = ModeState(execution(baseline.problem, "dynamic"), Finding(Verdict.ERROR), engine="compiled")
+        state = ModeState(execution(baseline.problem, "dynamic"), Finding(Verdict.ERROR), engine="measured")
         with contextlib.suppress(Exception):
             measured(baseline, witnesses, state, rules=False)
 
@@ -111,7 +112,7 @@ def _is_our_own(error: Exception) -> bool:
 def _checked(baseline: Baseline, witnesses: Witnesses, run: Execution) -> ModeState:
     """One mode: beside the witness, or measured for itself."""
     problem, engine = baseline.problem, baseline.options.engine
-    state = ModeState(run, Finding(Verdict.PASS), engine=engine or "compiled")
+    state = ModeState(run, Finding(Verdict.PASS), engine=engine or "measured")
     if baseline.outputs is None:
         # Eager mode raises on this batch and this mode may not: its own forward pass shows the outputs.
         size = run.forward(problem.x).size
@@ -122,6 +123,12 @@ def _checked(baseline: Baseline, witnesses: Witnesses, run: Execution) -> ModeSt
     if engine == "reference":
         state.run = OneByOne(run)
     try:
+        if engine == "exact" and baseline.no_reference:
+            state.engine = "measured"
+            state.notes.append(f"there is no exact reference ({baseline.no_reference}), so slopes were measured")
+        if baseline.reference is not None:
+            state.engine = "exact"
+            return by_reference(baseline, baseline.reference, state) or measured(baseline, witnesses, state)
         witness = witnesses.current
         if witness is not None and engine is None:
             same = agreement(baseline, run, witness)

@@ -51,7 +51,7 @@ def run_modes(
         if subject.first_arguments is None:
             subject.first_arguments = tuple(baseline.problem.bound_to)
         witnesses = Witnesses(baseline)
-        if tuple(modes) == ("eager",) and witnesses.current is None:
+        if tuple(modes) == ("eager",) and witnesses.current is None and baseline.reference is None:
             call_witness(baseline, witnesses)
         results, findings = {}, {}
         for mode in sorted(modes, key=ORDER.index):

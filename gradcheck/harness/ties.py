@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck import numerics
+from gradcheck.engines.exact import Reference
 from gradcheck.engines.jacobians import Examination, theoretical_jacobian
 from gradcheck.findings import Finding
 from gradcheck.harness.baseline import Baseline
@@ -24,13 +25,16 @@ __all__ = ["inconsistent_at_ties"]
 _MOST_OUTPUTS = 4
 
 
-def inconsistent_at_ties(baseline: Baseline, run: Execution, found: Examination) -> Finding | None:
+def inconsistent_at_ties(
+    baseline: Baseline, run: Execution, found: Examination, reference: Reference | None = None
+) -> Finding | None:
     """A MISMATCH where the entries of a gradient at a tie cannot all be right together; None where they can.
 
     Args:
         baseline: what eager mode showed.
         run: the problem in a mode (the float64 twin for a subject in lower precision).
         found: its examination, entry by entry.
+        reference: the exact derivative, where there is one; slopes are measured where there is none.
     """
     corners = found.judgement.status == Status.KINK  # [columns, rows]
     several = np.flatnonzero(corners.sum(axis=0) > 1)[:_MOST_OUTPUTS]
@@ -56,6 +60,8 @@ def inconsistent_at_ties(baseline: Baseline, run: Execution, found: Examination)
     # A column that does not count holds no finite gradient, perhaps; no direction has a part there.
     slopes = np.where(np.isfinite(rows), rows, 0.0) @ moved.T  # [outputs, directions]
     eps = float(baseline.eps.max(initial=2.0**-52)) if baseline.twin is None else 2.0**-52
+    if reference is not None:
+        return _beside_reference(baseline, reference, moved, owners, several, outputs, slopes, rows, eps)
     judgement = numerics.compare(
         lambda points: run.evaluate(points)[:, outputs], x, slopes.T, directions=moved, eps=eps,
         **baseline.options.tolerance,
@@ -64,7 +70,31 @@ def inconsistent_at_ties(baseline: Baseline, run: Execution, found: Examination)
         output = int(np.flatnonzero(several == number)[0])
         if judgement.status[which, output] == Status.MISMATCH:
             theory = float(slopes[output, which])
-            return _finding(baseline, moved[which], int(outputs[output]), theory, judgement, which, output)
+            slope, bound = float(judgement.numerical[which, output]), float(judgement.bound[which, output])
+            return _finding(baseline, moved[which], int(outputs[output]), theory, slope, bound)
+    return None
+
+
+def _beside_reference(
+    baseline: Baseline,
+    reference: Reference,
+    moved: np.ndarray,
+    owners: list[int],
+    several: np.ndarray,
+    outputs: np.ndarray,
+    theory: np.ndarray,
+    rows: np.ndarray,
+    eps: float,
+) -> Finding | None:
+    """The same beside what the exact reference allows along these directions."""
+    exact = reference.along(moved)
+    bounds = numerics.SAFETY * 2 * eps * (np.abs(np.where(np.isfinite(rows), rows, 0.0)) @ np.abs(moved).T)
+    for which, number in enumerate(owners):
+        output = int(np.flatnonzero(several == number)[0])
+        row, said, bound = int(outputs[output]), float(theory[output, which]), float(bounds[output, which])
+        low, high = float(exact.low[which, row]), float(exact.high[which, row])
+        if said < low - bound or said > high + bound:
+            return _finding(baseline, moved[which], row, said, low if said < low else high, bound)
     return None
 
 
@@ -73,15 +103,13 @@ def _finding(
     direction: np.ndarray,
     row: int,
     theory: float,
-    judgement: numerics.Judgement,
-    way: int,
-    output: int,
+    slope: float,
+    bound: float,
 ) -> Finding:
     inputs, outputs = baseline.problem.plan.inputs, baseline.problem.outputs
     places = np.flatnonzero(direction)
     names = [("" if direction[place] > 0 else "-") + inputs.describe(int(place)) for place in places[:3]]
     more = f" and {places.size - 3} more" if places.size > 3 else ""
-    slope = float(judgement.numerical[way, output])
     cause = (
         f"a tie: {outputs.describe(row)} has a corner in {places.size} inputs at once, and the gradient's entries for "
         f"them are too much or too little together: moving {', '.join(names)}{more} by the same small step moves the "
@@ -92,6 +120,6 @@ def _finding(
         f"{', '.join(names)}{more} together",
         float(theory),
         slope,
-        float(judgement.bound[way, output]),
+        bound,
     )
     return Finding(Verdict.MISMATCH, cause, entry, scripted=False)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gradcheck.errors import InputError
-from gradcheck.mode_names import MODES
+from gradcheck.mode_names import ENGINES, MODES
 from gradcheck.support.files import require_writable
 from gradcheck.verdicts import Verdict
 
@@ -38,7 +38,6 @@ __all__ = [
 
 # Written out here, although the harness has them too: importing that needs NumPy, which costs more than all
 # of pytest's start. tests/plugin compares the two.
-ENGINES = ("compiled", "reference", "projected")
 WRT = ("inputs", "variables", "all")
 UNRESOLVED = ("show", "fail")
 GITHUB = ("auto", "on", "off")

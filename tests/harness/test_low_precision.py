@@ -34,7 +34,7 @@ def test_what_float32_loses_beside_a_mask_is_left_undecided(mode):
     """Where no score is left in float32 the outputs are others than in float64, and so may the gradients be."""
     found = gradcheck.check(attention, VALUES, modes=mode)[mode]
     assert found.verdict is Verdict.UNRESOLVED, found
-    assert "further apart than rounding explains" in found.cause
+    assert "its digits are lost in Sub (test_low_precision.py:" in found.cause
 
 
 def test_an_output_that_loses_nothing_is_held_to_its_gradient():
@@ -63,8 +63,7 @@ MASKED = np.concatenate([MASKED, MASKED[:, ::-1] / 2])
 def test_a_row_that_float32_makes_another_one_convicts_nobody(mode):
     found = gradcheck.check(masked_rows, Batch(MASKED, [0, 3]), modes=mode)[mode]
     assert found.verdict is Verdict.UNRESOLVED, found
-    assert "in float32 and" in found.cause
-    assert "further apart than rounding explains" in found.cause
+    assert "its digits are lost in Sub (test_low_precision.py:" in found.cause
 
 
 @pytest.mark.parametrize("lengths", [[0, 3], [0, 0]])
@@ -85,7 +84,7 @@ def test_a_row_that_a_mask_makes_another_one_in_float64_convicts_nobody(mode, hi
 
     found = gradcheck.check(subject, Batch(SHORT.astype(dtype), [0]), modes=mode)[mode]
     assert found.verdict is Verdict.UNRESOLVED, found
-    assert "lost on the way" in found.cause
+    assert "its digits are lost in Sub (test_low_precision.py:" in found.cause
     assert gradcheck.check(subject, Batch(SHORT.astype(dtype), [1]), modes=mode).ok
 
 
@@ -96,7 +95,9 @@ def test_a_mask_excuses_no_wrong_gradient(hides, length):
         return masked_rows(values, lengths, 1.01, hides)
 
     found = gradcheck.check(subject, Batch(SHORT, [length]), modes="graph")["graph"]
-    assert found.verdict is Verdict.MISMATCH, found
+    # Beside 1e30 no digit is left of a row of which all is hidden, not even of what is wrong there.
+    nothing_left = length == 0 and hides == 1e30
+    assert found.verdict is (Verdict.UNRESOLVED if nothing_left else Verdict.MISMATCH), found
 
 
 def test_a_mask_in_a_loop_beside_a_variable():

@@ -1,0 +1,222 @@
+"""A mode's gradient beside the exact reference: one judgement of each entry, within a bound that is computed for it.
+
+The bound of an entry is what rounding in the subject's own precision can come to. A few roundings of the entry itself
+are allowed at once. For what is further off the rounding errors of all operations on the way are sampled: each is
+shaken by a random part of its type's unit roundoff, and what the derivative moves by is a sample of its error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.engines.exact import Reference
+from gradcheck.exact.jets import Array
+from gradcheck.exact.reference import Slopes
+from gradcheck.numerics import Judgement, Kind, Status
+from gradcheck.numerics.judging import default_resolution_limit
+
+__all__ = ["Tolerance", "judge_entries", "judge_products", "loses_digits", "scale_of"]
+
+# Roundings of an entry that are allowed without a look at how it is computed.
+_ROUNDINGS = 32.0
+
+# So many times the largest sample of the rounding errors is allowed: samples are few, and a mode may take another way
+# to the same number.
+_DEVIATIONS = 32.0
+
+# Samples for every entry in doubt, and for those that would be called wrong.
+_SAMPLES, _MORE_SAMPLES = 2, 8
+
+
+# Outputs whose rounding errors are so many times those of their last digit get a look at how they are computed.
+_AMPLIFIED = 1e3
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What a caller set: ``rtol`` and ``atol`` in place of computed bounds, the coarsest resolution of a pass."""
+
+    rtol: float | None = None
+    atol: float | None = None
+    resolution_limit: float | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether bounds are the caller's."""
+        return self.rtol is not None or self.atol is not None
+
+    def limits(self, eps: Array) -> Array:
+        """The coarsest resolution of a pass for outputs with these machine epsilons."""
+        if self.resolution_limit is not None:
+            return np.full(eps.shape, self.resolution_limit)
+        return np.array([default_resolution_limit(float(level)) for level in eps])
+
+    def bound(self, sizes: Array) -> Array:
+        """The caller's bound."""
+        return np.asarray((self.atol or 0.0) + (self.rtol or 0.0) * sizes)
+
+
+def judge_entries(
+    reference: Reference,
+    jacobian: Array,
+    center: Array,
+    *,
+    rows: Array,
+    columns: Array,
+    eps: Array,
+    tolerance: Tolerance,
+) -> Judgement:
+    """Every entry of a theoretical Jacobian beside the reference.
+
+    Args:
+        reference: of the problem.
+        jacobian: theoretical ``[y_size, x_size]``.
+        center: the mode's outputs ``[y_size]``.
+        rows, columns: the outputs and inputs that count.
+        eps: machine epsilon of each output ``[y_size]``.
+        tolerance: the caller's.
+
+    Returns:
+        Arrays are ``[len(columns), len(rows)]``.
+    """
+    slopes = reference.slopes(columns)
+    theory = jacobian[np.ix_(rows, columns)].T
+    right, left, low, high = (a[:, rows] for a in (slopes.right, slopes.left, slopes.low, slopes.high))
+    units = eps[rows][None]
+    with np.errstate(all="ignore"):
+        size = np.fmax(np.fmax(np.abs(low), np.abs(high)), np.abs(theory))
+        bound = tolerance.bound(size) if tolerance.given else _ROUNDINGS * units * size
+        outside = _outside(theory, low, high)
+        if not tolerance.given and loses_digits(slopes, rows, eps):
+            wide = _DEVIATIONS * reference.deviation(columns, _SAMPLES)[:, rows]
+            bound = np.fmax(bound, np.where(np.isfinite(wide), wide, np.inf))
+        if not tolerance.given and (outside > bound).any():
+            for samples in (_SAMPLES, _MORE_SAMPLES):
+                wide = _DEVIATIONS * reference.deviation(columns, samples)[:, rows]
+                # Off the doubtful entries bounds stay as sharp as they were shown to be.
+                bound = np.where(outside > bound, np.fmax(bound, np.where(np.isfinite(wide), wide, np.inf)), bound)
+                if not (outside > bound).any():
+                    break
+        limits = tolerance.limits(eps[rows])
+        scale = scale_of(slopes, reference.problem.x, rows, bound, limits)
+        if not tolerance.given:
+            # An output that has lost its digits may have a gradient that has lost them.
+            lost = np.abs(center - slopes.value)[rows] > limits * np.abs(slopes.value[rows])
+            bound = np.where(lost & (outside > bound), np.inf, bound)
+        return _judged(slopes, theory, right, left, low, high, bound, outside, scale, units, limits, tolerance.given)
+
+
+def _outside(theory: Array, low: Array, high: Array) -> Array:
+    """How far entries lie outside of what is allowed, 0 inside; 0 where nothing is known."""
+    away = np.fmax(np.fmax(low - theory, theory - high), 0.0)
+    return np.where(np.isfinite(theory), away, np.inf)
+
+
+def loses_digits(slopes: Slopes, rows: Array, eps: Array) -> bool:
+    """Whether some output has rounding errors far beyond a few roundings of itself: digits cancel, or are absorbed."""
+    size = np.abs(slopes.value[rows])
+    with np.errstate(invalid="ignore"):
+        return bool((slopes.noise[rows] > _AMPLIFIED * eps[rows] * np.fmax(size, size.max(initial=0.0))).any())
+
+
+def scale_of(slopes: Slopes, x: Array, rows: Array, bound: Array, limits: Array) -> Array:
+    """What errors of each output's gradient are relative to ``[len(rows)]``: its largest entry.
+
+    Where a gradient vanishes up to rounding there is no such entry, and ordinary numbers take its place; but not where
+    rounding is all that is left of the output as well.
+    """
+    right = np.where(np.isfinite(slopes.right[:, rows]), slopes.right[:, rows], 0.0)
+    largest = np.abs(right).max(axis=0, initial=0.0)
+    value = np.abs(np.where(np.isfinite(slopes.value[rows]), slopes.value[rows], 0.0))
+    ordinary = max(float(np.abs(np.where(np.isfinite(x), x, 0.0)).max(initial=0.0)), float(value.max(initial=0.0)))
+    lost = ~(slopes.noise[rows] <= limits * ordinary)
+    vanishing = (largest <= bound.max(axis=0, initial=0.0)) & ~lost
+    return np.asarray(np.where(vanishing, np.maximum(1.0, largest), np.maximum(largest, 1e-300)))
+
+
+def _judged(
+    slopes: Slopes,
+    theory: Array,
+    right: Array,
+    left: Array,
+    low: Array,
+    high: Array,
+    bound: Array,
+    outside: Array,
+    scale: Array,
+    units: Array,
+    limits: Array,
+    given: bool,
+) -> Judgement:
+    status = np.zeros(theory.shape, np.int8)
+    kind = np.full(theory.shape, Kind.SMOOTH, np.int8)
+    jump = np.isnan(right) | np.isnan(left)
+    spread = np.where(np.isfinite(high - low), high - low, 0.0)
+    cornered = ~jump & (spread > np.fmax(bound, _ROUNDINGS * units * np.fmax(np.abs(low), np.abs(high))))
+    kind[cornered], kind[jump] = Kind.KINK, Kind.JUMP
+    status[cornered | jump] = Status.KINK
+    if not given:  # a caller who sets a tolerance means it, however coarse it is
+        status[(bound > limits * scale) & ~cornered & ~jump] = Status.UNRESOLVED
+    status[(outside > bound) & ~jump] = Status.MISMATCH
+    status[~np.isfinite(theory)] = Status.NONFINITE
+    nearest = np.where(np.abs(theory - right) <= np.abs(theory - left), right, left)
+    numerical = np.where(np.isfinite(nearest), nearest, 0.0)
+    # Roundings are no trace to follow; what a caller's tolerance allows is one.
+    told = (outside > bound) | given
+    excess = np.where(told & (outside > 0), outside / np.fmax(bound, 1e-300), 0.0)
+    passed = (status == Status.PASS) & (bound > 0)
+    resolution = float((bound / scale)[passed].max(initial=0.0)) if passed.any() else float(_ROUNDINGS * units.max())
+    return Judgement(
+        status=status,
+        numerical=numerical,
+        bound=np.where(jump, np.inf, bound),
+        excess=np.where(np.isfinite(excess), excess, 0.0),
+        left=np.where(cornered, left, np.nan),
+        right=np.where(cornered, right, np.nan),
+        kind=kind,
+        resolution=resolution,
+    )
+
+
+def judge_products(
+    reference: Reference,
+    pulled: Array,
+    cotangents: Array,
+    *,
+    columns: Array,
+    eps: Array,
+    tolerance: Tolerance,
+) -> tuple[bool, float]:
+    """Whether random combinations of gradient rows are those of the reference, and how sharp that is.
+
+    Args:
+        reference: of the problem.
+        pulled: what the mode pulls the cotangents back to ``[m, x_size]``.
+        cotangents: ``[m, y_size]``; 0 where an output does not count.
+        columns, eps, tolerance: as for `judge_entries`.
+
+    Returns:
+        Whether they agree at a point without ties, and the resolution: the bound relative to the largest product.
+    """
+    slopes = reference.slopes(columns)
+    if slopes.ties:
+        return False, np.nan
+    counted = cotangents.any(axis=0)
+    weights = cotangents[:, counted]
+    entries = slopes.right[:, counted]
+    level = float(eps[counted].max(initial=0.0))
+    with np.errstate(all="ignore"):
+        expected = weights @ entries.T
+        terms = np.abs(weights) @ np.abs(entries).T
+        off = np.abs(pulled[:, columns] - expected)
+        bound = tolerance.bound(np.abs(expected)) if tolerance.given else _ROUNDINGS * level * terms
+        if not tolerance.given and not (off <= bound).all():
+            wide = _DEVIATIONS * np.abs(weights) @ reference.deviation(columns, _SAMPLES)[:, counted].T
+            bound = np.where(off <= bound, bound, np.fmax(bound, wide))
+        if not (off <= bound).all():
+            return False, np.nan
+        largest = np.fmax(np.abs(expected).max(axis=1, initial=0.0), np.fmax(terms.max(axis=1, initial=0.0), 1e-300))
+        resolution = float((bound.max(axis=1, initial=0.0) / largest).max(initial=0.0))
+    return True, resolution

@@ -1,0 +1,167 @@
+"""The exact reference of a problem: its forward graph, traced once for its shapes and interpreted over jets.
+
+Where an operation on the way has no rule, or nothing can be traced, there is no such reference, and slopes of the
+whole subject are measured instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.cuts import line_of
+from gradcheck.exact.graph import Node, read
+from gradcheck.exact.interpreter import Library, Pass, Program
+from gradcheck.exact.jets import Array, Jet
+from gradcheck.exact.kernels import wide
+from gradcheck.exact.reference import Differentiable, Slopes
+from gradcheck.exact.table import NoRule
+from gradcheck.modes import traced_function
+from gradcheck.problem import Problem
+
+__all__ = ["Reference", "reference_of"]
+
+# How strongly operations are shaken to sample rounding errors, in unit roundoffs of their types. Not more: what a mask
+# of -1e30 absorbs answers to one unit as much as to many.
+_SHAKEN = 2.0
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """A subject's graph for one signature, bound to rules."""
+
+    program: Program
+    captured: tuple[Any, ...]
+    function: Any  # keeps what is captured alive
+
+
+@dataclass
+class Reference:
+    """The exact derivative of one problem.
+
+    Attributes:
+        problem: the problem.
+        function: its outputs as a function of its flat inputs.
+        graph: TensorFlow's own graph of it, which knows the lines of the code.
+    """
+
+    problem: Problem
+    function: Differentiable
+    graph: Any
+    _slopes: dict[bytes, Slopes] = field(default_factory=dict)
+    _samples: dict[tuple[bytes, int], Array] = field(default_factory=dict)
+
+    def slopes(self, columns: Array) -> Slopes:
+        """Slopes w.r.t. some inputs, ``[len(columns), y_size]``; computed once.
+
+        Raises:
+            gradcheck.exact.table.NoRule, gradcheck.exact.reference.Unfit: they cannot be computed.
+        """
+        key = columns.tobytes()
+        if key not in self._slopes:
+            self._slopes[key] = self.function.slopes(self.problem.x, self._units(columns))
+        return self._slopes[key]
+
+    def along(self, directions: Array) -> Slopes:
+        """Slopes along directions ``[k, x_size]``."""
+        return self.function.slopes(self.problem.x, directions)
+
+    def deviation(self, columns: Array, samples: int) -> Array:
+        """Largest of some samples of the rounding errors of the slopes, ``[len(columns), y_size]``."""
+        units = self._units(columns)
+        largest = np.zeros((len(columns), self.problem.outputs.size))
+        for seed in range(1, samples + 1):
+            key = (columns.tobytes(), seed)
+            if key not in self._samples:
+                self._samples[key] = np.abs(self.function.shaken(self.problem.x, units, scale=_SHAKEN, seed=seed))
+            largest = np.fmax(largest, self._samples[key])
+        return largest
+
+    def where_digits_are_lost(self, output: int) -> str:
+        """The operation that loses the digits of an output, in words: its kind and the line that made it."""
+        return self._described(self.function.loudest(self.problem.x, output))
+
+    def where_it_ties(self, columns: Array) -> str:
+        """The first operation that decides a tie, in words."""
+        places = self.slopes(columns).places
+        return self._described(self.function.operation(self.problem.x, places[0])) if places else ""
+
+    def _described(self, found: tuple[Node, Node] | None) -> str:
+        if found is None:
+            return ""
+        inner, outer = found
+        try:
+            line = line_of(self.graph.get_operation_by_name(outer.name))
+        except (KeyError, ValueError):
+            line = ""
+        return f"{inner.op}{line}"
+
+    def _units(self, columns: Array) -> Array:
+        units = np.zeros((len(columns), self.problem.x.size))
+        units[np.arange(len(columns)), columns] = 1.0
+        return units
+
+
+def reference_of(problem: Problem) -> Reference | str:
+    """The exact reference of a problem, or why there is none.
+
+    The graph is traced and bound to rules once for each signature of the subject.
+    """
+    cache = problem.subject.references
+    key = problem.plan.key(dynamic=False)
+    if key not in cache:
+        cache[key] = _trace(problem)
+    traced = cache[key]
+    if isinstance(traced, str):
+        return traced
+    plan = problem.plan
+    handles = {id(variable.handle): number for number, variable in enumerate(plan.variables)}
+    states = {
+        id(variable.handle): wide(value) for variable, value in zip(plan.state, problem.state_values, strict=False)
+    }
+    constants = [wide(np.asarray(constant.numpy())) for constant in problem.constants]
+    captured = [(item, id(item)) for item in traced.captured]
+    blocks = plan.inputs.blocks[plan.input_count :]
+
+    def arguments(run: Pass, x: Jet) -> list[Any]:
+        for _, identity in captured:
+            if identity in handles:
+                run.resources[identity] = _part(x, blocks[handles[identity]])
+            elif identity in states:
+                run.resources[identity] = states[identity]
+        return [x, *constants, *(item if _is_handle(item) else wide(item.numpy()) for item, _ in captured)]
+
+    return Reference(problem, Differentiable(traced.program, arguments), traced.function.graph)
+
+
+def _is_handle(item: Any) -> bool:
+    return item.dtype.name in ("resource", "variant")
+
+
+def _part(x: Jet, block: Any) -> Jet:
+    """A variable out of the flat vector."""
+    where = slice(block.start, block.stop)
+
+    def shaped(a: Array, lead: int) -> Array:
+        flat = a[..., where]
+        if block.is_complex:
+            flat = flat[..., 0::2] + 1j * flat[..., 1::2]
+        return flat.reshape((*a.shape[:lead], *block.shape))
+
+    return Jet(shaped(x.v, 0), tuple(shaped(c, 1) for c in x.d))
+
+
+def _trace(problem: Problem) -> _Traced | str:
+    import gradcheck.exact.rules  # noqa: F401  (fills the table)
+
+    try:
+        function, _, _ = traced_function(problem)
+        graph = read(function)
+        return _Traced(Program(graph.main, Library(graph)), graph.captured, function)
+    except NoRule as missing:
+        return str(missing)
+    except Exception as error:
+        # A subject that cannot be traced is no different from one of a single operation without a rule.
+        return f"the subject cannot be traced: {type(error).__name__}"
