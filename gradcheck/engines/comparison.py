@@ -17,7 +17,7 @@ from gradcheck.exact.reference import Slopes
 from gradcheck.numerics import Judgement, Kind, Status
 from gradcheck.numerics.judging import default_resolution_limit
 
-__all__ = ["Tolerance", "judge_entries", "judge_products", "loses_digits", "scale_of"]
+__all__ = ["Tolerance", "judge_entries", "judge_products", "loses_digits", "precision_of", "scale_of"]
 
 # Roundings of an entry that are allowed without a look at how it is computed.
 _ROUNDINGS = 32.0
@@ -119,6 +119,19 @@ def loses_digits(slopes: Slopes, rows: Array, eps: Array) -> bool:
     size = np.abs(slopes.value[rows])
     with np.errstate(invalid="ignore"):
         return bool((slopes.noise[rows] > _AMPLIFIED * eps[rows] * np.fmax(size, size.max(initial=0.0))).any())
+
+
+def precision_of(slopes: Slopes, eps: Array) -> Array:
+    """Machine epsilon with which each output is really computed ``[y_size]``: that of a lower precision inside, if any.
+
+    Args:
+        slopes: of the outputs.
+        eps: of their types.
+    """
+    with np.errstate(all="ignore"):
+        inside = 2 * slopes.noise / np.abs(slopes.value)
+    coarse = np.clip(np.where(np.isfinite(inside), inside, 0.0), eps, np.maximum(eps, 2 * slopes.coarsest))
+    return np.asarray(np.where(slopes.noise > 4 * eps * np.abs(slopes.value), coarse, eps))
 
 
 def scale_of(slopes: Slopes, x: Array, rows: Array, bound: Array, limits: Array) -> Array:

@@ -46,6 +46,7 @@ class Pass:
         resources: values of variables by the identity of their handle; assignments change them.
         opaque: names of the operations whose slopes were measured, with the error of these as a part of the largest.
         executed: how many operations ran.
+        coarsest: the largest unit roundoff that any of them computed with.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Pass:
         self.resources: dict[int, Any] = {}
         self.opaque: dict[str, float] = {}
         self.executed = 0
+        self.coarsest = 0.0
         self._offset = (seed * 7919) % len(_POOL)
 
     def deviations(self, *shape: int) -> np.ndarray:
@@ -105,6 +107,7 @@ class Pass:
             grain: see `gradcheck.exact.table.Rule`.
             inputs: of the operation.
         """
+        self.coarsest = max(self.coarsest, unit)
         if self.lanes:
             first = x.d[0]
             shape = first.shape[1:]

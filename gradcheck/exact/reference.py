@@ -52,6 +52,7 @@ class Slopes:
         ties: how many ties there are at the point.
         fuzzy: how many of them are ties only within rounding errors.
         places: numbers of the operations with a tie, in the order of execution.
+        coarsest: the largest unit roundoff that any operation computes with.
     """
 
     value: Array
@@ -63,6 +64,7 @@ class Slopes:
     ties: int
     fuzzy: int
     places: tuple[int, ...]
+    coarsest: float = 0.0
 
     @property
     def smooth(self) -> bool:
@@ -118,7 +120,7 @@ class Differentiable:
             first.decisions.ties = max(1, first.decisions.ties)
         decisions = first.decisions
         if not decisions.ties:
-            return Slopes(value, noise, right, right, right, right, 0, 0, ())
+            return Slopes(value, noise, right, right, right, right, 0, 0, (), first.coarsest)
         left = -self._along(x, -directions, value, noise, seed)
         low, high = np.fmin(left, right), np.fmax(left, right)
         for number, convention in enumerate(_CONVENTIONS):
@@ -127,7 +129,7 @@ class Differentiable:
                 by_convention = _first(self.run(run, x, directions), len(directions))
             low, high = np.fmin(low, by_convention), np.fmax(high, by_convention)
         places = tuple(decisions.places)
-        return Slopes(value, noise, right, left, low, high, decisions.ties, decisions.fuzzy, places)
+        return Slopes(value, noise, right, left, low, high, decisions.ties, decisions.fuzzy, places, first.coarsest)
 
     def _along(self, x: Array, directions: Array, value: Array, noise: Array, seed: int) -> Array:
         """One-sided slopes ``[directions, y_size]``, NaN where the function jumps."""
@@ -226,13 +228,16 @@ def _deviation(found: Jet, count: int) -> Array:
 
 
 def _joined(parts: Sequence[Slopes]) -> Slopes:
-    together = {
-        name: np.concatenate([getattr(part, name) for part in parts]) for name in ("right", "left", "low", "high")
-    }
+    def together(name: str) -> Array:
+        return np.concatenate([getattr(part, name) for part in parts])
+
     return replace(
         parts[0],
+        right=together("right"),
+        left=together("left"),
+        low=together("low"),
+        high=together("high"),
         ties=max(part.ties for part in parts),
         fuzzy=max(part.fuzzy for part in parts),
         places=max((part.places for part in parts), key=len),
-        **together,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck.agreement import combinations
-from gradcheck.engines.comparison import Tolerance, judge_entries, judge_products, loses_digits
+from gradcheck.engines.comparison import Tolerance, judge_entries, judge_products, loses_digits, precision_of
 from gradcheck.engines.exact import Reference
 from gradcheck.engines.jacobians import Examination
 from gradcheck.findings import Finding
@@ -56,7 +56,7 @@ def by_reference(baseline: Baseline, reference: Reference, state: ModeState) -> 
     jacobian = np.zeros((problem.outputs.size, problem.x.size))
     jacobian[:, columns] = slopes.right.T
     judgement = judge_entries(reference, jacobian, center, rows=rows, columns=columns, eps=eps, tolerance=tolerance)
-    found = Examination(center, jacobian, judgement, rows, columns, slopes.noise, eps)
+    found = Examination(center, jacobian, judgement, rows, columns, slopes.noise, precision_of(slopes, eps))
     state.found = found
     differs = differs_from_eager(baseline, run, found, state.notes)
     state.finding = differs or Finding(Verdict.PASS, resolution=resolution)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck.agreement import output_bound
-from gradcheck.engines.comparison import Tolerance, judge_entries
+from gradcheck.engines.comparison import Tolerance, judge_entries, precision_of
 from gradcheck.engines.exact import Reference
 from gradcheck.engines.jacobians import Examination, examine
 from gradcheck.harness.baseline import Baseline, close
@@ -56,8 +56,9 @@ def beside_reference(
     rows, columns, eps = baseline.rows, baseline.columns, baseline.eps if eps is None else eps
     tolerance = Tolerance(**baseline.options.tolerance)
     judgement = judge_entries(reference, jacobian, center, rows=rows, columns=columns, eps=eps, tolerance=tolerance)
-    noise = reference.slopes(columns).noise
-    return on_treads(run, Examination(center, jacobian, judgement, rows, columns, noise, eps))
+    slopes = reference.slopes(columns)
+    inside = precision_of(slopes, eps)
+    return on_treads(run, Examination(center, jacobian, judgement, rows, columns, slopes.noise, inside))
 
 
 def as_interpreted(baseline: Baseline, reference: Reference, center: np.ndarray) -> bool:

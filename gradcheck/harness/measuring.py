@@ -110,8 +110,8 @@ def measured(
     if not finding.verdict.fails:
         finding = nonlinear(baseline, found, theory) or finding
     if finding.verdict is Verdict.KINK:
-        exact = run if baseline.twin is None else twin_execution(baseline, run)
-        finding = inconsistent_at_ties(baseline, exact, found, reference) or finding
+        precise_run = run if baseline.twin is None else twin_execution(baseline, run)
+        finding = inconsistent_at_ties(baseline, precise_run, found, reference) or finding
     finding = wavering(baseline, run, finding, found, theory) or finding
     wrong = finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED)
     if reference is None and run.mode != "eager" and (wrong or not finding.verdict.fails):

@@ -167,7 +167,7 @@ def test_small_errors_in_float32_are_found():
         assert result.verdict is Verdict.MISMATCH
     for result in gradcheck.check(scaled(1.0), batch, modes=("graph", "xla")).modes.values():
         assert result.verdict is Verdict.PASS
-        assert result.resolution < 1e-5
+        assert result.resolution < 1e-3  # of an output that saturates; tests/harness/test_exact.py has ordinary ones
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -251,7 +251,7 @@ class RaisesInFloat64(CastsToFloatx):
 def test_floatx_is_as_before_also_where_the_twin_raises():
     batch = Batch(BATCH.values.astype(np.float32), BATCH.lengths)
     report = gradcheck.check(RaisesInFloat64(), batch, modes="graph")
-    assert any("no float64 twin" in note or "low precision" in note for note in report["graph"].notes)
+    assert report["graph"].engine == "exact"
     assert tf.keras.backend.floatx() == "float32"
 
 
@@ -277,7 +277,7 @@ def test_a_layer_of_mixed_precision_is_checked_against_float64(policy):
     assert gradcheck.check(wrong, batch, modes="graph")["graph"].verdict is Verdict.MISMATCH
 
 
-def test_without_a_twin_the_resolution_is_honest():
+def test_no_twin_is_needed_for_the_exact_reference():
     weight = tf.Variable([[0.5], [2.0]])
 
     def subject(values, lengths):  # a float32 weight: no float64 twin can be had
@@ -286,8 +286,8 @@ def test_without_a_twin_the_resolution_is_honest():
     batch = Batch(BATCH.values.astype(np.float32), BATCH.lengths)
     report = gradcheck.check(subject, batch)
     for result in report.modes.values():
-        assert not result.verdict.fails, str(report)
-    assert any("only coarse errors show" in note for note in report["xla"].notes)
+        assert result.verdict is Verdict.PASS, str(report)
+        assert result.resolution < 1e-4
 
 
 def test_empty_outputs():

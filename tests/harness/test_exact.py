@@ -1,0 +1,118 @@
+"""Checks against the exact reference: what it decides that measured slopes cannot, and when it steps aside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradcheck
+from gradcheck import Verdict
+
+X = np.array([[0.3, -1.2, 0.7]])
+
+
+def planted(factor: float) -> Any:
+    """A sine whose gradient is off by a factor."""
+
+    @tf.custom_gradient
+    def subject(x: Any) -> Any:
+        return tf.sin(x), lambda upstream: upstream * tf.cos(x) * tf.cast(factor, x.dtype)
+
+    return subject
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "dynamic", "xla"])
+@pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-13), ("float32", 1e-5)])
+def test_an_error_of_a_hundred_roundings_is_found(mode: str, dtype: str, error: float) -> None:
+    x = X.astype(dtype)
+    wrong = gradcheck.check(planted(1 + error), x, modes=mode)[mode]
+    assert wrong.verdict is Verdict.MISMATCH, wrong
+    right = gradcheck.check(planted(1.0), x, modes=mode)[mode]
+    assert right.verdict is Verdict.PASS, right
+    assert right.engine == "exact"
+    assert right.resolution < error
+
+
+def test_a_kink_names_the_operation_and_the_line() -> None:
+    result = gradcheck.check(lambda x: tf.nn.relu(x), np.array([0.0, 1.0]), modes="graph")["graph"]
+    assert result.verdict is Verdict.KINK
+    assert "Relu (test_exact.py:" in result.cause
+
+
+def test_a_gradient_outside_every_convention_is_wrong() -> None:
+    @tf.custom_gradient
+    def relu(x: Any) -> Any:
+        return tf.nn.relu(x), lambda upstream: upstream * tf.where(x == 0, 1.5, tf.cast(x > 0, x.dtype))
+
+    result = gradcheck.check(relu, np.array([0.0, 1.0]), modes="graph")["graph"]
+    assert result.verdict is Verdict.MISMATCH, result
+
+
+def test_a_gradient_by_convention_is_a_kink() -> None:
+    """Its slope is 1 on both sides of 0, and TensorFlow's gradients of the two parts add up to 0."""
+    result = gradcheck.check(lambda x: tf.nn.relu(x) - tf.nn.relu(-x), np.array([0.0, 1.0]), modes="graph")["graph"]
+    assert result.verdict is Verdict.KINK, result
+
+
+def test_ties_that_float32_makes_blame_nobody() -> None:
+    x = np.array([[[0.0], [9.5e-7], [0.0], [0.0]]], np.float32)
+    for subject in (
+        lambda v: tf.nn.max_pool1d(v + 1000.0, 2, 1, "SAME"),
+        lambda v: tf.reduce_max(v + 1000.0, axis=1),
+        lambda v: tf.nn.relu((v + 1000.0) - 1000.0),
+        lambda v: tf.sort(v + 1000.0, axis=1),
+    ):
+        report = gradcheck.check(subject, x)
+        assert report.ok, str(report)
+
+
+def test_digits_that_are_lost_are_named_with_the_operation() -> None:
+    def absorbed(x: Any) -> Any:
+        return tf.nn.softmax(x - 1e9)
+
+    result = gradcheck.check(absorbed, X.astype(np.float32), modes="graph")["graph"]
+    assert result.verdict is Verdict.UNRESOLVED
+    assert "its digits are lost in Sub (test_exact.py:" in result.cause
+
+
+def test_a_subject_that_draws_has_no_exact_reference() -> None:
+    def noisy(x: Any) -> Any:
+        return x * tf.random.uniform([], dtype=x.dtype)
+
+    result = gradcheck.check(noisy, X, modes="graph", engine="exact")["graph"]
+    assert any("there is no exact reference" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(("asked", "used"), [("measured", "measured"), ("compiled", "measured"), ("exact", "exact")])
+def test_engines_by_name(asked: str, used: str) -> None:
+    assert gradcheck.check(tf.sin, X, modes="graph", engine=asked)["graph"].engine == used
+
+
+def test_variables_and_state_are_interpreted() -> None:
+    weight, calls = tf.Variable([2.0, 3.0, 4.0], dtype=tf.float64), tf.Variable(0.0, dtype=tf.float64, trainable=False)
+
+    def subject(x: Any) -> Any:
+        calls.assign_add(1.0)
+        return tf.tanh(x * weight) * calls
+
+    report = gradcheck.check(subject, X, modes=("eager", "graph"))
+    assert {result.engine for result in report.modes.values()} == {"exact"}, str(report)
+    assert report.ok, str(report)
+
+
+def test_loops_branches_and_calls_are_interpreted() -> None:
+    @tf.function
+    def inner(x: Any) -> Any:
+        return tf.sin(x) * 2.0
+
+    def subject(x: Any) -> Any:
+        total = tf.zeros_like(x)
+        for _ in tf.range(3):
+            total = total + inner(x) if tf.reduce_sum(total) < 10.0 else total
+        return total
+
+    report = gradcheck.check(subject, X, modes=("graph", "xla"))
+    assert {(result.verdict, result.engine) for result in report.modes.values()} == {(Verdict.PASS, "exact")}
