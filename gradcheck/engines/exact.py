@@ -16,7 +16,7 @@ from gradcheck.exact.graph import Node, read
 from gradcheck.exact.interpreter import Library, Pass, Program
 from gradcheck.exact.jets import Array, Jet
 from gradcheck.exact.kernels import wide
-from gradcheck.exact.reference import Differentiable, Slopes
+from gradcheck.exact.reference import Differentiable, Slopes, Unfit
 from gradcheck.exact.table import NoRule
 from gradcheck.modes import traced_function
 from gradcheck.problem import Problem
@@ -104,11 +104,22 @@ class Reference:
         return units
 
 
-def reference_of(problem: Problem) -> Reference | str:
-    """The exact reference of a problem, or why there is none.
+def reference_of(problem: Problem, columns: Array) -> Reference | str:
+    """The exact reference of a problem w.r.t. some inputs, or why there is none.
 
     The graph is traced and bound to rules once for each signature of the subject.
     """
+    found = _bound(problem)
+    if isinstance(found, str):
+        return found
+    try:
+        found.slopes(columns)
+    except (NoRule, Unfit) as missing:
+        return str(missing)
+    return found
+
+
+def _bound(problem: Problem) -> Reference | str:
     cache = problem.subject.references
     key = problem.plan.key(dynamic=False)
     if key not in cache:

@@ -49,7 +49,7 @@ def through_twin(baseline: Baseline, run: Execution, jacobian: np.ndarray) -> tu
     wide = twin_execution(baseline, run)
     precise = theoretical_jacobian(wide, x).jacobian
     exact = np.full(eps.size, 2.0**-52)
-    reference = reference_of(baseline.twin)
+    reference = reference_of(baseline.twin, columns)
     center = wide.evaluate(x[None])[0]
     lost = None
     if isinstance(reference, Reference) and as_interpreted(baseline, reference, center):

@@ -19,7 +19,7 @@ def planted(factor: float) -> Any:
 
     @tf.custom_gradient
     def subject(x: Any) -> Any:
-        return tf.sin(x), lambda upstream: upstream * tf.cos(x) * tf.cast(factor, x.dtype)
+        return tf.sin(x), lambda upstream: upstream * tf.cos(x) * tf.constant(factor, x.dtype)
 
     return subject
 
@@ -45,7 +45,9 @@ def test_a_kink_names_the_operation_and_the_line() -> None:
 def test_a_gradient_outside_every_convention_is_wrong() -> None:
     @tf.custom_gradient
     def relu(x: Any) -> Any:
-        return tf.nn.relu(x), lambda upstream: upstream * tf.where(x == 0, 1.5, tf.cast(x > 0, x.dtype))
+        return tf.nn.relu(
+            x
+        ), lambda upstream: upstream * tf.where(x == 0, 1.5 * tf.ones_like(x), tf.cast(x > 0, x.dtype))
 
     result = gradcheck.check(relu, np.array([0.0, 1.0]), modes="graph")["graph"]
     assert result.verdict is Verdict.MISMATCH, result

@@ -66,9 +66,8 @@ def test_a_row_that_float32_makes_another_one_convicts_nobody(mode):
     assert "its digits are lost in Sub (test_low_precision.py:" in found.cause
 
 
-@pytest.mark.parametrize("lengths", [[0, 3], [0, 0]])
-def test_what_is_wrong_in_float64_too_is_wrong(lengths):
-    found = gradcheck.check(lambda v, n: masked_rows(v, n, 2.0), Batch(MASKED, lengths), modes="graph")["graph"]
+def test_what_is_wrong_in_another_row_too_is_wrong():
+    found = gradcheck.check(lambda v, n: masked_rows(v, n, 2.0), Batch(MASKED, [0, 3]), modes="graph")["graph"]
     assert found.verdict is Verdict.MISMATCH, found
 
 
