@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gradcheck.isolation.folders import OwnFolder, remove_abandoned
 from gradcheck.isolation.limits import Limits, resident_bytes, size_text
 from gradcheck.isolation.tasks import Death, Outcome, Task
 from gradcheck.isolation.worker import EXAMPLE
@@ -40,6 +40,12 @@ _START = (
 _DYING_SECONDS = 30.0
 
 
+@functools.cache
+def _remove_abandoned() -> None:
+    """Once for each process."""
+    remove_abandoned()
+
+
 class Worker:
     """A worker process and what watches it. A context manager; `run` is called by one thread at a time.
 
@@ -58,6 +64,7 @@ class Worker:
         self.started = 0  # processes so far
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
+        self._own: OwnFolder | None = None
         self._given = 0  # tasks that this process has been given
         self._buffer = b""
         self._stopped = False
@@ -126,7 +133,8 @@ class Worker:
         """End the process; the next task gets a fresh one."""
         with self._lock:
             process, self._process = self._process, None
-            folder, self._folder = self._folder, None
+            own, self._own = self._own, None
+            self._folder = None
         if process is not None:
             _kill(process)
             process.wait()
@@ -134,8 +142,8 @@ class Worker:
                 if pipe is not None:
                     with contextlib.suppress(OSError):  # flushing into a closed pipe
                         pipe.close()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        if own is not None:
+            own.remove()
         self._buffer, self._given = b"", 0
 
     close = discard
@@ -144,7 +152,9 @@ class Worker:
         if self._process is not None and not _ended(self._process):
             return self._process
         self.discard()  # it died while it had nothing to do
-        folder = Path(tempfile.mkdtemp(prefix="gradcheck-worker-"))
+        _remove_abandoned()
+        own_folder = OwnFolder()
+        folder = own_folder.path
         # A worker must import what this process can: the gradcheck that started it, wherever that is, and the subject.
         # Another interpreter has packages of its own, for another Python; only the current folder is common.
         own = self.python == sys.executable
@@ -152,7 +162,7 @@ class Worker:
         here = os.fspath(self.directory or os.getcwd())
         search_path = [here, *filter(None, sys.path)] if own else [here]
         with self._lock, open(folder / "stderr", "ab") as stderr:
-            self._folder = folder
+            self._own, self._folder = own_folder, folder
             if self._stopped:
                 raise _StoppedError
             self._process = subprocess.Popen(
@@ -161,6 +171,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 cwd=self.directory,
+                env={**os.environ, "TMPDIR": str(own_folder.temporary)},  # what it leaves there goes with the folder
                 start_new_session=True,  # the terminal's Ctrl-C is for the parent; and its children die with it
             )
         self.started += 1
