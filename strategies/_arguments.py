@@ -7,7 +7,7 @@ own do.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from hypothesis.errors import InvalidArgument
 from gradcheck.strategies._literals import dtype_named, number_code
 
 __all__ = [
+    "MOST_NUMBERS",
+    "bounded",
     "choices",
     "dtype_of",
     "flag",
@@ -37,6 +39,22 @@ def integer(name: str, value: Any, *, at_least: int) -> int:
     if value < at_least:
         raise InvalidArgument(f"{name}={value!r} is too small. Use {at_least} or more.")
     return int(value)
+
+
+MOST_NUMBERS = 10_000_000
+"""Most numbers of a batch where nothing else is said: 80 MB in float64, of which a check holds many copies."""
+
+
+def bounded(factors: Mapping[str, int], limit: Any) -> None:
+    """That a batch of these sizes has no more numbers than `limit`."""
+    most = integer("max_numbers", limit, at_least=1)
+    size = math.prod(factors.values())
+    if size > most:
+        sizes = " · ".join(f"{name}={value}" for name, value in factors.items())
+        raise InvalidArgument(
+            f"the largest batch has {size} numbers ({sizes}); the limit is max_numbers={most}. Lower one of the sizes, "
+            f"or raise the limit with max_numbers={size} where there is memory for many copies of such a batch."
+        )
 
 
 def number(name: str, value: Any) -> float | int | None:

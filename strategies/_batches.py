@@ -91,6 +91,7 @@ def batch_plan(
     poison: Any,
     lengths_dtype: Any,
     numbers: NumberPlan,
+    max_numbers: Any = arguments.MOST_NUMBERS,
 ) -> BatchPlan:
     """The plan for these arguments of `batches`.
 
@@ -115,6 +116,8 @@ def batch_plan(
             f"min_time={min_time!r} is beyond the longest time axis, max_length={max_length!r} + "
             f"max_extra={max_extra!r}. Lower min_time (0 allows an empty time axis) or raise one of these."
         )
+    sizes = {"max_batch": max_rows, "(max_length + max_extra)": high + extra, "features": last or 1}
+    arguments.bounded(sizes, max_numbers)
     menu = shape_menu(min_rows, max_rows, least_time, high, high + extra)
     finite = fill_menu(fills, arguments.flag("poison", poison), numbers.low, numbers.high, numbers.dtype)
     used = menu.size + length_bytes(max_rows) + 2 + KIND_BYTES
@@ -143,6 +146,7 @@ def batches(
     fills: tuple[str, ...] = FILLS,
     poison: bool = False,
     lengths_dtype: DTypeLike = np.int32,
+    max_numbers: int = arguments.MOST_NUMBERS,
 ) -> Batch:
     """Padded batches: values `[batch, time, features]` or `[batch, time]`, lengths, and how the rest is
     filled.
@@ -167,6 +171,7 @@ def batches(
         poison: also fill with NaN, ±Inf and the dtype's greatest number. Opt-in, because most right layers
             mask by multiplying, and 0 · NaN is NaN.
         lengths_dtype: `np.int32` or `np.int64`.
+        max_numbers: the most numbers that the largest batch may have.
 
     Raises:
         InvalidArgument: when first drawn from, for arguments that are out of range or contradict one another.
@@ -184,5 +189,6 @@ def batches(
         poison,
         arguments.hashable(lengths_dtype, "lengths_dtype"),
         number_plan(arguments.hashable(dtype), min_value, max_value, domain, singular),
+        max_numbers,
     )
     return plan.assemble(draw(genomes(plan.size, 2)))

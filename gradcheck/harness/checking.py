@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,7 @@ from gradcheck.subject import subject_of
 
 __all__ = ["ENGINES", "arguments_as_code", "assert_gradients", "check"]
 
+_LOG = logging.getLogger("gradcheck")
 
 def check(
     subject: Any,
@@ -102,6 +104,7 @@ def check(
     require_tolerances(**tolerance)
     tf = tensorflow()
     expected = {mode: expected_verdicts(expect, mode, tf.__version__) for mode in chosen_modes}
+    _tell_where_long(args, chosen_modes)
     with ONE_AT_A_TIME:
         adapter = subject_of(subject, call)
         batch = None
@@ -120,6 +123,23 @@ def check(
         scripts=Scripts(baseline, results, findings),
         evidence=evidence_by_mode(baseline, results, findings),
     )
+
+
+# From so many numbers on a check is told to be long: each needs calls of its own, and memory for many copies.
+_LONG = 1_000_000
+
+
+def _tell_where_long(args: Sequence[Any], modes: Sequence[str]) -> None:
+    """Say that a check of very many numbers takes long, before it begins."""
+    arrays = [arg.values if isinstance(arg, Batch) else arg for arg in args]
+    count = sum(int(np.prod(arg.shape)) for arg in arrays if isinstance(arg, np.ndarray))
+    if count > _LONG:
+        _LOG.warning(
+            "gradcheck: the arguments have %d numbers, so this check in %s takes minutes. Gradients are usually as "
+            "wrong on a smaller batch",
+            count,
+            ", ".join(modes),
+        )
 
 
 def assert_gradients(subject: Any, *args: Any, **options: Any) -> Report:

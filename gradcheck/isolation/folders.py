@@ -1,6 +1,6 @@
 """Folders for temporary files that go with their process: at its end, or, where it was killed, at the next start.
 
-A folder belongs to the process that holds the lock on a file in it. The system frees the lock whatever ends the process.
+A folder belongs to the process that holds the lock on a file in it. The system frees the lock whatever ends it.
 """
 
 from __future__ import annotations

@@ -61,3 +61,14 @@ def test_a_gradient_of_nan_is_found_along_random_directions(size, engine):
 def test_projected_by_hand():
     small = X[::1000]
     assert gradcheck.check(lambda x: tf.sin(x), small, engine="projected", modes="graph").ok
+
+
+def test_a_check_of_very_many_numbers_says_that_it_is_long(caplog, monkeypatch):
+    from gradcheck.harness import checking
+
+    monkeypatch.setattr(checking, "_LONG", 100)
+    gradcheck.check(lambda x: 2 * x, np.ones(100), modes="eager")
+    assert not caplog.records
+    gradcheck.check(lambda x: 2 * x, np.ones(101), modes="eager")
+    (record,) = caplog.records
+    assert "the arguments have 101 numbers, so this check in eager takes minutes" in record.getMessage()
