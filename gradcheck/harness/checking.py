@@ -34,6 +34,7 @@ __all__ = ["ENGINES", "arguments_as_code", "assert_gradients", "check"]
 
 _LOG = logging.getLogger("gradcheck")
 
+
 def check(
     subject: Any,
     *args: Any,
