@@ -1,5 +1,5 @@
 """The command line: ``gradcheck search``, ``sweep``, ``replay``, ``variants``, ``zoo``,
-``report`` and ``doctor``.
+``report``, ``doctor`` and ``demo``.
 
 Imports of TensorFlow, NumPy and Hypothesis happen inside the commands that need them, so that ``--help``,
 shell completion and ``gradcheck report`` are quick and work where TensorFlow is not installed.
@@ -11,6 +11,7 @@ import os
 
 import click
 
+from gradcheck.cli.demo import demo
 from gradcheck.cli.doctor import doctor
 from gradcheck.cli.exits import EPILOG, CommandGroup
 from gradcheck.cli.replay import replay
@@ -35,5 +36,5 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-for _command in (search, sweep, replay, variants, zoo, report, doctor):
+for _command in (search, sweep, replay, variants, zoo, report, doctor, demo):
     main.add_command(_command)

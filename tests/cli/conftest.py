@@ -48,7 +48,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, An
                 if not isinstance(outcome, str):
                     raise outcome
                 verdict = Verdict[outcome]
-                expected = (arguments["expect"] or {}).get(mode, ())
+                expected = (arguments.get("expect") or {}).get(mode, ())
                 result = ModeResult(mode, verdict, cause="off by 2" if verdict.fails else "", expected=expected)
                 scripts = {mode: f"# {name} {mode}\n"} if verdict.fails else {}
                 report = Report(name, {mode: result}, "Batch(…)", {"tensorflow": "2.8.4"}, scripts=scripts)
