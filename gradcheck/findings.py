@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradcheck.cuts import what_cuts
 from gradcheck.engines.jacobians import Examination
+from gradcheck.graph.paths import what_cuts
 from gradcheck.modes import Execution
 from gradcheck.numerics import Kind, Status
 from gradcheck.problem import Problem

@@ -57,8 +57,8 @@ class Subject:
         self.programs: dict[Any, Any] = {}  # what gradcheck.modes compiled for it, by signature
         self.references: dict[Any, Any] = {}  # its graphs bound to rules, by signature: see gradcheck.engines.exact
         self.examined: set[Any] = set()  # modes and signatures that were looked at entry by entry
-        self.cuts: dict[Any, str] = {}  # what gradcheck.cuts found in its graph, by signature and path
-        self.drawing: dict[Any, tuple[str | None, str]] = {}  # what gradcheck.randomness found, by signature
+        self.cuts: dict[Any, str] = {}  # what gradcheck.graph.paths found in its graph, by signature and path
+        self.drawing: dict[Any, tuple[str | None, str]] = {}  # what graph.random_operations found, by signature
         self.integers_are_sizes = False  # whether XLA has to know its integers when it compiles; see gradcheck.modes
         self.confirmed: set[Any] = set()  # modes in which both engines were compared once
         self.forward_seconds: float | None = None  # what forward mode took at first; infinite where it cannot run

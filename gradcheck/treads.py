@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.cuts import moves_in_steps
 from gradcheck.engines.jacobians import Examination, points_a_call
+from gradcheck.graph.paths import moves_in_steps
 from gradcheck.modes import Execution
 from gradcheck.numerics import Judgement, Kind, Status
 

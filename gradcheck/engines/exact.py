@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.cuts import line_of
 from gradcheck.exact.graph import Node, read
 from gradcheck.exact.interpreter import Library, Pass, Program
 from gradcheck.exact.jets import Array, Jet
 from gradcheck.exact.kernels import wide
 from gradcheck.exact.reference import Differentiable, Slopes, Unfit
 from gradcheck.exact.table import NoRule
+from gradcheck.graph.paths import line_of
 from gradcheck.modes import traced_function
 from gradcheck.problem import Problem
 

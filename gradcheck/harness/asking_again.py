@@ -21,9 +21,9 @@ import numpy as np
 
 from gradcheck.engines.jacobians import Examination, Theoretical
 from gradcheck.findings import Finding
+from gradcheck.graph.random_operations import why_it_varies
 from gradcheck.harness.baseline import NEARBY, Baseline
 from gradcheck.modes import CompiledExecution, EagerExecution, Execution
-from gradcheck.randomness import why_it_varies
 from gradcheck.support.number_text import precise_pair
 from gradcheck.verdicts import Verdict
 

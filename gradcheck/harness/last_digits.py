@@ -6,7 +6,7 @@ import numpy as np
 
 from gradcheck.engines.jacobians import Examination
 from gradcheck.findings import Finding
-from gradcheck.graphs import holds
+from gradcheck.graph.operations import holds
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.rules import LAST_DIGITS
 from gradcheck.modes import EagerExecution, Execution

@@ -10,12 +10,12 @@ from gradcheck.agreement import FEW_BITS, LARGE, gradient_bound, lost_below, noi
 from gradcheck.engines.exact import Reference, reference_of
 from gradcheck.engines.jacobians import Examination, eps_of, rounding, theoretical_jacobian
 from gradcheck.findings import Finding, entry_at, judged
+from gradcheck.graph.constants import SMALLER, with_rounded_constants, with_smaller_constants
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import confirmed
 from gradcheck.harness.examining import as_interpreted, beside_reference, examined
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.numerics import Status, noise_points
-from gradcheck.other_constants import SMALLER, with_rounded_constants, with_smaller_constants
 from gradcheck.records.results import Entry
 from gradcheck.rendering.hints import FLOAT64_GIVES
 from gradcheck.twin import widened_names

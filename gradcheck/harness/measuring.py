@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.cuts import moves_in_steps, what_cuts
 from gradcheck.engines.exact import Reference
 from gradcheck.engines.jacobians import is_large, theoretical_jacobian
 from gradcheck.findings import Finding, judged, nonfinite
+from gradcheck.graph.paths import moves_in_steps, what_cuts
 from gradcheck.harness.asking_again import wavering
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import alone_under_xla, as_a_train_step, compare_engines, confirmed

@@ -70,7 +70,7 @@ def call_witness(baseline: Baseline, witnesses: Witnesses) -> None:
 
 # Where this project computes, and calls no code of the subject's by itself.
 _PACKAGE = Path(__file__).parents[1]
-_COMPUTING = tuple(f"{_PACKAGE / name}{os.sep}" for name in ("numerics", "engines", "harness", "invariants"))
+_COMPUTING = tuple(f"{_PACKAGE / name}{os.sep}" for name in ("numerics", "engines", "harness", "invariants", "graph"))
 
 
 def _raised(mode: str, error: Exception) -> Finding:

@@ -20,6 +20,7 @@ from gradcheck.agreement import (
 )
 from gradcheck.engines.jacobians import FAINT, Examination, Theoretical
 from gradcheck.findings import Finding
+from gradcheck.graph.random_operations import drawn_from_a_seed, why_it_varies
 from gradcheck.harness.asking_again import nondeterministic, wavering
 from gradcheck.harness.baseline import NEARBY, Baseline, close
 from gradcheck.harness.state import ModeState
@@ -27,7 +28,6 @@ from gradcheck.invariants.comparing import Example
 from gradcheck.invariants.holding import broken_invariant
 from gradcheck.modes import EagerExecution, Execution
 from gradcheck.numerics import Kind
-from gradcheck.randomness import drawn_from_a_seed, why_it_varies
 from gradcheck.records.results import Entry
 from gradcheck.rendering.hints import ALL_OUTPUTS, NOT_LINEAR
 from gradcheck.support.number_text import precise_pair

@@ -193,7 +193,7 @@ def _cut_by(op: Any) -> str:
 
 def line_of(op: Any) -> str:
     """The line of the user's code that made an operation, as `` (file.py:12)``; empty where that is not known."""
-    here = os.path.dirname(__file__)
+    here = os.path.dirname(os.path.dirname(__file__))  # the whole package
     for frame in reversed(list(op.traceback or ())):
         name = frame.filename if hasattr(frame, "filename") else frame[0]
         number = frame.lineno if hasattr(frame, "lineno") else frame[1]

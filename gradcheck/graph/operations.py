@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from typing import Any
 
-from gradcheck.cuts import upstream
+from gradcheck.graph.paths import upstream
 from gradcheck.modes import traced
 from gradcheck.problem import Problem
 

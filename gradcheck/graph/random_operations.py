@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from gradcheck.cuts import line_of
-from gradcheck.graphs import operations
+from gradcheck.graph.operations import operations
+from gradcheck.graph.paths import line_of
 from gradcheck.problem import Problem
 
 __all__ = ["drawn_from_a_seed", "why_it_varies"]
