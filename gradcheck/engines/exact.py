@@ -88,6 +88,18 @@ class Reference:
         places = self.slopes(columns).places
         return self._described(self.function.operation(self.problem.x, places[0])) if places else ""
 
+    def opaque(self, columns: Array) -> str:
+        """The operations without a rule whose own slopes were measured, in words; empty where there is none."""
+        words = []
+        for name in self.slopes(columns).opaque[:3]:
+            try:
+                operation = self.graph.get_operation_by_name(name)
+            except (KeyError, ValueError):  # it stands in an inner function
+                words.append(name)
+            else:
+                words.append(f"{operation.type}{line_of(operation)}")
+        return ", ".join(words)
+
     def _described(self, found: tuple[Node, Node] | None) -> str:
         if found is None:
             return ""

@@ -53,6 +53,7 @@ class Slopes:
         fuzzy: how many of them are ties only within rounding errors.
         places: numbers of the operations with a tie, in the order of execution.
         coarsest: the largest unit roundoff that any operation computes with.
+        opaque: names of the operations without a rule, whose own slopes were measured.
     """
 
     value: Array
@@ -65,6 +66,7 @@ class Slopes:
     fuzzy: int
     places: tuple[int, ...]
     coarsest: float = 0.0
+    opaque: tuple[str, ...] = ()
 
     @property
     def smooth(self) -> bool:
@@ -118,9 +120,9 @@ class Differentiable:
             value, noise = found.v, _deviation(found, 0)
             right = self._along(x, directions, value, noise, seed)
             first.decisions.ties = max(1, first.decisions.ties)
-        decisions = first.decisions
+        decisions, opaque = first.decisions, tuple(first.opaque)
         if not decisions.ties:
-            return Slopes(value, noise, right, right, right, right, 0, 0, (), first.coarsest)
+            return Slopes(value, noise, right, right, right, right, 0, 0, (), first.coarsest, opaque)
         left = -self._along(x, -directions, value, noise, seed)
         low, high = np.fmin(left, right), np.fmax(left, right)
         for number, convention in enumerate(_CONVENTIONS):
@@ -129,7 +131,9 @@ class Differentiable:
                 by_convention = _first(self.run(run, x, directions), len(directions))
             low, high = np.fmin(low, by_convention), np.fmax(high, by_convention)
         places = tuple(decisions.places)
-        return Slopes(value, noise, right, left, low, high, decisions.ties, decisions.fuzzy, places, first.coarsest)
+        return Slopes(
+            value, noise, right, left, low, high, decisions.ties, decisions.fuzzy, places, first.coarsest, opaque
+        )
 
     def _along(self, x: Array, directions: Array, value: Array, noise: Array, seed: int) -> Array:
         """One-sided slopes ``[directions, y_size]``, NaN where the function jumps."""

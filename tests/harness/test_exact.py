@@ -117,3 +117,14 @@ def test_loops_branches_and_calls_are_interpreted() -> None:
 
     report = gradcheck.check(subject, X, modes=("graph", "xla"))
     assert {(result.verdict, result.engine) for result in report.modes.values()} == {(Verdict.PASS, "exact")}
+
+
+def test_an_operation_without_a_rule_is_named() -> None:
+    @tf.custom_gradient
+    def cubed(x: Any) -> Any:
+        y = tf.numpy_function(lambda v: v**3, [x], tf.float64)
+        return tf.ensure_shape(y, x.shape), lambda upstream: upstream * 3 * x**2
+
+    result = gradcheck.check(cubed, X, modes="graph")["graph"]
+    assert (result.verdict, result.engine) == (Verdict.PASS, "exact"), result
+    assert any("no exact rule is known for PyFunc (test_exact.py:" in note for note in result.notes)
