@@ -17,7 +17,15 @@ from gradcheck.exact.reference import Slopes
 from gradcheck.numerics import Judgement, Kind, Status
 from gradcheck.numerics.judging import default_resolution_limit
 
-__all__ = ["Tolerance", "judge_entries", "judge_products", "loses_digits", "precision_of", "scale_of"]
+__all__ = [
+    "Tolerance",
+    "judge_directions",
+    "judge_entries",
+    "judge_products",
+    "loses_digits",
+    "precision_of",
+    "scale_of",
+]
 
 # Roundings of an entry that are allowed without a look at how it is computed.
 _ROUNDINGS = 32.0
@@ -191,6 +199,51 @@ def _judged(
         kind=kind,
         resolution=resolution,
     )
+
+
+def judge_directions(
+    reference: Reference,
+    pulled: Array,
+    cotangents: Array,
+    directions: Array,
+    *,
+    columns: Array,
+    eps: Array,
+    tolerance: Tolerance,
+) -> Judgement:
+    """Random combinations of outputs along random directions beside the reference, for a Jacobian too large to form.
+
+    Args:
+        reference: of the problem.
+        pulled: what the mode pulls the cotangents back to ``[m, x_size]``.
+        cotangents: ``[m, y_size]``; 0 where an output does not count.
+        directions: ``[k, x_size]``; 0 where an input does not count.
+        columns, eps, tolerance: as for `judge_entries`.
+
+    Returns:
+        Arrays are ``[k, m]``.
+    """
+    slopes = reference.along(directions)
+    counted = cotangents.any(axis=0)
+    weights, level = cotangents[:, counted].T, float(eps[counted].max(initial=2.0**-52))
+    right, left, low, high = (a[:, counted] for a in (slopes.right, slopes.left, slopes.low, slopes.high))
+    up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
+    with np.errstate(all="ignore"):
+        theory = directions[:, columns] @ pulled[:, columns].T
+        terms = np.abs(directions[:, columns]) @ np.abs(pulled[:, columns]).T + np.abs(right) @ np.abs(weights)
+        lowest, highest = low @ up + high @ down, high @ up + low @ down
+        bound = tolerance.bound(np.abs(right @ weights)) if tolerance.given else _ROUNDINGS * level * terms
+        outside = _outside(theory, lowest, highest)
+        if not tolerance.given and (outside > bound).any():
+            wide = _DEVIATIONS * reference.deviation_along(directions, _MORE_SAMPLES)[:, counted] @ np.abs(weights)
+            bound = np.where(outside > bound, np.fmax(bound, np.where(np.isfinite(wide), wide, np.inf)), bound)
+        scale = np.fmax(np.abs(right @ weights).max(axis=0, initial=0.0), 1e-300)
+        units = np.full((1, theory.shape[1]), level)
+        limits = tolerance.limits(units[0])
+        return _judged(
+            slopes, theory, right @ weights, left @ weights, lowest, highest, bound, outside, scale, units, limits,
+            tolerance.given,
+        )  # fmt: skip
 
 
 def judge_products(

@@ -45,11 +45,13 @@ class Reference:
         problem: the problem.
         function: its outputs as a function of its flat inputs.
         graph: TensorFlow's own graph of it, which knows the lines of the code.
+        columns: the inputs w.r.t. which it is known that slopes can be computed.
     """
 
     problem: Problem
     function: Differentiable
     graph: Any
+    columns: Array
     _slopes: dict[bytes, Slopes] = field(default_factory=dict)
     _samples: dict[tuple[bytes, int], Array] = field(default_factory=dict)
 
@@ -67,6 +69,14 @@ class Reference:
     def along(self, directions: Array) -> Slopes:
         """Slopes along directions ``[k, x_size]``."""
         return self.function.slopes(self.problem.x, directions)
+
+    def deviation_along(self, directions: Array, samples: int) -> Array:
+        """Largest of some samples of the rounding errors of slopes along directions, ``[k, y_size]``."""
+        shaken = [
+            np.abs(self.function.shaken(self.problem.x, directions, scale=_SHAKEN, seed=seed))
+            for seed in range(1, samples + 1)
+        ]
+        return np.asarray(np.fmax.reduce(shaken))
 
     def deviation(self, columns: Array, samples: int) -> Array:
         """Largest of some samples of the rounding errors of the slopes, ``[len(columns), y_size]``."""
@@ -88,10 +98,10 @@ class Reference:
         places = self.slopes(columns).places
         return self._described(self.function.operation(self.problem.x, places[0])) if places else ""
 
-    def opaque(self, columns: Array) -> str:
+    def opaque(self) -> str:
         """The operations without a rule whose own slopes were measured, in words; empty where there is none."""
         words = []
-        for name in self.slopes(columns).opaque[:3]:
+        for name in self.slopes(self.columns).opaque[:3]:
             try:
                 operation = self.graph.get_operation_by_name(name)
             except (KeyError, ValueError):  # it stands in an inner function
@@ -121,7 +131,7 @@ def reference_of(problem: Problem, columns: Array) -> Reference | str:
 
     The graph is traced and bound to rules once for each signature of the subject.
     """
-    found = _bound(problem)
+    found = _bound(problem, columns)
     if isinstance(found, str):
         return found
     try:
@@ -131,7 +141,7 @@ def reference_of(problem: Problem, columns: Array) -> Reference | str:
     return found
 
 
-def _bound(problem: Problem) -> Reference | str:
+def _bound(problem: Problem, columns: Array) -> Reference | str:
     cache = problem.subject.references
     key = problem.plan.key(dynamic=False)
     if key not in cache:
@@ -156,7 +166,7 @@ def _bound(problem: Problem) -> Reference | str:
                 run.resources[identity] = states[identity]
         return [x, *constants, *(item if _is_handle(item) else wide(item.numpy()) for item, _ in captured)]
 
-    return Reference(problem, Differentiable(traced.program, arguments), traced.function.graph)
+    return Reference(problem, Differentiable(traced.program, arguments), traced.function.graph, columns)
 
 
 def _is_handle(item: Any) -> bool:

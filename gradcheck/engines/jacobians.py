@@ -17,6 +17,7 @@ from gradcheck import numerics
 from gradcheck.modes import Execution
 
 __all__ = [
+    "DIRECTIONS",
     "Cost",
     "Examination",
     "Rounding",
@@ -36,7 +37,8 @@ __all__ = [
 # Most values in one group of points.
 _GROUP_VALUES = 1 << 22
 
-_DIRECTIONS = 4  # and as many cotangents
+DIRECTIONS = 4
+"""Random directions for a Jacobian too large to form, and as many cotangents."""
 
 # What a judgement has for every entry.
 _ENTRYWISE = ("status", "numerical", "bound", "excess", "left", "right", "kind")
@@ -129,8 +131,8 @@ class Cost:
     @classmethod
     def of_directions(cls, x_size: int, y_size: int) -> Cost:
         """Random directions: as for entries, with a few directions for the inputs and cotangents for the outputs."""
-        evaluations = 65 + 6 * _DIRECTIONS
-        return cls(evaluations, _DIRECTIONS, (evaluations + 3 * _DIRECTIONS) * (x_size + y_size))
+        evaluations = 65 + 6 * DIRECTIONS
+        return cls(evaluations, DIRECTIONS, (evaluations + 3 * DIRECTIONS) * (x_size + y_size))
 
     @property
     def units(self) -> float:
@@ -154,7 +156,7 @@ def is_large(x_size: int, y_size: int) -> bool:
     return cheaper and (cost.units > _MOST_UNITS or x_size * y_size > _MOST_ENTRIES)
 
 
-def missed(error: float, *, bound: float, pairs: int = _DIRECTIONS) -> float:
+def missed(error: float, *, bound: float, pairs: int = DIRECTIONS) -> float:
     """Most probability that random directions pass a gradient whose worst entry is wrong by ``error``.
 
     A projection of the error is ``v·E·u``. With everything but one weight of u fixed it is ``a + s·w``, where w has a
@@ -175,7 +177,7 @@ def missed(error: float, *, bound: float, pairs: int = _DIRECTIONS) -> float:
     return float(min(1.0, r * (1.0 - np.log(r))) ** pairs)
 
 
-def certain(bound: float, *, probability: float = 1e-6, pairs: int = _DIRECTIONS) -> float:
+def certain(bound: float, *, probability: float = 1e-6, pairs: int = DIRECTIONS) -> float:
     """Size of an error that random directions pass with at most this probability: the inverse of `missed`."""
     low, high = 0.0, 60.0  # log2(error / bound)
     for _ in range(60):
@@ -400,9 +402,9 @@ def project(
     random = np.random.default_rng(seed)
     size = run.problem.outputs.size
     if directions is None:
-        directions = random_weights(random, _DIRECTIONS, x.size, columns)
+        directions = random_weights(random, DIRECTIONS, x.size, columns)
     if cotangents is None:
-        cotangents = random_weights(random, _DIRECTIONS, size, rows)
+        cotangents = random_weights(random, DIRECTIONS, size, rows)
     pulled = run.pullback(x, cotangents)
     recorder = _Recorder(run, x, np.arange(x.size))
     points = int(np.clip(_GROUP_VALUES // max(1, x.size, size), 4, 4096))

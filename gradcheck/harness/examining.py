@@ -30,7 +30,7 @@ def interpreted_nearby(baseline: Baseline, reference: Reference, run: Execution)
         mine, theirs = run.evaluate(near[None])[0], reference.function.value(near)
     except Exception:  # it refuses that point; then nothing is known of it
         return True
-    noise = _NEARBY * reference.slopes(baseline.columns).noise
+    noise = _NEARBY * reference.slopes(reference.columns).noise
     rows = baseline.rows
     return close(theirs[rows], mine[rows], output_bound(mine, noise, baseline.eps)[rows])
 
@@ -63,7 +63,7 @@ def beside_reference(
 
 def as_interpreted(baseline: Baseline, reference: Reference, center: np.ndarray) -> bool:
     """Whether outputs that count are those of the interpreted graph, within rounding: only then is it a reference."""
-    slopes = reference.slopes(baseline.columns)
+    slopes = reference.slopes(reference.columns)
     if center.size != slopes.value.size:
         return False
     rows, eps = baseline.rows, baseline.eps

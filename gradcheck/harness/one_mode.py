@@ -128,7 +128,7 @@ def _checked(baseline: Baseline, witnesses: Witnesses, run: Execution) -> ModeSt
             state.notes.append(f"there is no exact reference ({baseline.no_reference}), so slopes were measured")
         if baseline.reference is not None:
             state.engine = "exact"
-            opaque = baseline.reference.opaque(baseline.columns)
+            opaque = baseline.reference.opaque()
             if opaque:
                 state.notes.append(f"no exact rule is known for {opaque}: the slopes of that operation were measured")
             return by_reference(baseline, baseline.reference, state) or measured(baseline, witnesses, state)

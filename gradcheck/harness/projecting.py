@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck.engines.jacobians import Examination, certain, project
+from gradcheck.engines.comparison import Tolerance, judge_directions, precision_of
+from gradcheck.engines.exact import Reference
+from gradcheck.engines.jacobians import DIRECTIONS, Examination, certain, project, random_weights
 from gradcheck.engines.locate import locate, locate_nonfinite
 from gradcheck.findings import Finding, judged, nonfinite
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import confirmed
-from gradcheck.harness.examining import settled
+from gradcheck.harness.examining import as_interpreted, settled
 from gradcheck.harness.rules import broken, differs_from_eager
 from gradcheck.harness.state import ModeState
 from gradcheck.modes import Execution
@@ -31,7 +33,11 @@ def projected(baseline: Baseline, state: ModeState) -> ModeState:
         assert bad is not None
         state.finding = bad
         return state
-    found = project(run, x, eps=level, rows=rows, columns=columns, seed=baseline.seed, options=options)
+    reference = baseline.reference
+    if reference is not None and as_interpreted(baseline, reference, center):
+        found = _along_reference(baseline, run, reference, center)
+    else:
+        found = project(run, x, eps=level, rows=rows, columns=columns, seed=baseline.seed, options=options)
     state.found = found
     bad = _gradient_not_finite(baseline, run, found)
     if bad is not None:
@@ -62,6 +68,25 @@ def projected(baseline: Baseline, state: ModeState) -> ModeState:
     if not state.finding.verdict.fails:
         state.finding = broken(baseline, state, found) or state.finding
     return state
+
+
+def _along_reference(baseline: Baseline, run: Execution, reference: Reference, center: np.ndarray) -> Examination:
+    """Random combinations of outputs along random directions, beside the exact reference."""
+    random = np.random.default_rng(baseline.seed)
+    x, rows, columns, eps = baseline.problem.x, baseline.rows, baseline.columns, baseline.eps
+    directions = random_weights(random, DIRECTIONS, x.size, columns)
+    cotangents = random_weights(random, DIRECTIONS, center.size, rows)
+    pulled = run.pullback(x, cotangents)
+    judgement = judge_directions(
+        reference, pulled, cotangents, directions, columns=columns, eps=eps,
+        tolerance=Tolerance(**baseline.options.tolerance),
+    )  # fmt: skip
+    slopes = reference.slopes(reference.columns)
+    numbers = np.arange(DIRECTIONS)
+    inside = precision_of(slopes, eps)
+    return Examination(
+        center, pulled, judgement, numbers, numbers, slopes.noise, inside, cotangents=cotangents, directions=directions
+    )
 
 
 def _gradient_not_finite(baseline: Baseline, run: Execution, found: Examination) -> Finding | None:
