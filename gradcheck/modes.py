@@ -30,7 +30,7 @@ from gradcheck.errors import InputError
 from gradcheck.execution.announcing import announce_call
 from gradcheck.preserving import keep
 from gradcheck.problem import Plan, Problem, named_leaves
-from gradcheck.reached import captured_variables, create_outside
+from gradcheck.reached import captured_variables
 from gradcheck.support.layout import Block, Layout
 
 __all__ = [
@@ -797,7 +797,7 @@ def reach(problem: Problem) -> None:
     def body(x: Any, constants: Any) -> Any:
         graphs.append(tf.compat.v1.get_default_graph())
         tensors = _split(plan, x, None)
-        with tf.variable_creator_scope(create_outside), tf.GradientTape() as tape:
+        with tf.GradientTape() as tape:
             for tensor in tensors[: plan.input_count]:
                 tape.watch(tensor)
             flat = _join(

@@ -12,7 +12,7 @@ from typing import Any
 
 from gradcheck._tensorflow import tensorflow
 
-__all__ = ["Reached", "captured_variables", "create_outside", "created_variables", "is_random_state"]
+__all__ = ["Reached", "captured_variables", "created_variables", "is_random_state"]
 
 
 class Reached:
@@ -89,23 +89,3 @@ def created_variables() -> Iterator[list[tuple[Any, Any]]]:
 
     with tensorflow().variable_creator_scope(create):
         yield made
-
-
-def create_outside(following: Any, **arguments: Any) -> Any:
-    """A creator for `tf.variable_creator_scope`, while a graph is traced: the variable is made as in eager mode.
-
-    Raises:
-        RuntimeError: its initial value is a tensor of the graph, which nothing has computed.
-    """
-    tf = tensorflow()
-    if tf.is_tensor(arguments.get("initial_value")) and not hasattr(arguments["initial_value"], "numpy"):
-        raise RuntimeError("the subject creates a variable at its first call")
-    with tf.init_scope():
-        return tf.Variable(**{name: value for name, value in arguments.items() if name in _OF_VARIABLES})
-
-
-# The arguments of `tf.Variable` that a creator is given, in every release.
-_OF_VARIABLES = frozenset(
-    {"initial_value", "trainable", "validate_shape", "caching_device", "name", "variable_def", "dtype"}
-    | {"import_scope", "constraint", "synchronization", "aggregation", "shape"}
-)

@@ -271,3 +271,13 @@ def test_a_module_that_makes_its_variable_at_its_first_call():
     report = gradcheck.check(module, np.array([1.0, 2.0]))
     assert report.ok, str(report)
     assert module.weight.numpy().tolist() == [3.0, 3.0]
+
+
+def test_a_layer_that_is_not_built_yet_is_built_by_the_check() -> None:
+    """Tracing it before it is called, for the variables that it reaches, leaves no layer half built."""
+    layer = tf.keras.layers.GRU(2, dtype="float64")
+    assert gradcheck.check(layer, gradcheck.Batch(np.ones((2, 3, 2)), [3, 1]), modes="eager").ok
+    closed_over = tf.keras.layers.GRU(2, dtype="float64")
+    assert gradcheck.check(
+        lambda values: closed_over(values), gradcheck.Batch(np.ones((2, 3, 2)), [3, 1]), modes="eager"
+    ).ok
