@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import statistics
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -268,6 +269,8 @@ def search(
     expect: Any = None,
     on_example: Callable[[str, int, str], None] | None = None,
     on_mode: Callable[[ModeSearch], None] | None = None,
+    on_failure: Callable[[ModeSearch], None] | None = None,
+    shrink_seconds: float | None = None,
     isolate: bool | Limits | IsolatedChecks = False,
     **options: Any,
 ) -> SearchResult:
@@ -285,6 +288,10 @@ def search(
             ``"shrink"``: for progress bars.
         on_mode: called with what each mode came to as soon as it is known, and, where the search is interrupted from
             the keyboard, with what the mode in progress had come to (``complete`` is False there).
+        on_failure: called with the first failing batch of a mode as soon as it is met, before it is made smaller
+            (``complete`` is False there).
+        shrink_seconds: how long a failing batch of each mode may be made smaller; 60 where omitted. The report says
+            where that was cut.
         isolate: whether every check is made in another process, so that a batch on which the subject aborts, hangs or
             eats the memory is a ``CRASH``, shrunk like any failure, and the search of the other modes goes on. The
             subject (and ``call``) must then be a name, ``"pkg.module:name"``, or something that is found under one.
@@ -303,6 +310,8 @@ def search(
         "expect": expect,
         "on_example": on_example,
         "on_mode": on_mode,
+        "on_failure": on_failure,
+        "shrink_seconds": shrink_seconds,
     }
     if isolate is False:
         _require_strategy(strategy)
@@ -339,6 +348,8 @@ def search_with(
     expect: Any = None,
     on_example: Callable[[str, int, str], None] | None = None,
     on_mode: Callable[[ModeSearch], None] | None = None,
+    on_failure: Callable[[ModeSearch], None] | None = None,
+    shrink_seconds: float | None = None,
     database: ExampleDatabase | None = None,
     **options: Any,
 ) -> SearchResult:
@@ -357,6 +368,8 @@ def search_with(
     examples = max_examples if max_examples is not None else defaults.get("max_examples") or settings().max_examples
     if not isinstance(examples, int) or examples < 1:
         raise InputError(f"max_examples must be a whole number of at least 1; got {max_examples!r}")
+    if shrink_seconds is not None and not (isinstance(shrink_seconds, (int, float)) and shrink_seconds >= 0):
+        raise InputError(f"shrink_seconds must be a number of seconds, 0 or more; got {shrink_seconds!r}")
     chosen = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
     expect = expect if expect is not None else defaults.get("expect")
     results: dict[str, ModeSearch] = {}
@@ -366,6 +379,9 @@ def search_with(
         for mode in sorted(chosen, key=ORDER.index):
             expected = expected_verdicts(expect, mode, checks.versions["tensorflow"])
             one = _OneMode(checks, mode, options, expected, on_example, database=database)
+            one.on_failure = on_failure
+            if shrink_seconds is not None:
+                one.shrink_seconds = shrink_seconds
             try:
                 results[mode] = one.search(strategy, examples, seed)
             except KeyboardInterrupt:
@@ -450,6 +466,7 @@ _MOST_KEPT = 1000
 # Checks that shrinking may take; fifty are usual. What is random fails on a batch now and not then, so there is always
 # a smaller one to be found, and Hypothesis would go on for its five minutes.
 _MOST_SHRINKING = 400
+_SHRINK_SECONDS = 60.0
 _MOST_SHRINKING_OF_CHANCE = 40
 
 # So many characters of code in a note are read.
@@ -489,6 +506,10 @@ class _OneMode:
         self.smallest: Any = None
         self.report: Report | None = None
         self.undecided: tuple[Any, Report] | None = None
+        self.on_failure: Callable[[ModeSearch], None] | None = None
+        self.shrink_seconds = _SHRINK_SECONDS
+        self.failed_at = 0.0  # when the first failing example was met
+        self.cut = False  # whether the time to make it smaller was up
         self.flaky = False
         self.notes: Counter[str] = Counter()  # of examples that passed
         self.reports: dict[Any, Report | None] = {}
@@ -540,6 +561,7 @@ class _OneMode:
             foresee=False,
             database=self.database,
         )
+        again.shrink_seconds = self.shrink_seconds
         found = again.search(strategy, max_examples, seed)
         if found.verdict.fails or self.first is None:
             return found
@@ -583,6 +605,9 @@ class _OneMode:
     def _shrunk_enough(self) -> bool:
         if self.failing is None:
             return False
+        if self.cut or time.monotonic() - self.failed_at > self.shrink_seconds:
+            self.cut = True
+            return True
         chance = self.failing[0] is Verdict.NONDETERMINISTIC
         shrinking = self.calls - sum(self.counts.values())  # each call before was an example
         return shrinking >= (_MOST_SHRINKING_OF_CHANCE if chance else _MOST_SHRINKING)
@@ -620,6 +645,10 @@ class _OneMode:
         if self.failing is None:
             self.failing = identity
             self.first = (drawn, report)
+            self.smallest, self.report = drawn, report
+            if self.on_failure is not None:
+                self.on_failure(replace(self._result(), complete=False))
+            self.failed_at = time.monotonic()
         if identity == self.failing:
             self.smallest, self.report = drawn, report
             raise _Found(verdict.value)
@@ -636,6 +665,13 @@ class _OneMode:
             note = (
                 "this failure did not show every time the same batch was checked: something beside the batch decides, "
                 "such as state that the subject keeps between calls"
+            )
+            noted = {mode: replace(result, notes=(*result.notes, note)) for mode, result in report.modes.items()}
+            report = replace(report, modes=noted)
+        if self.cut and report is not None:
+            note = (
+                f"making this batch smaller was cut after {self.shrink_seconds:g} s, so a smaller one may fail as well "
+                "(shrink_seconds, or --shrink-seconds)"
             )
             noted = {mode: replace(result, notes=(*result.notes, note)) for mode, result in report.modes.items()}
             report = replace(report, modes=noted)

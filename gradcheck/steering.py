@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import hypothesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.errors import InvalidArgument
 
 from gradcheck.report import Report
@@ -67,6 +67,8 @@ def search_settings(max_examples: int) -> settings:
             *profile.suppress_health_check,
         ],
         print_blob=False,
+        # What it says of a failure (a seed to add, a decorator, where to report slow shrinking) fits no search.
+        verbosity=Verbosity.quiet if profile.verbosity is Verbosity.normal else profile.verbosity,
         report_multiple_bugs=False,
     )
 

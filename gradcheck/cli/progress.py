@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import click
+
 if TYPE_CHECKING:
     from gradcheck.searching import ModeSearch
 
@@ -35,6 +37,13 @@ class SearchProgress:
             return
         self._tries[mode] = self._tries.get(mode, 0) + 1
         self._bars.update(task, completed=examples, doing=f"fails; making it smaller, {self._tries[mode]} tried")
+
+    def tell(self, text: str) -> None:
+        """Lines that stay, on stderr."""
+        if self._bars is None:
+            click.echo(text, err=True)
+        else:
+            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def on_mode(self, found: ModeSearch) -> None:
         """A mode is done."""

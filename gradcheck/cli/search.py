@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,6 +54,13 @@ def _convert_invariants(ctx: click.Context, param: click.Parameter, value: str |
 @modes_option
 @click.option("--max-examples", type=click.IntRange(min=1), default=100, show_default=True, help="Batches to try.")
 @click.option("--seed", type=int, help="Makes the search repeatable.")
+@click.option(
+    "--shrink-seconds",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="How long a failing batch of each mode may be made smaller.",
+)
 @wrt_option
 @click.option("--engine", type=click.Choice(ENGINES), help="How Jacobians are formed.")
 @click.option(
@@ -122,6 +130,7 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         "order": options["order"],
         "invariants": options["invariants"],
         "expect": expect,
+        "shrink_seconds": options["shrink_seconds"],
     }
     hush_tensorflow()
     finished: list[SearchResult] = []
@@ -134,7 +143,9 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         result: SearchResult | None
         try:
             with isolated(spec) as isolate, search_progress(spec, modes, wanted, quiet=options["quiet"]) as shown:
-                result = _searched(subject, strategy, modes, {**arguments, "isolate": isolate}, found, shown)
+                told = _first_failure(spec, shown, options)
+                wanted_here = {**arguments, "isolate": isolate, "on_failure": told}
+                result = _searched(subject, strategy, modes, wanted_here, found, shown)
         except KeyboardInterrupt:
             interrupted = f"interrupted in {spec}"
             result = _until_then(spec, modes, found) if found else None
@@ -263,6 +274,25 @@ def _searched(
         )
     except InvalidArgument as error:
         raise InputError(f"batches like that cannot be drawn: {error}") from error
+
+
+def _first_failure(spec: str, shown: SearchProgress, options: dict[str, Any]) -> Callable[[ModeSearch], None]:
+    """What shows the first failing batch of a mode, and keeps its case, before it is made smaller."""
+
+    def told(one: ModeSearch) -> None:
+        kept = ""
+        if options["cases"] is not None and one.case is not None:
+            path = one.case.save(options["cases"] / f"{file_stem(f'{one.case.name}-{one.mode}')}.json")
+            kept = f", kept in {path}"
+        if not options["quiet"]:
+            arguments = "" if one.report is None else one.report.arguments
+            limit = f"{options['shrink_seconds']:g} s"
+            shown.tell(
+                f"{spec}, {one.mode}: {one.verdict.value} on this batch{kept}; making it smaller for at most {limit}\n"
+                f"  {one.cause}\n{indent(arguments, '  ')}"
+            )
+
+    return told
 
 
 def _until_then(spec: str, modes: tuple[str, ...], found: list[ModeSearch]) -> SearchResult:
