@@ -46,7 +46,10 @@ OUTCOMES = ("still there", "changed", "undecided", "gone")
 NOT_JSON = "an argument is of a kind that a file cannot hold"
 
 #: Why a subject, or a ``call=``, has to be given to a replay.
-NO_SUBJECT = "was defined inside a function, or is held by no module, so it cannot be imported"
+NO_SUBJECT = (
+    "was defined inside a function, or is held by no module, so it cannot be imported (a factory at the top level of a "
+    "module can: def layer(): return Layer(units=2))"
+)
 NO_CALL = "was checked with a call= that cannot be imported, such as a lambda"
 
 # Weights beyond this many numbers are not written: a case file is something to mail and to commit.

@@ -12,7 +12,7 @@ import hashlib
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,6 +32,7 @@ from gradcheck.harness import ORDER, check
 from gradcheck.harness.afresh import tried_afresh
 from gradcheck.harness.baseline import observing_anew, observing_once
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
+from gradcheck.invariants.holding import AMOUNT_NOT_VARIED, PADDING_NOT_HELD
 from gradcheck.mode_names import parse_modes
 from gradcheck.preserving import preserved
 from gradcheck.records.evidence import Evidence
@@ -197,6 +198,13 @@ class SearchResult:
             return self.modes[mode]
         except KeyError:
             raise KeyError(f"mode {mode!r} was not searched; the modes: {', '.join(self.modes)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        """The modes that were searched, in the order in which they were asked for."""
+        return iter(self.modes)
+
+    def __contains__(self, mode: object) -> bool:
+        return mode in self.modes
 
     @property
     def ok(self) -> bool:
@@ -714,8 +722,13 @@ class _OneMode:
         notes += [
             note if n == total else f"{note} (said of {n} of {total} examples)"
             for note, n in self.notes.items()
-            if 2 * n > total
+            if 2 * n > total and note not in (AMOUNT_NOT_VARIED, PADDING_NOT_HELD)
         ]
+        if self.notes[PADDING_NOT_HELD]:
+            notes.append(PADDING_NOT_HELD)
+        # One example is enough to say that it was varied: each costs a compilation.
+        if self.notes[AMOUNT_NOT_VARIED] == total:
+            notes.append(AMOUNT_NOT_VARIED)
         coarsest = max(self.resolutions, default=None)
         if coarsest is not None and coarsest > _COARSE:
             # In low precision one batch whose terms cancel is enough for a number that says nothing of the others.

@@ -68,6 +68,8 @@ class Subject:
         self._numpy_errors: Any = None  # how NumPy was set when a check began, while it lasts
         self.has_time: dict[int, bool] = {}  # which outputs have a time axis: see gradcheck.time_axis
         self.searches = 0  # how many were begun
+        # The search in which another amount of padding was compiled, by mode; None where it leaked: see invariants.
+        self.amounts_varied: dict[str, int | None] = {}
         # Examples that a mode verified, for the other modes, each with the number of the search that met it last.
         self.witnesses: dict[bytes, tuple[int, Any]] = {}
         self.random = False  # whether the same call was seen to give two results: see gradcheck.harness.asking_again

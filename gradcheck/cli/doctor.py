@@ -18,7 +18,7 @@ from gradcheck.mode_names import MODES
 __all__ = ["doctor"]
 
 
-@click.command()
+@click.command(short_help="Which TensorFlow is here, and what works in it.")
 @json_option
 def doctor(json_file: Path | None) -> None:
     """Say which TensorFlow is here, which modes work in it, and which known problems it has."""

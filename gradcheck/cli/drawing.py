@@ -11,7 +11,7 @@ from gradcheck.errors import InputError
 
 __all__ = ["drawing_options", "strategy_of", "wrt_option"]
 
-_DTYPES = ("float16", "float32", "float64", "complex64", "complex128")
+_DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
 
 _count = click.IntRange(min=0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from typing import Any
 
@@ -36,6 +37,10 @@ Shell completion: add one of these to your shell's start-up file
 """
 
 
+# Names that people try, with the command that does it.
+_MEANT = {"check": "search", "test": "search", "run": "search", "find": "search", "diff": "report", "show": "report"}
+
+
 class CommandGroup(click.Group):
     """A group that turns this package's exceptions into a line on stderr and an exit status."""
 
@@ -43,6 +48,21 @@ class CommandGroup(click.Group):
         """Run the command line; help and usage, too, may be written to a full disk or a closed pipe."""
         with outputs_guarded(BAD_INPUT):
             return super().main(*args, **options)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of that name.
+
+        Raises:
+            UsageError: where there is none; with the one that may be meant.
+        """
+        name = args[0] if args else ""
+        if name and self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            near = _MEANT.get(name) or next(iter(difflib.get_close_matches(name, self.list_commands(ctx), 1)), "")
+            meant = f" Did you mean {near!r}?" if near else f" The commands: {', '.join(self.list_commands(ctx))}."
+            ctx.fail(f"No such command {name!r}.{meant}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["replay"]
 
 
-@click.command()
+@click.command(short_help="Check failing examples from case files again.")
 @click.argument("files", metavar="CASE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--modes",

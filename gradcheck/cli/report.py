@@ -32,7 +32,7 @@ def _places(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
 _MOST_TABLES = 2
 
 
-@click.command()
+@click.command(short_help="Show results that were written with --json.")
 @click.argument("files", nargs=-1, callback=_places)
 @click.option("--html", type=OutputFile(), help="Write one self-contained HTML page.")
 @click.option("--markdown", type=OutputFile(), help="Write the tables as Markdown.")

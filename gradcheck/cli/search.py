@@ -49,7 +49,7 @@ def _convert_invariants(ctx: click.Context, param: click.Parameter, value: str |
     return value
 
 
-@click.command()
+@click.command(short_help="Search for batches with a wrong gradient.")
 @click.argument("subjects", metavar="SUBJECT...", nargs=-1, required=True)
 @modes_option
 @click.option("--max-examples", type=click.IntRange(min=1), default=100, show_default=True, help="Batches to try.")

@@ -47,7 +47,7 @@ def _convert_dtypes(ctx: click.Context, param: click.Parameter, value: str | Non
     return names
 
 
-@click.command()
+@click.command(short_help="Many subjects, modes, dtypes and TensorFlow versions.")
 @click.argument("subjects", metavar="SUBJECT...", nargs=-1, required=True)
 @modes_option
 @click.option("--examples", type=click.IntRange(min=1), default=100, show_default=True, help="Batches for each search.")

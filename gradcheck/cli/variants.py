@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["variants"]
 
 
-@click.command()
+@click.command(short_help="Check ways of writing a variable-length layer.")
 @modes_option
 @click.option("--max-examples", type=click.IntRange(min=1), help="Batches to try on each variant.")
 @click.option("--only", metavar="TEXT", multiple=True, help="Only variants with this in their name; repeatable.")

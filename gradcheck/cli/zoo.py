@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["zoo"]
 
 
-@click.command()
+@click.command(short_help="Search stock layers, losses and operations.")
 @modes_option
 @click.option(
     "--examples",

@@ -7,6 +7,7 @@ does it pass a gradient on? What does not is named, with the line that made it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -191,15 +192,21 @@ def _cut_by(op: Any) -> str:
     return ""
 
 
+# Where libraries are that are not installed as a wheel is.
+_LIBRARY = re.compile(rf"{re.escape(os.sep)}(?:tensorflow|keras|tf_keras){re.escape(os.sep)}")
+
+
 def line_of(op: Any) -> str:
-    """The line of the user's code that made an operation, as `` (file.py:12)``; empty where that is not known."""
+    """The line of the user's code that made an operation, as `` (file.py:12)``; empty where that is not known.
+
+    Of an operation inside a library it is the line that called the library.
+    """
     here = os.path.dirname(os.path.dirname(__file__))  # the whole package
     for frame in reversed(list(op.traceback or ())):
         name = frame.filename if hasattr(frame, "filename") else frame[0]
         number = frame.lineno if hasattr(frame, "lineno") else frame[1]
         if name.startswith(here):  # what called the check is no part of the subject
             return ""
-        if f"{os.sep}tensorflow{os.sep}" not in name and "autograph" not in name:
-            inside = f"{os.sep}keras{os.sep}" in name or "site-packages" in name
-            return "" if inside else f" ({os.path.basename(name)}:{number})"
+        if "site-packages" not in name and "autograph" not in name and not _LIBRARY.search(name):
+            return f" ({os.path.basename(name)}:{number})"
     return ""

@@ -57,9 +57,11 @@ def why_it_varies(problem: Problem, *, forward: bool) -> str:
         problem: the problem.
         forward: whether the outputs differ. Of a gradient the graph shows only what it shares with them.
     """
-    found = _draws(problem)[0]
+    found, seeded = _draws(problem)
     if found:
         return f"the subject draws random numbers: {found}"
+    if seeded:  # as layers of Keras 3 do, which keep a seed and change it
+        return f"the subject draws random numbers from a seed that may be another one in each call: {seeded}"
     if found == "" and forward:
         return (
             "TensorFlow draws no random number in it, so something else differs from call to call (a counter, a list, "

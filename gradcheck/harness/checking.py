@@ -18,7 +18,7 @@ from gradcheck.harness.baseline import Options
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.harness.running import Scripts, evidence_by_mode, run_modes
 from gradcheck.invariants import parse_invariants
-from gradcheck.invariants.holding import applicable
+from gradcheck.invariants.holding import applicable, not_applied
 from gradcheck.mode_names import ENGINES, parse_modes
 from gradcheck.numerics.judging import require_tolerances
 from gradcheck.preserving import ONE_AT_A_TIME
@@ -114,7 +114,12 @@ def check(
             args = (batch,)
         options = Options(wrt, engine, applicable(chosen, adapter, batch), order, tolerance)
         baseline, results, findings = run_modes(adapter, args, chosen_modes, options)
-    results = {mode: replace(results[mode], expected=expected[mode]) for mode in chosen_modes}
+    unheld = not_applied(chosen, adapter, batch)
+    further = (unheld,) if unheld else ()
+    results = {
+        mode: replace(results[mode], expected=expected[mode], notes=(*results[mode].notes, *further))
+        for mode in chosen_modes
+    }
     return Report(
         subject=adapter.name,
         modes=results,

@@ -19,6 +19,7 @@ from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.by_reference import by_reference
 from gradcheck.harness.confirming import as_a_train_step, compare_engines, confirmed
 from gradcheck.harness.examining import examined
+from gradcheck.harness.first_nonfinite import where_it_begins
 from gradcheck.harness.forward_mode import ask_forward_mode
 from gradcheck.harness.measuring import measured, note_silent_zeros
 from gradcheck.harness.rules import broken, nonlinear, unstable
@@ -49,12 +50,21 @@ def checked_mode(baseline: Baseline, witnesses: Witnesses, mode: str) -> ModeSta
         return ModeState(run, _of_its_gradient(baseline, run, _raised(mode, error)))
     if mode == "eager":
         ask_forward_mode(baseline, state)
+    if state.finding.verdict is Verdict.NONFINITE and (begins := where_it_begins(baseline.problem)):
+        state.finding = replace(state.finding, cause=f"{state.finding.cause}; {begins}")
+    if state.finding.verdict in (Verdict.NONFINITE, Verdict.PADDING_LEAK) and _has_an_empty_row(baseline):
+        state.notes.append("this batch has a row of length 0; who never has one draws none (min_length=1)")
     if baseline.error is not None and not state.finding.verdict.fails:
         # Its gradient may well be right for what it computes; but that is not what the code says.
         detail = _raised("eager", baseline.error).detail
         cause = f"returns a result where eager mode raises: {cause_of(baseline.error, 'eager')}"
         state.finding = Finding(Verdict.DISAGREEMENT, cause, detail=detail)
     return state
+
+
+def _has_an_empty_row(baseline: Baseline) -> bool:
+    mask = baseline.mask
+    return mask is not None and not mask.any(axis=1).all()
 
 
 def call_witness(baseline: Baseline, witnesses: Witnesses) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,13 @@ class ReportRecord:
         except KeyError:
             ran = ", ".join(self.modes) or "none"
             raise KeyError(f"mode {mode!r} was not checked; the modes of this report: {ran}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        """The modes that were checked, in the order in which they were asked for."""
+        return iter(self.modes)
+
+    def __contains__(self, mode: object) -> bool:
+        return mode in self.modes
 
     @property
     def ok(self) -> bool:

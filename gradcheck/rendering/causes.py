@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
 
-__all__ = ["BACKWARD", "FORWARD_RUNS", "cause_of", "is_unsupported"]
+__all__ = ["BACKWARD", "FORWARD_RUNS", "cause_of", "is_unsupported", "is_users_file"]
 
 BACKWARD = "in the backward pass, "
 """How the cause of an error starts that was met while a gradient was formed, where that says more than the error."""
@@ -382,6 +382,11 @@ def _is_ours(file: str) -> bool:
         return path.is_relative_to(_PACKAGE) and not path.is_relative_to(_PACKAGE / "variants")
     # XLA gives no more of a path than the last folder.
     return path.parts[-2:] in _our_files()
+
+
+def is_users_file(file: str) -> bool:
+    """Whether a file is neither a library's nor gradcheck's own: where advice can point to."""
+    return not _LIBRARIES.search(file) and not _is_ours(file)
 
 
 def _users(frames: Sequence[tuple[str, int, str]]) -> list[tuple[str, int, str]]:

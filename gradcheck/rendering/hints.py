@@ -130,6 +130,20 @@ _NO_KERNEL = (
     "No batch helps: TensorFlow cannot do this on this device in this mode. Use other settings of the operation or "
     'another operation, or expect it (expect={"MODE": "ERROR"}).'
 )
+_READ_TWICE = (
+    "A tf.TensorArray forgets an element once it was read: keep what was read, or make it with clear_after_read=False."
+)
+_INDICES = (
+    "TensorFlow's own gradient adds int32 to int64 here, as that of tf.math.top_k with index_type=tf.int64 does. Ask "
+    "for int32 indices, and cast them (tf.cast) where int64 is needed."
+)
+_EAGER_RAISES = (
+    "Look at the error that eager mode raises: this mode leaves out the check behind it, and may return wrong results."
+)
+_OVERFLOW = (
+    "Take a number that the dtype holds, such as values.dtype.min / 2 in place of -1e9, or compute this part in "
+    "float32 (tf.cast)."
+)
 _SINGULAR = (
     "The matrix has no inverse on this batch. If such a batch is real data, make it regular (add a small multiple of "
     "the identity); if it can never occur, restrict what is drawn (min_value, max_value, strategies.values)."
@@ -211,12 +225,15 @@ _FLOATS = r"(?:b?float\d+)"
 # `gradcheck.rendering.causes`, `gradcheck.findings` and `gradcheck.harness`.
 _BY_CAUSE = {
     Verdict.ERROR: (
+        (r"\bCould not read index \d+ twice\b", _READ_TWICE),
+        (rf"\b{BACKWARD}.*different dtypes, int32 and int64", _INDICES),
         (r"\bthe gradient w\.r\.t\. .+ has another shape than ", _GRADIENT_SHAPE),
         (rf"\b{BACKWARD}.* do not fit together", _GRADIENT_SHAPE),
         (rf"\b{BACKWARD}.*\bdtypes?\b", _GRADIENT_DTYPE),
         (r"custom_gradient function expected to return|returned too (?:few|many) gradients", _GRADIENT_COUNT),
         (r"\bTensorFlow has no gradient for the operation ", _NO_GRADIENT),
         (r"\bimplementations? (?:do|does) not (?:yet |currently )?support ", _NO_KERNEL),
+        (r"\bnot supported on (?:the )?(?:CPU|GPU)", _NO_KERNEL),
         (r"\b[Nn]ot invertible\b|\bis singular\b|\bCholesky decomposition was not successful\b", _SINGULAR),
         (rf"of different dtypes, {_FLOATS} and {_FLOATS}|of dtype {_FLOATS} where {_FLOATS} is", _FLOAT_DTYPES),
         (r"of different dtypes, |of dtype \w+ where \w+ is asked for", _OTHER_DTYPES),
@@ -229,7 +246,12 @@ _BY_CAUSE = {
         (rf"^the gradient in [a-z0-9, ]+ is \S+ {FLOAT64_GIVES} ", _PRECISION),
         (r"\bthe gradient is zero where the slope is ", _ZERO_ENTRIES),
     ),
-    Verdict.DISAGREEMENT: ((r"\bdraws random numbers from a seed\b", _SEEDED), (rf"^{BY_ITSELF}", _FUSED)),
+    Verdict.NONFINITE: ((r"\boverflows in (?:b?float16|float32)\b", _OVERFLOW),),
+    Verdict.DISAGREEMENT: (
+        (r"^returns a result where eager mode raises", _EAGER_RAISES),
+        (r"\bdraws random numbers from a seed\b", _SEEDED),
+        (rf"^{BY_ITSELF}", _FUSED),
+    ),
     Verdict.CRASH: (
         (r"\bdid not come back within\b|\btook longer than\b", _HUNG),
         (r"\bof memory and was stopped\b|\bmemory runs out\b", _MEMORY),
@@ -239,6 +261,13 @@ _BY_CAUSE = {
         (r"\bdraws no random number\b", _KEPT),
     ),
 }
+
+
+# What no other batch would mend, and the message says itself: then no advice is better than one about batches.
+_OF_THE_CODE = re.compile(
+    rf"^(?:in layer \w+: )?(?:AttributeError|NameError|ImportError|NotImplementedError|SyntaxError)\b|, in build\)"
+    rf"|^{re.escape(FORWARD_RUNS)}|a Keras variable is handed"
+)
 
 
 def _promised(verdict: Verdict, rule: str) -> bool:
@@ -268,4 +297,6 @@ def hint(verdict: Verdict, mode: str, rule: str, cause: str = "") -> str:
     for pattern, words in _BY_CAUSE.get(verdict, ()):
         if re.search(pattern, cause):
             return words.replace("MODE", mode)
+    if verdict is Verdict.ERROR and _OF_THE_CODE.search(cause):
+        return ""
     return HINTS[verdict].replace("MODE", mode)

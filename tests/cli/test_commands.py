@@ -40,6 +40,24 @@ def test_every_command_has_json_and_a_help_text(run, name: str) -> None:
     assert len(result.output.splitlines()) > 5
 
 
+def test_no_line_of_the_list_of_commands_is_cut(run) -> None:
+    listed = run("--help").output.partition("Commands:")[2].partition("Exit status")[0]
+    assert "..." not in listed
+    for name in main.commands:
+        assert any(line.split()[:1] == [name] and line.endswith(".") for line in listed.splitlines()), name
+
+
+@pytest.mark.parametrize(("tried", "meant"), [("check", "search"), ("serch", "search"), ("variant", "variants")])
+def test_a_command_that_is_not_there_suggests_one(run, tried: str, meant: str) -> None:
+    result = run(tried, "module:subject")
+    assert result.exit_code == 2
+    assert f"No such command {tried!r}. Did you mean {meant!r}?" in result.output
+
+
+def test_bfloat16_can_be_drawn(run) -> None:
+    assert "bfloat16" in run("search", "--help").output
+
+
 def test_exit_statuses_are_documented(run) -> None:
     output = run("--help").output
     for line in EPILOG.splitlines():

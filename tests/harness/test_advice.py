@@ -299,3 +299,77 @@ def test_what_fails_inside_xla_is_unsupported_by_one_rule(message):
     for error in (tf.errors.InternalError, tf.errors.InvalidArgumentError):
         assert is_unsupported(error(None, None, message), "xla")
         assert not is_unsupported(error(None, None, message), "graph")
+
+
+def test_the_line_that_calls_a_library_is_named_where_that_draws():
+    dropout = tf.keras.layers.Dropout(0.5, dtype="float64")
+
+    def subject(v):
+        return dropout(v, training=True)
+
+    text = text_of(subject, X, modes="graph")
+    assert "graph: NONDETERMINISTIC" in text
+    assert "the subject draws random numbers" in text
+    assert "Random" in text
+    assert "(test_advice.py:" in text.partition("the subject draws random numbers")[2]
+
+
+def read_twice(v):
+    array = tf.TensorArray(v.dtype, size=2).unstack(v)
+    return array.read(0) + array.read(0)
+
+
+class Unbuildable(tf.keras.layers.Layer):
+    def build(self, shape):
+        raise ValueError("no such width")
+
+    def call(self, values):
+        return values
+
+
+@pytest.mark.parametrize(
+    ("subject", "advice"),
+    [
+        (read_twice, "clear_after_read=False"),
+        (Unbuildable, ""),
+        (lambda v: v.no_such_attribute, ""),
+        (lambda v: tf.math.top_k(v, 1, index_type=tf.int64)[0], "Ask for int32 indices"),
+    ],
+)
+def test_advice_about_batches_is_not_given_where_no_batch_helps(subject, advice):
+    text = text_of(subject, X, modes="eager")
+    assert "eager: ERROR" in text
+    assert "rows of length 0" not in text
+    assert "tf.custom_gradient" not in text
+    assert advice in text
+    assert ("What to do" in text) is bool(advice)
+
+
+def test_a_mode_that_returns_what_eager_mode_refuses_is_not_said_to_be_right_there():
+    text = text_of(read_twice, X, modes="graph")
+    assert "graph: DISAGREEMENT" in text
+    assert "usually right in eager mode" not in text
+    assert "Look at the error that eager mode raises" in text
+
+
+def test_a_number_that_float16_does_not_hold():
+    def masked(v):
+        return tf.nn.softmax(v + tf.cast(-1e9, v.dtype) * (v * 0.0))
+
+    text = text_of(masked, X.astype(np.float16), modes="eager")
+    assert "eager: NONFINITE" in text
+    assert "; Cast (test_advice.py:" in text
+    assert "overflows in float16, and the first NaN comes from Mul (test_advice.py:" in text
+    assert "What to do: Take a number that the dtype holds" in text
+
+
+def test_an_empty_row_is_named_with_the_option_that_draws_none():
+    def mean(values, lengths):
+        return tf.reduce_sum(values, axis=1) / tf.cast(lengths, values.dtype)[:, tf.newaxis]
+
+    batch = gradcheck.Batch(np.zeros((1, 1, 1)), [0])
+    text = text_of(mean, batch, modes="eager")
+    assert "the first NaN comes from RealDiv (test_advice.py:" in text
+    assert "min_length=1" in text
+    full = gradcheck.Batch(np.ones((1, 1, 1)), [1])
+    assert "min_length" not in text_of(lambda values, lengths: mean(values, lengths * 0), full, modes="eager")
