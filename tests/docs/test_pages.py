@@ -21,7 +21,7 @@ RUNNER = Path(__file__).with_name("run_page.py")
 
 # One process each: what a page needs of TensorFlow is imported once.
 PAGES = [
-    ["index.md", "tutorial.md"],
+    ["index.md", "numerics.md", "tutorial.md"],
     [
         f"how-to/{name}.md"
         for name in ("own-layer", "weights", "several-inputs", "second-derivatives", "expected-failures")
