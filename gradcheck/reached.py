@@ -53,6 +53,8 @@ def captured_variables(graph: Any) -> list[Any]:
         known = {id(variable.handle): variable for variable in graph.variables if hasattr(variable, "handle")}
     except AssertionError:  # one was deleted meanwhile: a variable that lives no longer than a call
         known = {}
+    except AttributeError:  # TensorFlow took the graph apart: a first trace that made variables is repeated
+        return []
     found = []
     for handle, _ in graph.captures:
         data = getattr(handle, "_handle_data", None)
