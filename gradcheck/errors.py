@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["InputError", "MissingTensorFlowError"]
+__all__ = ["InputError", "MissingTensorFlowError", "shown"]
 
 
 class InputError(ValueError):
@@ -11,6 +11,15 @@ class InputError(ValueError):
 
 class MissingTensorFlowError(ImportError):
     """TensorFlow is needed now and cannot be imported."""
+
+
+def shown(value: object, most: int = 200) -> str:
+    """A value for a message: its `repr`, cut where it is long, or what is known of it where it has none."""
+    try:
+        text = repr(value)
+    except Exception as error:
+        return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 # A traceback names an exception by the module where it is defined; users import these from `gradcheck`.

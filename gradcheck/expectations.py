@@ -8,11 +8,11 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, shown
 from gradcheck.mode_names import MODES
 from gradcheck.verdicts import Verdict
 
-__all__ = ["expected_verdicts"]
+__all__ = ["expected_verdicts", "of_modes", "require_expectations"]
 
 
 def expected_verdicts(expect: Any, mode: str, tensorflow_version: str) -> tuple[Verdict, ...]:
@@ -40,8 +40,37 @@ def expected_verdicts(expect: Any, mode: str, tensorflow_version: str) -> tuple[
     if isinstance(expect, (str, Verdict)):
         expect = (expect,)
     if not isinstance(expect, Sequence):
-        raise InputError(f"expect must be a verdict, several, or a mapping from modes to them; got {expect!r}")
+        raise InputError(f"expect must be a verdict, several, or a mapping from modes to them; got {shown(expect)}")
     return tuple(_verdict(item) for item in expect)
+
+
+def require_expectations(expect: Any, modes: Sequence[str] | None) -> None:
+    """Check what was said of every mode, also of those that are not run.
+
+    Args:
+        expect: as for `expected_verdicts`.
+        modes: those that were asked for beside it; None where nothing was said of modes.
+
+    Raises:
+        InputError: for an unknown mode, verdict or specifier, and for a mode that was not asked for.
+    """
+    for mode in MODES:
+        for version in ("2.8.0", "99.0.0"):
+            expected_verdicts(expect, mode, version)
+    if modes is not None and isinstance(expect, Mapping):
+        left = [mode for mode in expect if isinstance(mode, str) and mode in MODES and mode not in modes]
+        if left:
+            raise InputError(
+                f"expect says what {left[0]} comes to, and the modes are {', '.join(modes)}; "
+                "add the mode, or leave it out"
+            )
+
+
+def of_modes(expect: Any, modes: Sequence[str]) -> Any:
+    """What is expected of some modes only."""
+    if isinstance(expect, Mapping) and any(isinstance(key, str) and key in MODES for key in expect):
+        return {mode: verdicts for mode, verdicts in expect.items() if mode in modes} or None
+    return expect
 
 
 def _for_version(choices: Mapping[Any, Any], tensorflow_version: str) -> Any:
@@ -62,8 +91,9 @@ def _for_version(choices: Mapping[Any, Any], tensorflow_version: str) -> Any:
 def _verdict(name: Any) -> Verdict:
     if isinstance(name, Verdict):
         return name
-    try:
-        return Verdict[str(name).upper()]
-    except KeyError:
-        known = ", ".join(verdict.name for verdict in Verdict)
-        raise InputError(f"expect names an unknown verdict {name!r}; the verdicts are {known}") from None
+    if isinstance(name, str) and name in Verdict.__members__:
+        return Verdict[name]
+    meant = str(name).upper() if isinstance(name, str) else ""
+    close = f"; did you mean {meant!r}?" if meant in Verdict.__members__ else ""
+    known = ", ".join(verdict.name for verdict in Verdict)
+    raise InputError(f"expect names an unknown verdict {shown(name)}{close}; the verdicts are {known}")

@@ -44,6 +44,8 @@ def load_object(spec: str, what: str) -> Any:
             found = getattr(found, part)
         except AttributeError:
             raise InputError(f"{what} {spec!r}: {where} has no {name!r}{_offers(found, part)}") from None
+        except (Exception, SystemExit) as error:
+            raise InputError(f"{what} {spec!r}: looking up {part!r} raised {type(error).__name__}: {error}") from error
     return found
 
 
@@ -99,6 +101,11 @@ def _module_of(where: str, spec: str, what: str) -> Any:
 
             tensorflow()  # raises, with the remedy
         raise InputError(f"{what} {spec!r}: importing it failed: {error}") from error
+    except SystemExit as error:
+        raise InputError(
+            f"{what} {spec!r}: importing it ends the program: SystemExit({error.code!r}). Put what the module does as "
+            'a program under if __name__ == "__main__":'
+        ) from error
     except Exception as error:
         raise InputError(f"{what} {spec!r}: importing it failed: {type(error).__name__}: {error}") from error
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, shown
 
 __all__ = ["ENGINES", "MODES", "mode_order", "parse_modes"]
 
@@ -22,10 +22,14 @@ def parse_modes(modes: str | Sequence[str] | None) -> tuple[str, ...]:
     """
     if modes is None:
         return MODES
-    chosen = tuple(part.strip() for part in modes.split(",")) if isinstance(modes, str) else tuple(modes)
+    if isinstance(modes, str):
+        modes = [part.strip() for part in modes.split(",")]
+    if not isinstance(modes, Iterable):
+        raise InputError(f"modes must be names, such as 'eager,xla' or ('eager', 'xla'); got {shown(modes)}")
+    chosen = tuple(modes)
     for mode in chosen:
-        if mode not in MODES:
-            raise InputError(f"unknown mode {mode!r}; the modes are {', '.join(MODES)}")
+        if not isinstance(mode, str) or mode not in MODES:
+            raise InputError(f"unknown mode {shown(mode)}; the modes are {', '.join(MODES)}")
     if not chosen:
         raise InputError(f"modes is empty; choose from {', '.join(MODES)}")
     return tuple(dict.fromkeys(chosen))

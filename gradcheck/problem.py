@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._tensorflow import tensorflow
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, MissingTensorFlowError, shown
 from gradcheck.strategies import Batch
 from gradcheck.subject import Subject
 from gradcheck.support.layout import Block, Layout
@@ -170,11 +171,14 @@ class Problem:
             positional, keywords, names = subject.arguments_for(batch)
         else:
             positional, keywords, names = tuple(args), {}, subject.parameter_names()
-        binder = _Binder(wrt != "variables", batch, _default_float(positional))
+        with _readable(positional, "an argument"):
+            default_float = _default_float(positional)
+        binder = _Binder(wrt != "variables", batch, default_float)
         tree_args = []
         for number, value in enumerate(positional):
             name = names[number] if number < len(names) else f"argument {number}"
-            tree_args.append(binder.add(value, name))
+            with _readable(value, name):
+                tree_args.append(binder.add(value, name))
         tree_kwargs = {key: binder.add(keywords[key], key) for key in sorted(keywords)}
         chosen = tuple(variables) if wrt != "inputs" else ()
         if not (binder.blocks or chosen or probe):
@@ -297,14 +301,34 @@ def _with_tensors(value: Any) -> Any:
     return value
 
 
+@contextlib.contextmanager
+def _readable(value: Any, name: str) -> Iterator[None]:
+    """What an argument raises while it is taken apart is bad input: arrays that raise, keys that have no order, lists
+    that hold themselves.
+    """
+    try:
+        yield
+    except (InputError, MissingTensorFlowError):
+        raise
+    except RecursionError as error:
+        raise InputError(f"{name} is nested too deeply, or holds itself. {_TAKEN}") from error
+    except Exception as error:
+        what = " ".join(str(error).split())
+        raise InputError(
+            f"{name} cannot be read ({type(error).__name__}: {what}): {type(value).__name__} {shown(value)}. {_TAKEN}"
+        ) from error
+
+
+_TAKEN = "Pass NumPy arrays, tensors, ragged or sparse tensors, Python numbers, or dicts, lists and tuples of these"
+
+
 def _tensor(leaf: Any, name: str) -> Any:
     tf = tensorflow()
     try:
         return tf.convert_to_tensor(leaf)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{name} cannot be made a tensor: {type(leaf).__name__} {leaf!r} ({error}). Pass NumPy arrays, tensors, "
-            "ragged or sparse tensors, Python numbers, or dicts, lists and tuples of these"
+            f"{name} cannot be made a tensor: {type(leaf).__name__} {shown(leaf)} ({error}). {_TAKEN}"
         ) from error
 
 

@@ -18,19 +18,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import hypothesis
+import numpy as np
 from hypothesis import given, settings
-from hypothesis.errors import Flaky
+from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from gradcheck import recording
 from gradcheck._tensorflow import versions
 from gradcheck.cases import NOT_JSON, Case, case_of
 from gradcheck.encoding import encode
-from gradcheck.errors import InputError
-from gradcheck.expectations import expected_verdicts
+from gradcheck.errors import InputError, shown
+from gradcheck.expectations import expected_verdicts, require_expectations
 from gradcheck.harness import ORDER, check
 from gradcheck.harness.afresh import tried_afresh
 from gradcheck.harness.baseline import observing_anew, observing_once
+from gradcheck.harness.checking import require_options
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.invariants.holding import AMOUNT_NOT_VARIED, PADDING_NOT_HELD
 from gradcheck.mode_names import parse_modes
@@ -321,12 +323,17 @@ def search(
         "on_failure": on_failure,
         "shrink_seconds": shrink_seconds,
     }
+    _require_strategy(strategy)
+    _require_arguments(**arguments, **{name: value for name, value in options.items() if name in _CHECKED})
     if isolate is False:
-        _require_strategy(strategy)
         return search_with(LocalChecks(subject, options.pop("call", None)), strategy, **arguments, **options)
     from gradcheck.isolation.checks import IsolatedChecks
     from gradcheck.isolation.limits import Limits
 
+    if isolate is not True and not isinstance(isolate, (Limits, IsolatedChecks)):
+        raise InputError(
+            f"isolate must be True, False, a gradcheck.isolation.Limits or an IsolatedChecks; got {shown(isolate)}"
+        )
     if isinstance(isolate, IsolatedChecks):
         return search_with(isolate, strategy, **arguments, **options)
     limits = isolate if isinstance(isolate, Limits) else None
@@ -337,10 +344,42 @@ def search(
 def _require_strategy(strategy: Any) -> None:
     if not isinstance(strategy, SearchStrategy):
         raise InputError(
-            f"search needs a Hypothesis strategy, such as gradcheck.strategies.batches(features=3); got {strategy!r}. "
+            "search needs a Hypothesis strategy, such as gradcheck.strategies.batches(features=3); "
+            f"got {shown(strategy)}. "
             "To check one batch use gradcheck.check"
         )
 
+
+def _require_arguments(*, max_examples: Any, modes: Any, seed: Any, expect: Any, **options: Any) -> None:
+    """Check what a search is asked for before it begins.
+
+    Raises:
+        InputError: for an argument that is not what it may be, with the value and what it may be.
+    """
+    listeners = {name: options.pop(name, None) for name in ("on_example", "on_mode", "on_failure")}
+    options.pop("shrink_seconds", None)
+    require_options(**{name: value for name, value in options.items() if value is not None})
+    chosen = None if modes is None else parse_modes(modes)
+    require_expectations(expect, chosen)
+    if seed is not None and not _is_whole(seed):
+        raise InputError(f"seed must be a whole number, or None; got {shown(seed)}")
+    if max_examples is not None and not (_is_whole(max_examples) and max_examples >= 1):
+        raise InputError(f"max_examples must be a whole number of at least 1; got {shown(max_examples)}")
+    for name, listener in listeners.items():
+        if listener is not None and not callable(listener):
+            raise InputError(f"{name} must be callable, or None; got {shown(listener)}")
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+
+
+def _is_number(number: Any) -> bool:
+    return isinstance(number, (int, float)) and not isinstance(number, bool)
+
+
+# What `require_options` looks at.
+_CHECKED = ("wrt", "engine", "order", "padding")
 
 # What a search hands on to each check.
 _OPTIONS = ("wrt", "engine", "call", "padding", "invariants", "order", "rtol", "atol", "resolution_limit")
@@ -374,10 +413,10 @@ def search_with(
         )
     options = recording.filled(options)
     examples = max_examples if max_examples is not None else defaults.get("max_examples") or settings().max_examples
-    if not isinstance(examples, int) or examples < 1:
-        raise InputError(f"max_examples must be a whole number of at least 1; got {max_examples!r}")
-    if shrink_seconds is not None and not (isinstance(shrink_seconds, (int, float)) and shrink_seconds >= 0):
-        raise InputError(f"shrink_seconds must be a number of seconds, 0 or more; got {shrink_seconds!r}")
+    if not _is_whole(examples) or examples < 1:
+        raise InputError(f"max_examples must be a whole number of at least 1; got {shown(examples)}")
+    if shrink_seconds is not None and not (_is_number(shrink_seconds) and shrink_seconds >= 0):
+        raise InputError(f"shrink_seconds must be a number of seconds, 0 or more; got {shown(shrink_seconds)}")
     chosen = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
     expect = expect if expect is not None else defaults.get("expect")
     results: dict[str, ModeSearch] = {}
@@ -524,8 +563,14 @@ class _OneMode:
         self.resolutions: list[float] = []
 
     def search(self, strategy: SearchStrategy[Any], max_examples: int, seed: int | None) -> ModeSearch:
+        ours: list[BaseException] = []
+
         def example(drawn: Any) -> None:
-            self._example(drawn)
+            try:
+                self._example(drawn)
+            except BaseException as error:
+                ours.append(error)
+                raise
 
         # Hypothesis finds a test's saved failures by a digest of its source, which is the same for every search.
         example._hypothesis_internal_add_digest = self._digest(strategy)  # type: ignore[attr-defined]
@@ -544,6 +589,14 @@ class _OneMode:
             pass
         except Flaky:
             self.flaky = True
+        except Unsatisfiable as error:
+            raise InputError(f"the strategy draws no example: {error}") from error
+        except Exception as error:
+            if ours and error is ours[-1]:
+                raise
+            # It comes from the strategy, which is the caller's.
+            what = " ".join(str(error).split())
+            raise InputError(f"the strategy cannot draw examples: {type(error).__name__}: {what}") from error
         if self.failing is not None:
             # Once more, and not from memory: what decides may not be in the batch.
             args = as_arguments(self.smallest)

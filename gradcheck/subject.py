@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._tensorflow import tensorflow
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, MissingTensorFlowError, shown
 from gradcheck.preserving import preserved
 from gradcheck.strategies import Batch
 from gradcheck.support.naming import unnumbered
@@ -27,6 +27,10 @@ __all__ = ["Subject", "holders", "subject_of"]
 _LENGTHS_NAME = re.compile(
     r"(^|_)(len|lens|length|lengths|size|sizes|count|counts|n|num_steps)(_|$)|seq_?len|row_lengths"
 )
+
+
+class SubjectExitError(RuntimeError):
+    """The subject called `sys.exit`: an error of the subject, and not the end of the program that checks it."""
 
 
 class Subject:
@@ -44,10 +48,10 @@ class Subject:
         if not callable(original):
             raise InputError(
                 f"the subject must be callable: a function, a tf.Module with __call__ or a Keras layer; "
-                f"got {original!r} of type {type(original).__name__}"
+                f"got {shown(original)} of type {type(original).__name__}"
             )
         if call is not None and not callable(call):
-            raise InputError(f"call= must be callable as call(subject, values, ...); got {call!r}")
+            raise InputError(f"call= must be callable as call(subject, values, ...); got {shown(call)}")
         self.original = original
         self.custom_call = call
         self.name = _name_of(original)
@@ -191,7 +195,11 @@ class Subject:
     def invoke(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call ``target`` (one of `python_callable` or `traceable`) with a batch's arguments."""
         with np.errstate(**(self._numpy_errors or np.geterr())), self.within():
-            return self._invoke(target, *args, **kwargs)
+            try:
+                return self._invoke(target, *args, **kwargs)
+            except SystemExit as error:
+                # Not an Exception, so it would end the check, and the program with the status that the subject chose.
+                raise SubjectExitError(f"the subject ends the program: SystemExit({error.code!r})") from error
 
     def _invoke(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self.custom_call is None and "mask" in kwargs and not getattr(self.target, "supports_masking", True):
@@ -258,13 +266,20 @@ def subject_of(original: Any, call: Callable[..., Any] | None = None) -> Subject
     if isinstance(original, Subject):
         return original
     with preserved(()):  # a class or a factory makes it here
-        key = _identity(original, call)
-        kept = _KEPT.pop(key, None)
-        if kept is None:
-            kept = Subject(original, call)
-            while len(_KEPT) >= _MOST_KEPT:
-                _KEPT.pop(next(iter(_KEPT)))
-        elif kept.target is kept.original:
+        try:
+            key = _identity(original, call)
+            kept = _KEPT.pop(key, None)
+            if kept is None:
+                kept = Subject(original, call)
+                while len(_KEPT) >= _MOST_KEPT:
+                    _KEPT.pop(next(iter(_KEPT)))
+        except (InputError, MissingTensorFlowError):
+            raise
+        except Exception as error:  # a __getattr__, a __hash__ or a signature of its own
+            raise InputError(
+                f"the subject cannot be looked at ({type(error).__name__}: {error}): {shown(original)}"
+            ) from error
+        if kept.target is kept.original:
             kept.target = kept.original = original  # the same code and closure; a newer object of it
         _KEPT[key] = kept  # the youngest stands last
         return kept
@@ -432,17 +447,21 @@ def _name_of(original: Any) -> str:
 
 def _made_by_factory(original: Any) -> Any:
     """A class, or a function without parameters, makes the subject; anything else is the subject."""
-    if inspect.isclass(original):
+    if not inspect.isclass(original) and _parameters(original) != []:
+        return original
+    try:
         made: Any = original()
-    else:
-        parameters = _parameters(original)
-        if parameters != []:
-            return original
-        made = original()
+    except (InputError, MissingTensorFlowError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"{_name_of(original)} was called without arguments to make the subject, and raised "
+            f"{type(error).__name__}: {error}. Give what it makes, or a function without parameters that makes it"
+        ) from error
     if not callable(made):
         raise InputError(
             f"{_name_of(original)} takes no argument, so it was taken for a factory of a subject, but what it returned "
-            f"is not callable: {made!r}. A subject takes at least one floating-point argument"
+            f"is not callable: {shown(made)}. A subject takes at least one floating-point argument"
         )
     return made
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, shown
+from gradcheck.expectations import of_modes, require_expectations
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -60,6 +61,8 @@ class Suite:
 
         strategy = batches(features=3) if self.strategy is None else self.strategy
         arguments = {name: value for name, value in self.marker.items() if name != "modes"}
+        if "expect" in arguments:
+            arguments["expect"] = of_modes(arguments["expect"], (mode,))
         result = search(self.subject, strategy, modes=(mode,), **arguments, **self.options)
         if result.error is not None:
             raise result.error
@@ -107,11 +110,15 @@ def suite(
     from gradcheck.mode_names import parse_modes
 
     if not callable(subject):
-        raise InputError(f"suite needs a callable subject, or a factory of one; got {subject!r}")
+        raise InputError(f"suite needs a callable subject, or a factory of one; got {shown(subject)}")
     if strategy is not None and not isinstance(strategy, SearchStrategy):
         raise InputError(
-            f"suite needs a Hypothesis strategy, such as gradcheck.strategies.batches(features=3); got {strategy!r}"
+            "suite needs a Hypothesis strategy, such as gradcheck.strategies.batches(features=3); "
+            f"got {shown(strategy)}"
         )
+    require_expectations(expect, None if modes is None else parse_modes(modes))
+    if name is not None and not isinstance(name, str):
+        raise InputError(f"name must be a text, or None; got {shown(name)}")
     given = {"modes": modes, "expect": expect, "wrt": wrt, "engine": engine, "max_examples": max_examples}
     marker = {key: value for key, value in given.items() if value is not None}
     frame = sys._getframe(1)

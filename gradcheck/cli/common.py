@@ -15,6 +15,7 @@ import click
 from gradcheck.errors import InputError
 from gradcheck.mode_names import MODES
 from gradcheck.support import files
+from gradcheck.support.outgoing import for_terminal
 from gradcheck.verdicts import Verdict
 
 __all__ = [
@@ -156,7 +157,12 @@ def hush_tensorflow() -> None:
 
 def say(text: str, json_file: Path | None) -> None:
     """Text for people: standard output, or stderr where standard output carries JSON."""
-    click.echo(text, err=json_file is not None and str(json_file) == "-")
+    click.echo(for_terminal(text), err=json_file is not None and str(json_file) == "-")
+
+
+def remark(text: str) -> None:
+    """A remark for people, on stderr."""
+    click.echo(for_terminal(text), err=True)
 
 
 class Progress:

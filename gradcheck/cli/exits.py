@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 
 from gradcheck.cli.streams import outputs_guarded
 from gradcheck.errors import InputError, MissingTensorFlowError
+from gradcheck.support.outgoing import for_terminal
 from gradcheck.support.signals import ending_on_sigterm
 
 __all__ = ["BAD_INPUT", "EPILOG", "FOUND", "INTERRUPTED", "NO_TENSORFLOW", "OK", "CommandGroup"]
@@ -39,6 +41,24 @@ Shell completion: add one of these to your shell's start-up file
 
 # Names that people try, with the command that does it.
 _MEANT = {"check": "search", "test": "search", "run": "search", "find": "search", "diff": "report", "show": "report"}
+
+
+def say_error(text: str) -> None:
+    """The one message that a command ends with."""
+    click.echo(for_terminal(f"gradcheck: {text}"), err=True)
+
+
+def _unforeseen(error: Exception) -> str:
+    """What is said of an exception that no reader and no check of an argument has made a message of."""
+    what = " ".join(str(error).split())
+    if isinstance(error, OSError):
+        return what
+    if isinstance(error, RecursionError):
+        return "the input is nested too deeply to be read"
+    return (
+        f"{type(error).__name__}: {what[:500]}. This is not meant to happen, whatever the input is. Please report it; "
+        "with GRADCHECK_TRACEBACK=1 in the environment the same command says where"
+    )
 
 
 class CommandGroup(click.Group):
@@ -71,11 +91,21 @@ class CommandGroup(click.Group):
                 return super().invoke(ctx)
         except InputError as error:
             # Not a UsageError: how the options are spelled is no help to whom the message tells what is wrong.
-            click.echo(f"gradcheck: {error}", err=True)
+            say_error(str(error))
             sys.exit(BAD_INPUT)
         except MissingTensorFlowError as error:
-            click.echo(f"gradcheck: {error}", err=True)
+            say_error(str(error))
             sys.exit(NO_TENSORFLOW)
+        except click.ClickException as error:
+            vars(error)["message"] = for_terminal(error.message)
+            raise
+        except (click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get("GRADCHECK_TRACEBACK"):
+                raise
+            say_error(_unforeseen(error))
+            sys.exit(BAD_INPUT)
         except KeyboardInterrupt:  # also SIGTERM's, which comes out as a SystemExit
-            click.echo("gradcheck: interrupted before anything was found out", err=True)
+            say_error("interrupted before anything was found out")
             sys.exit(INTERRUPTED)

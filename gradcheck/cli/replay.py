@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.cli.common import convert_modes, hush_tensorflow, json_option, say, write_json
+from gradcheck.cli.common import convert_modes, hush_tensorflow, json_option, remark, say, write_json
 from gradcheck.cli.exits import FOUND, OK
 from gradcheck.errors import InputError
 from gradcheck.mode_names import MODES
@@ -143,7 +143,7 @@ def _ask(refused: list[str], *, named: bool) -> None:
     )
     if named or not _is_attended():
         raise InputError("\n".join([*refused, f"Nothing was imported. {remedy}"]))
-    click.echo("\n".join(refused), err=True)
+    remark("\n".join(refused))
     if not click.confirm("Import and call it?", default=False, err=True):
         raise InputError(f"nothing was imported. {remedy}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gradcheck.cli.common import OutputFile, json_option, say, write_json
+from gradcheck.cli.common import OutputFile, json_option, remark, say, write_json
 from gradcheck.cli.exits import BAD_INPUT, FOUND, OK
 from gradcheck.errors import InputError
 from gradcheck.reading import NoResultsError, read_results, results_from
@@ -115,7 +115,7 @@ def _read(files: tuple[Path | str, ...]) -> Results:
         raise InputError("; ".join(others))
     if others:
         more = f" (and {len(others) - 1} more such files)" if len(others) > 1 else ""
-        click.echo(f"skipped: {others[0]}{more}", err=True)
+        remark(f"skipped: {others[0]}{more}")
     return Results.joined(found)
 
 

@@ -18,6 +18,7 @@ from gradcheck.cli.common import (
     json_option,
     modes_option,
     parse_expect,
+    remark,
     say,
     write_html,
     write_json,
@@ -156,7 +157,7 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
             result = None
             refused.append(spec)
             gaps.append(Gap(spec, f"it could not be searched: {error}"))
-            click.echo(f"{spec} was not searched: {error}\n", err=True)
+            remark(f"{spec} was not searched: {error}\n")
         if result is not None:
             finished.append(result)
             specs.append(spec)
@@ -183,10 +184,10 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
     write_html(options["html_file"], document)
     if interrupted:
         searched = ", ".join(f"{result.subject} ({_extent(result)})" for result in finished)
-        click.echo(f"{interrupted}; searched until then: {searched or 'nothing'}", err=True)
+        remark(f"{interrupted}; searched until then: {searched or 'nothing'}")
         sys.exit(INTERRUPTED)
     if refused:
-        click.echo(f"not searched: {', '.join(refused)}", err=True)
+        remark(f"not searched: {', '.join(refused)}")
         sys.exit(BAD_INPUT)
     sys.exit(OK if all(result.ok for result in finished) else FOUND)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.cli.common import json_option, modes_option, parse_expect, say, write_json
+from gradcheck.cli.common import json_option, modes_option, parse_expect, remark, say, write_json
 from gradcheck.cli.drawing import drawing_options, strategy_of, wrt_option
 from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
 from gradcheck.errors import InputError
@@ -119,7 +119,7 @@ def sweep(subjects: tuple[str, ...], json_file: Path | None, quiet: bool, **opti
             say(_text(result, store.shown), json_file)
     write_json(json_file, dict(result.document))
     if result.interrupted:
-        click.echo("interrupted; the same command goes on from here", err=True)
+        remark("interrupted; the same command goes on from here")
         sys.exit(INTERRUPTED)
     if result.errors:
         raise InputError(_errors_text(result))
@@ -170,7 +170,7 @@ def _run(subjects: tuple[str, ...], options: dict[str, Any], store: Any, limits:
             if options["workers"] and count > options["workers"]:
                 on += ", one for each interpreter"
             before = f"; {done} are done from before, --fresh begins anew" if done else ""
-            click.echo(f"{len(units)} searches under {', '.join(workers)} {on}{before}", err=True)
+            remark(f"{len(units)} searches under {', '.join(workers)} {on}{before}")
 
         return run.sweep(
             units,

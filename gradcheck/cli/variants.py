@@ -15,6 +15,7 @@ from gradcheck.cli.common import (
     json_option,
     modes_option,
     progress,
+    remark,
     resume_option,
     say,
     write_html,
@@ -80,7 +81,7 @@ def variants(
     if scripts is not None:
         _write_scripts(scripts, result, json_file)
     if result.interrupted:
-        click.echo("interrupted: the above is what was found until then", err=True)
+        remark("interrupted: the above is what was found until then")
         sys.exit(INTERRUPTED)
     sys.exit(OK if result.ok else FOUND)
 

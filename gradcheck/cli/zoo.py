@@ -14,6 +14,7 @@ from gradcheck.cli.common import (
     json_option,
     modes_option,
     progress,
+    remark,
     resume_option,
     say,
     write_json,
@@ -107,7 +108,7 @@ def zoo(
     document["replays"] = [replay.to_dict() for replay in replays]
     write_json(json_file, document)
     if result.interrupted:
-        click.echo("interrupted: the above is what was found until then", err=True)
+        remark("interrupted: the above is what was found until then")
         sys.exit(INTERRUPTED)
     sys.exit(OK if result.ok else FOUND)
 

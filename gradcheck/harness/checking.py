@@ -12,8 +12,8 @@ import numpy as np
 from gradcheck import recording
 from gradcheck._tensorflow import tensorflow, versions
 from gradcheck.cases import NOT_JSON, Case, case_of
-from gradcheck.errors import InputError
-from gradcheck.expectations import expected_verdicts
+from gradcheck.errors import InputError, shown
+from gradcheck.expectations import expected_verdicts, require_expectations
 from gradcheck.harness.baseline import Options
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.harness.running import Scripts, evidence_by_mode, run_modes
@@ -30,7 +30,7 @@ from gradcheck.strategies import Batch
 from gradcheck.strategies._literals import array_code
 from gradcheck.subject import subject_of
 
-__all__ = ["ENGINES", "arguments_as_code", "assert_gradients", "check"]
+__all__ = ["ENGINES", "arguments_as_code", "assert_gradients", "check", "require_options"]
 
 _LOG = logging.getLogger("gradcheck")
 
@@ -88,17 +88,13 @@ def check(
     """
     defaults = recording.defaults()
     chosen_modes = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
-    wrt = wrt or defaults.get("wrt") or "all"
-    engine = engine or defaults.get("engine")
+    wrt = wrt if wrt is not None else defaults.get("wrt") or "all"
+    engine = engine if engine is not None else defaults.get("engine")
+    require_expectations(expect, parse_modes(modes) if modes is not None else None)
     expect = expect if expect is not None else defaults.get("expect")
     chosen = parse_invariants(invariants if invariants is not None else defaults.get("invariants"), padding=padding)
-    if wrt not in WRT:
-        raise InputError(f"wrt must be one of {', '.join(map(repr, WRT))}; got {wrt!r}")
-    if engine is not None and engine not in ENGINES:
-        raise InputError(f"engine must be one of {', '.join(map(repr, ENGINES))}; got {engine!r}")
+    require_options(wrt=wrt, engine=engine, order=order, padding=padding)
     engine = "measured" if engine == "compiled" else engine
-    if order not in (1, 2) or isinstance(order, bool):
-        raise InputError(f"order must be 1, the gradient, or 2, the gradient of the gradient; got {order!r}")
     if not args:
         raise InputError("check needs a batch, or the arguments of the subject, behind the subject")
     tolerance = {"rtol": rtol, "atol": atol, "resolution_limit": resolution_limit}
@@ -146,6 +142,22 @@ def _tell_where_long(args: Sequence[Any], modes: Sequence[str]) -> None:
             count,
             ", ".join(modes),
         )
+
+
+def require_options(*, wrt: Any = "all", engine: Any = None, order: Any = 1, padding: Any = True) -> None:
+    """Check these options of `check`.
+
+    Raises:
+        InputError: for one that is not what it may be, with the value and what it may be.
+    """
+    if not isinstance(wrt, str) or wrt not in WRT:
+        raise InputError(f"wrt must be one of {', '.join(map(repr, WRT))}; got {shown(wrt)}")
+    if engine is not None and not (isinstance(engine, str) and engine in ENGINES):
+        raise InputError(f"engine must be one of {', '.join(map(repr, ENGINES))}; got {shown(engine)}")
+    if not isinstance(order, (int, np.integer)) or isinstance(order, bool) or order not in (1, 2):
+        raise InputError(f"order must be 1, the gradient, or 2, the gradient of the gradient; got {shown(order)}")
+    if not isinstance(padding, (bool, np.bool_)):
+        raise InputError(f"padding must be True or False; got {shown(padding)}")
 
 
 def assert_gradients(subject: Any, *args: Any, **options: Any) -> Report:

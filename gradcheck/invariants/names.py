@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, shown
 
 __all__ = ["BY_DEFAULT", "INVARIANTS", "Chosen", "parse_invariants"]
 
@@ -52,17 +52,19 @@ def parse_invariants(given: Any, *, padding: bool = True) -> Chosen:
     """
     if given is None:
         asked: tuple[Any, ...] = ()
-    elif given == "all":
+    elif isinstance(given, str) and given == "all":
         asked = tuple(INVARIANTS)
     elif isinstance(given, str):
         asked = tuple(part.strip() for part in given.split(",") if part.strip())
     elif isinstance(given, Iterable):
         asked = tuple(given)
     else:
-        raise InputError(f"invariants must be names, such as ('row_alone', 'permutation'); got {given!r}. {_known('')}")
+        raise InputError(
+            f"invariants must be names, such as ('row_alone', 'permutation'); got {shown(given)}. {_known('')}"
+        )
     for name in asked:
-        if name not in INVARIANTS:
-            raise InputError(f"{name!r} is not an invariant. {_known(str(name))}")
+        if not isinstance(name, str) or name not in INVARIANTS:
+            raise InputError(f"{shown(name)} is not an invariant. {_known(name if isinstance(name, str) else '')}")
     meant = {*asked, *(BY_DEFAULT if padding else ())}
     return Chosen(tuple(name for name in INVARIANTS if name in meant), frozenset(asked))
 

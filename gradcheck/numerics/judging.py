@@ -7,6 +7,7 @@ roundings of the theoretical value. A status other than PASS says why: see `Stat
 from __future__ import annotations
 
 import enum
+import sys
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, shown
 from gradcheck.numerics.first_look import Estimate
 from gradcheck.numerics.ladder import Kind, Refined
 from gradcheck.numerics.noise import FINEST_INSIDE
@@ -128,15 +129,24 @@ def default_resolution_limit(eps: float) -> float:
     return min(max(1e-4, 80.0 * float(np.sqrt(eps))), 0.1)
 
 
+# What a float64 can still hold: a larger whole number of Python's is no tolerance.
+_HUGE = sys.float_info.max
+
+
 def require_tolerances(**numbers: Any) -> None:
-    """Tolerances by name: each a finite number of at least 0, or None.
+    """Tolerances by name: each a finite number of at least 0, or None; a ``resolution_limit`` above 0.
 
     Raises:
         InputError: one is not.
     """
     for name, number in numbers.items():
-        if number is not None and not (isinstance(number, Real) and 0 <= float(number) < np.inf):
-            raise InputError(f"{name} must be a finite number of at least 0, got {number!r}")
+        if number is None:
+            continue
+        is_number = isinstance(number, Real) and not isinstance(number, (bool, np.bool_))
+        if not (is_number and 0 <= number < _HUGE):
+            raise InputError(f"{name} must be a finite number of at least 0, got {shown(number)}")
+        if number == 0 and name == "resolution_limit":
+            raise InputError("resolution_limit must be above 0, got 0: every measured slope has some error")
 
 
 def _slopes(theoretical: Any, shape: tuple[int, ...]) -> Array:

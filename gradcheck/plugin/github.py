@@ -12,6 +12,7 @@ from typing import Any
 from gradcheck.plugin.summary import gaps_told, matrix_of
 from gradcheck.rendering.markdown import code_span
 from gradcheck.results import Results
+from gradcheck.support.outgoing import for_github, for_markdown, markdown_words
 
 __all__ = ["add_to_step_summary", "annotation_lines"]
 
@@ -31,7 +32,8 @@ def annotation_lines(failures: list[dict[str, Any]], root: Path) -> list[str]:
             said += "\non " + " ".join(row["arguments"].split())
         title = f"{row['subject']}: {', '.join(dict.fromkeys(cell['verdict'] for cell in failing.values()))}"
         file = _from_workspace(root / row["file"])
-        lines.append(f"::error file={_property(file)},line={row['line']},title={_property(title)}::{_data(said)}")
+        where = f"file={for_github(file, is_property=True)},line={row['line']}"
+        lines.append(f"::error {where},title={for_github(title, is_property=True)}::{for_github(said)}")
     return lines
 
 
@@ -40,7 +42,7 @@ def add_to_step_summary(found: Results, failures: list[dict[str, Any]]) -> None:
     name = os.environ.get("GITHUB_STEP_SUMMARY")
     if name and found.rows:
         with Path(name).open("a", encoding="utf-8") as summary:
-            summary.write(_markdown(found, failures) + "\n")
+            summary.write(for_markdown(_markdown(found, failures)) + "\n")
 
 
 def _markdown(found: Results, failures: list[dict[str, Any]]) -> str:
@@ -49,10 +51,10 @@ def _markdown(found: Results, failures: list[dict[str, Any]]) -> str:
     versions = sorted({row.tensorflow for row in found.rows} - {""})
     title = "Gradient checks" + (f", TensorFlow {', '.join(versions)}" if versions else "")
     lines = [
-        f"### {title}",
+        f"### {markdown_words(title)}",
         "",
-        *(f"{_text(line)}\n" for line in gaps_told(found)),
-        f"| subject | {' | '.join(modes)} |",
+        *(f"{markdown_words(line)}\n" for line in gaps_told(found)),
+        f"| subject | {' | '.join(map(markdown_words, modes))} |",
         "|---" * (len(modes) + 1) + "|",
     ]
     for subject, cells in matrix.items():
@@ -62,10 +64,14 @@ def _markdown(found: Results, failures: list[dict[str, Any]]) -> str:
             shown.append(f"**{verdict}**" if result is not None and not result.ok else verdict)
         lines.append(f"| {code_span(subject)} | {' | '.join(shown)} |")
     for row in failures[:_MOST_FAILURES]:
-        lines += ["", f"<details><summary>{_text(row['nodeid'])}: {_text(row['subject'])}</summary>", ""]
+        lines += [
+            "",
+            f"<details><summary>{markdown_words(row['nodeid'])}: {markdown_words(row['subject'])}</summary>",
+            "",
+        ]
         for mode, cell in row["modes"].items():
             if not cell["ok"]:
-                lines.append(f"- {mode}: **{cell['verdict']}** {_text(cell['cause'])}")
+                lines.append(f"- {markdown_words(mode)}: **{cell['verdict']}** {markdown_words(cell['cause'])}")
         if row["arguments"]:
             lines += ["", "```python", row["arguments"].replace("```", "'''"), "```"]
         lines += ["", "</details>"]
@@ -80,15 +86,3 @@ def _from_workspace(path: Path) -> str:
         return path.relative_to(workspace or Path.cwd()).as_posix()
     except ValueError:
         return str(path)
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _text(text: str) -> str:
-    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")

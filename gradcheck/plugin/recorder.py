@@ -21,6 +21,7 @@ from gradcheck.plugin import artifacts
 from gradcheck.plugin.settings import MARKER, Settings, settings_of, without_mode
 from gradcheck.records.results import jsonable
 from gradcheck.support.naming import unnumbered
+from gradcheck.support.outgoing import for_terminal, for_xml
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -139,11 +140,11 @@ class Recorder:
         for row in rows:
             for mode, cell in row["modes"].items():
                 # On the item: JUnit takes them from the report of the tear-down, which is made from it later.
-                name = f"gradcheck: {row['subject']}: {mode}"
+                name = for_xml(f"gradcheck: {row['subject']}: {mode}")
                 self.item.user_properties.append((name, cell["verdict"]))
         lines = [f"{row['subject']}: {row['problem']}" for row in rows if row["problem"]]
         if lines:
-            report.sections.append(("gradcheck", "\n".join(lines)))
+            report.sections.append(("gradcheck", for_terminal("\n".join(lines))))
 
     def _tell_failure(self, report: pytest.TestReport, rows: list[dict[str, Any]], error: BaseException) -> None:
         """Say that the test failed although no check of it did, or before it made one: that is no pass."""

@@ -19,6 +19,7 @@ from gradcheck.mode_names import mode_order
 from gradcheck.plugin.settings import on_github, value_of
 from gradcheck.results import Gap
 from gradcheck.support.files import write_json
+from gradcheck.support.outgoing import for_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -159,9 +160,9 @@ class Results:
 
             github.add_to_step_summary(self.found, self.failures)
             for line in github.annotation_lines(self.failures, self.config.rootpath):
-                terminalreporter.write_line(line)
+                terminalreporter.write_line(line)  # a command, and meant to be
         for why in self.unwritten.values():
-            terminalreporter.write_line(f"gradcheck: {why}", red=True)
+            terminalreporter.write_line(for_terminal(f"gradcheck: {why}"), red=True)
         if not self._rows and not self._announced:
             return  # what else may be missing is not ours
         from gradcheck.plugin.summary import (
@@ -174,30 +175,31 @@ class Results:
         )
         from gradcheck.rendering import render_matrix
 
+        def write(line: str) -> None:
+            terminalreporter.write_line(for_terminal(line))
+
         terminalreporter.section("gradcheck", sep="=")
         for line in gaps_told(self.found):
-            terminalreporter.write_line(line)
+            write(line)
         shown, hidden = worth_showing(matrix_of(self.found), terminalreporter.verbosity)
         if shown:
-            terminalreporter.write_line(render_matrix(shown))
+            write(render_matrix(shown))
         if hidden:
-            terminalreporter.write_line(
-                f"{hidden} {'more ' * bool(shown)}subject{'s' * (hidden != 1)} passed in every mode (-v shows them)"
-            )
+            write(f"{hidden} {'more ' * bool(shown)}subject{'s' * (hidden != 1)} passed in every mode (-v shows them)")
         for line in foundation_lines(self.found, terminalreporter.verbosity):
-            terminalreporter.write_line(line)
+            write(line)
         for rows in by_test(self.failures):
-            terminalreporter.write_line("")
+            write("")
             for line in failure_lines(rows, self.config):
-                terminalreporter.write_line(line)
+                write(line)
         written = [
             name for what in ("json", "html") if what not in self.unwritten and (name := value_of(self.config, what))
         ]
         if written:
-            terminalreporter.write_line("")
+            write("")
         for name in written:
             how = f"; `gradcheck report {shlex.quote(name)}` shows it" if name == value_of(self.config, "json") else ""
-            terminalreporter.write_line(f"Written to {name}{how}.")
+            write(f"Written to {name}{how}.")
 
     def _file(self, what: str) -> Path | None:
         """Where a file that was asked for goes."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gradcheck.history import History, histories
 from gradcheck.records.results import ModeResult
 from gradcheck.rendering.failures import Failure, failures_of, title_of
 from gradcheck.rendering.gaps import gap_lines
 from gradcheck.results import Results, aligned, by_version
+from gradcheck.support.outgoing import for_markdown, markdown_words
 from gradcheck.tried import tried
 from gradcheck.upgrade import Side, Upgrade
 
@@ -29,9 +30,9 @@ def render_markdown(results: Results, upgrade: tuple[Side, Side] | None = None) 
     grouped = by_version(results)
     lines = ["# Gradient checks", "", *_gaps(results)]
     if not results.rows:
-        return "\n".join([*lines, "The files hold no results.", ""])
+        return for_markdown("\n".join([*lines, "The files hold no results.", ""]))
     if rests_on := tried(results):
-        lines += [rests_on, ""]
+        lines += [markdown_words(rests_on), ""]
     if upgrade is not None:
         lines += _upgrade(Upgrade.between(*upgrade))
     told = histories(results)
@@ -40,34 +41,34 @@ def render_markdown(results: Results, upgrade: tuple[Side, Side] | None = None) 
         lines += _changes(told)
     else:
         ((version, subjects),) = grouped.items()
-        lines += [f"## {title_of(version)}", "", *_modes_table(aligned(subjects)), ""]
+        lines += [f"## {markdown_words(title_of(version))}", "", *_modes_table(aligned(subjects)), ""]
     lines += _failures(results, several=len(grouped) > 1)
-    return "\n".join(lines)
+    return for_markdown("\n".join(lines))
 
 
 def _gaps(results: Results) -> list[str]:
     if not results.gaps:
         return []
-    return ["## Not checked", "", *(f"- {_plain(line)}" for line in gap_lines(results.gaps)), ""]
+    return ["## Not checked", "", *(f"- {markdown_words(line)}" for line in gap_lines(results.gaps)), ""]
 
 
 def _versions_table(told: Sequence[History], versions: Sequence[str]) -> list[str]:
     """A line for each subject and group of modes that fare alike, a column for each version."""
-    table = [_line(["subject", "modes", *(version or "?" for version in versions)])]
+    table = [_line(["subject", "modes", *(markdown_words(version or "?") for version in versions)])]
     table.append(_line(["---"] * (len(versions) + 2)))
     named = ""
     for history in told:
         name = code_span(history.subject) if history.subject != named else ""
         named = history.subject
         cells = [_cell(result) for result in history.results.values()]
-        table.append(_line([name, ", ".join(history.modes), *cells]))
+        table.append(_line([name, _modes(history.modes), *cells]))
     legend = "**Bold**: not as it should be. *Italic*: fails as expected. +: better than expected. –: not run."
     return [*table, "", legend, ""]
 
 
 def _modes_table(subjects: dict[str, dict[str, ModeResult | None]]) -> list[str]:
     modes = list(next(iter(subjects.values())))
-    table = [_line(["subject", *modes]), _line(["---"] * (len(modes) + 1))]
+    table = [_line(["subject", *map(markdown_words, modes)]), _line(["---"] * (len(modes) + 1))]
     return table + [_line([code_span(subject), *map(_cell, results.values())]) for subject, results in subjects.items()]
 
 
@@ -81,12 +82,14 @@ def _cell(result: ModeResult | None) -> str:
 
 
 def _upgrade(upgrade: Upgrade) -> list[str]:
-    lines = [f"## Upgrade from TensorFlow {_plain(upgrade.before)} to {_plain(upgrade.after)}", ""]
-    lines += [_plain(upgrade.sentence), ""]
+    lines = [f"## Upgrade from TensorFlow {markdown_words(upgrade.before)} to {markdown_words(upgrade.after)}", ""]
+    lines += [markdown_words(upgrade.sentence), ""]
     for what, count, changes in upgrade.named if upgrade.compared else ():
         lines += [f"**{what.value}: {count}**", ""]
         if changes:
-            lines += [f"- {code_span(one.subject)}, {', '.join(one.modes)}: {_plain(one.words())}" for one in changes]
+            lines += [
+                f"- {code_span(one.subject)}, {_modes(one.modes)}: {markdown_words(one.words())}" for one in changes
+            ]
             lines.append("")
     return lines
 
@@ -97,7 +100,8 @@ def _changes(told: Sequence[History]) -> list[str]:
         return ["Nothing changed between these versions.", ""]
     lines = ["## Changed between versions", ""]
     lines += [
-        f"- {code_span(history.subject)}, {', '.join(history.modes)}: {_plain(history.sentence)}" for history in changed
+        f"- {code_span(history.subject)}, {_modes(history.modes)}: {markdown_words(history.sentence)}"
+        for history in changed
     ]
     return [*lines, ""]
 
@@ -114,8 +118,8 @@ def _told(title: str, found: Sequence[Failure], several: bool) -> list[str]:
         return []
     lines = [f"## {title}", ""]
     for number, failure in enumerate(found):
-        where = f"{code_span(failure.subject)}, {_plain(failure.where(several))}"
-        lines.append(f"- {where}: {_plain(failure.words)}")
+        where = f"{code_span(failure.subject)}, {markdown_words(failure.where(several))}"
+        lines.append(f"- {where}: {markdown_words(failure.words)}")
         if failure.case and number < _MOST_BATCHES:
             fence = "`" * max(3, _longest_run(failure.case) + 1)
             lines += [
@@ -142,15 +146,11 @@ def _longest_run(text: str) -> int:
 def code_span(name: str) -> str:
     """A text as code, for a cell of a table too."""
     # Nothing is HTML inside a code span; only a backtick ends it, and a pipe ends a table's cell even there.
-    return "`" + " ".join(name.split()).replace("`", "'").replace("|", "\\|") + "`"
+    return for_markdown("`" + " ".join(name.split()).replace("`", "'").replace("|", "\\|") + "`")
 
 
-def _plain(text: str) -> str:
-    """Text in which nothing is markup: causes hold names such as ``__init__`` and ``a*b``."""
-    kept = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    for character in ("\\", "|", "*", "_", "`", "[", "]"):
-        kept = kept.replace(character, "\\" + character)
-    return kept
+def _modes(names: Iterable[str]) -> str:
+    return ", ".join(map(markdown_words, names))
 
 
 def _line(cells: list[str]) -> str:

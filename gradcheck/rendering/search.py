@@ -10,6 +10,7 @@ from gradcheck.records.report import ReportRecord
 from gradcheck.records.results import ModeResult
 from gradcheck.rendering.layout import paragraph
 from gradcheck.rendering.text import Access, failing, headline, passing
+from gradcheck.support.outgoing import for_terminal
 from gradcheck.verdicts import Verdict
 
 __all__ = ["render_search"]
@@ -96,4 +97,4 @@ def render_search(search: Search, access: Access | None = None) -> str:
             evidence=Evidence.joined(reports),
         )
         lines += failing(shared, access or _ACCESS)
-    return "\n".join(lines)
+    return for_terminal("\n".join(lines))

@@ -14,6 +14,7 @@ from gradcheck.rendering.heatmap import heat_map_lines
 from gradcheck.rendering.hints import ALL_OUTPUTS, FLOAT64_GIVES, hint, meaning
 from gradcheck.rendering.layout import broken, clipped, columns, paragraph, text_width
 from gradcheck.support.number_text import number, pair, times
+from gradcheck.support.outgoing import for_terminal
 from gradcheck.verdicts import Verdict
 
 __all__ = [
@@ -292,7 +293,7 @@ def render_report(report: ReportRecord, access: Access | None = None) -> str:
     lines += passing(report)
     if not report.ok:
         lines += failing(report, access or Access())
-    return "\n".join(lines)
+    return for_terminal("\n".join(lines))
 
 
 def failing(report: ReportRecord, access: Access) -> list[str]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from gradcheck.support.outgoing import for_terminal
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -108,7 +110,7 @@ class View:
     def say(self, text: str) -> None:
         """A line that stays above the table; nothing where there is no table."""
         if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False)
+            self._live.console.print(for_terminal(text), markup=False, highlight=False)
 
     def table(self) -> RenderableType:
         """The table as it is now."""

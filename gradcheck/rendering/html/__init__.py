@@ -24,6 +24,7 @@ from gradcheck.rendering.html.svg import PATTERNS, element
 from gradcheck.rendering.html.view import Cell, page_of
 from gradcheck.results import Results, Row
 from gradcheck.support.files import write_text
+from gradcheck.support.outgoing import for_html
 from gradcheck.upgrade import Side
 
 __all__ = ["fragment", "render_html", "write_html"]
@@ -121,7 +122,7 @@ def render_html(results: Results, title: str = "Gradient checks", upgrade: tuple
             origins=shown,
         )
     )
-    return rendered
+    return for_html(rendered)
 
 
 def fragment(row: Row, summary: str = "") -> str:
@@ -142,7 +143,7 @@ def fragment(row: Row, summary: str = "") -> str:
             fragment=True,
         )
     )
-    return rendered
+    return for_html(rendered)
 
 
 def write_html(documents: Iterable[Mapping[str, Any]], path: str | Path, title: str = "Gradient checks") -> Path:
