@@ -12,7 +12,7 @@ from typing import Any
 from gradcheck.plugin.summary import gaps_told, matrix_of
 from gradcheck.rendering.markdown import code_span
 from gradcheck.results import Results
-from gradcheck.support.outgoing import for_github, for_markdown, markdown_words
+from gradcheck.support.outgoing import for_github, for_markdown, html_words, markdown_words
 
 __all__ = ["add_to_step_summary", "annotation_lines"]
 
@@ -66,7 +66,7 @@ def _markdown(found: Results, failures: list[dict[str, Any]]) -> str:
     for row in failures[:_MOST_FAILURES]:
         lines += [
             "",
-            f"<details><summary>{markdown_words(row['nodeid'])}: {markdown_words(row['subject'])}</summary>",
+            f"<details><summary>{html_words(row['nodeid'])}: {html_words(row['subject'])}</summary>",
             "",
         ]
         for mode, cell in row["modes"].items():

@@ -6,9 +6,10 @@ function here, through which everything goes that is written in it.
 
 from __future__ import annotations
 
+import html
 import re
 
-__all__ = ["for_github", "for_html", "for_markdown", "for_terminal", "for_xml", "markdown_words"]
+__all__ = ["for_github", "for_html", "for_markdown", "for_terminal", "for_xml", "html_words", "markdown_words"]
 
 # Control characters of both sets but for line breaks and tabs; what reorders text or cannot be seen; other line
 # breaks; halves of surrogate pairs, which no file can hold; what XML does not have.
@@ -47,6 +48,11 @@ def markdown_words(text: str) -> str:
         kept = kept.replace(character, "\\" + character)
     # Nobody is notified, and nothing is linked.
     return _shown(kept).replace("@", "&#64;").replace("://", ":&#47;/")
+
+
+def html_words(text: str) -> str:
+    """Words in one line of HTML, which a document of Markdown may hold too: markup of Markdown means nothing there."""
+    return _shown(html.escape(" ".join(text.split()), quote=False))
 
 
 def for_xml(text: str) -> str:

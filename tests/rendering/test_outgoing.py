@@ -84,7 +84,7 @@ def test_an_annotation_is_one_command() -> None:
 def test_a_hostile_file_is_shown_in_every_format(tmp_path: Path) -> None:
     name = "".join(HOSTILE[:-2]) + "\n::error::x | <script>alert(1)</script> `"
     mode = {"verdict": "MISMATCH", "cause": name, "ok": False, "notes": [name]}
-    result = {"schema": 1, "kind": "check", "subject": name, "ok": False, "arguments": name, "wrt": "all"}
+    result = {"schema": 1, "kind": "report", "subject": name, "ok": False, "arguments": name, "wrt": "all"}
     result |= {"modes": {"eager": mode}, "versions": {"tensorflow": f"2.8.4{name}"}, "scripts": {}, "evidence": {}}
     (tmp_path / "r.json").write_text(json.dumps(result))
     files = {"--html": tmp_path / "r.html", "--markdown": tmp_path / "r.md"}
