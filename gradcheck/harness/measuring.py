@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradcheck.engines.exact import Reference
-from gradcheck.engines.jacobians import is_large, theoretical_jacobian
+from gradcheck.engines.jacobians import Examination, Theoretical, is_large, theoretical_jacobian
 from gradcheck.findings import Finding, judged, nonfinite
 from gradcheck.graph.paths import moves_in_steps, what_cuts
 from gradcheck.harness.asking_again import wavering
@@ -21,6 +21,7 @@ from gradcheck.harness.rules import broken, differs_from_eager, nonlinear, unsta
 from gradcheck.harness.state import ModeState
 from gradcheck.harness.ties import inconsistent_at_ties
 from gradcheck.harness.witness import Witness, Witnesses
+from gradcheck.modes import Execution
 from gradcheck.verdicts import Verdict
 
 __all__ = ["measured", "note_silent_zeros"]
@@ -29,9 +30,9 @@ __all__ = ["measured", "note_silent_zeros"]
 def measured(
     baseline: Baseline, witnesses: Witnesses, state: ModeState, *, rules: bool = True, exact: bool = True
 ) -> ModeState:
-    """Check a mode for itself: its gradient, determinism, eager mode's word, and the invariants.
+    """Check a mode entry by entry: its gradient, determinism, eager mode's word, and the invariants.
 
-    What it comes to is filled into ``state``; where nothing failed it becomes the witness.
+    What it comes to is filled into ``state``. A mode whose slopes were measured becomes the witness of others.
 
     Args:
         baseline: what eager mode showed.
@@ -41,68 +42,20 @@ def measured(
         exact: whether the exact reference counts, where there is one; False where the mode computes something else.
     """
     run, x = state.run, baseline.problem.x
-    rows, columns = baseline.rows, baseline.columns
-    inputs, outputs = baseline.problem.plan.inputs, baseline.problem.outputs
-    large = is_large(x.size, outputs.size) and baseline.options.engine is None
-    if state.engine == "projected" or large:
+    if state.engine == "projected" or (is_large(x.size, baseline.problem.outputs.size) and not baseline.options.engine):
         state.engine = "projected"
         state = projected(baseline, state)
         state.finding = wavering(baseline, run, state.finding, state.found) or state.finding
         return state
-    theory = theoretical_jacobian(run, x, rows)
-    jacobian = alone_under_xla(run, theory.jacobian, rows, columns)
-    alone = jacobian is not theory.jacobian
-    if alone:
-        theory = replace(theory, jacobian=jacobian)
-        state.notes.append(
-            "XLA computes NaN or Inf for a part of the gradient where one program computes several rows of it, and "
-            "finite numbers where each row has a program of its own, as here: what 0 times infinity comes to depends "
-            "on how it compiles"
-        )
-    if outputs.size == 0:
-        if theory.again.any():
-            cause = "the output is empty, yet its gradient is not zero"
-            state.finding = Finding(Verdict.MISMATCH, cause)
-        else:
-            state.notes.append("the output is empty: its gradient is zero, as it must be")
+    theory, alone = _theory(baseline, state)
+    early = _empty(baseline, state, theory) or _not_finite(baseline, run, theory.jacobian)
+    if early is not None:
+        state.finding = early
         return state
-    if baseline.outputs is not None and not np.isfinite(baseline.outputs[rows]).all():
-        center = run.evaluate(x[None])[0]
-    else:
-        center = None
-    if center is not None or not np.isfinite(jacobian[np.ix_(rows, columns)]).all():
-        center = run.evaluate(x[None])[0] if center is None else center
-        bad = nonfinite(center, jacobian, inputs, outputs, rows, columns)
-        if bad is not None:
-            state.finding = wavering(baseline, run, bad) or bad
-            return state
-    precise: Finding | None = None
-    lost: Finding | None = None
-    reference = baseline.reference if exact else None
-    if reference is not None:
-        center = run.evaluate(x[None])[0] if center is None else center
-        reference = reference if as_interpreted(baseline, reference, center) else None
-    if reference is not None and center is not None:
-        found = beside_reference(baseline, reference, run, jacobian, center)
-    elif baseline.twin is not None:
-        found, precise = through_twin(baseline, run, jacobian)
-    else:
-        # What float64 says of the same computation is worth more than a search for stairs, and costs less.
-        found = examined(baseline, run, jacobian, columns, swept=baseline.estranged is not None)
-        if baseline.no_twin:
-            state.notes.append(f"measured in low precision, so only coarse errors show: {baseline.no_twin}")
-        found, lost = lost_on_the_way(baseline, run, found)
+    compared = _compared(baseline, state, theory.jacobian, exact)
+    found, reference = compared.found, compared.reference
     state.found = found
-    finding = (
-        unstable(baseline, run, found, theory)
-        or nonfinite(found.center, jacobian, inputs, outputs, rows, columns)
-        or differs_from_eager(baseline, run, found, state.notes)
-    )
-    finding = finding or precise or judged(run, found)
-    if reference is not None and finding.place is not None:
-        finding = located(reference, finding, columns)
-    if lost is not None and finding.verdict is Verdict.UNRESOLVED:
-        finding = lost
+    finding = _first_finding(baseline, state, compared, theory)
     if reference is not None and finding.verdict.fails and not interpreted_nearby(baseline, reference, run):
         return measured(baseline, witnesses, state, rules=rules, exact=False)
     if finding.verdict is Verdict.MISMATCH:
@@ -110,17 +63,11 @@ def measured(
     if not finding.verdict.fails:
         finding = nonlinear(baseline, found, theory) or finding
     if finding.verdict is Verdict.KINK:
-        precise_run = run if baseline.twin is None else twin_execution(baseline, run)
-        finding = inconsistent_at_ties(baseline, precise_run, found, reference) or finding
+        precise = run if baseline.twin is None else twin_execution(baseline, run)
+        finding = inconsistent_at_ties(baseline, precise, found, reference) or finding
     finding = wavering(baseline, run, finding, found, theory) or finding
-    wrong = finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED)
-    if reference is None and run.mode != "eager" and (wrong or not finding.verdict.fails):
-        nearby = run.evaluate(baseline.nearby()[None])[0]
-        witness = Witness(finding, found, nearby, run.none_gradients)
-        if wrong:
-            witnesses.suspect = witness
-        else:
-            witnesses.remember(witness)
+    if reference is None:
+        _remember(baseline, witnesses, run, found, finding)
     if not rules:
         state.finding = finding
         return state
@@ -135,6 +82,108 @@ def measured(
         as_a_train_step(baseline, state, found)
     note_silent_zeros(baseline, state)
     return state
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A mode's gradient beside what it was compared with.
+
+    Attributes:
+        found: the comparison.
+        reference: the exact reference, where that was it.
+        precise: what the float64 twin came to, where that was asked.
+        lost: what is undecided because digits are lost on the way.
+    """
+
+    found: Examination
+    reference: Reference | None = None
+    precise: Finding | None = None
+    lost: Finding | None = None
+
+
+def _theory(baseline: Baseline, state: ModeState) -> tuple[Theoretical, bool]:
+    """The theoretical Jacobian, and whether some of its rows had to be computed by programs of their own."""
+    theory = theoretical_jacobian(state.run, baseline.problem.x, baseline.rows)
+    jacobian = alone_under_xla(state.run, theory.jacobian, baseline.rows, baseline.columns)
+    if jacobian is theory.jacobian:
+        return theory, False
+    state.notes.append(
+        "XLA computes NaN or Inf for a part of the gradient where one program computes several rows of it, and "
+        "finite numbers where each row has a program of its own, as here: what 0 times infinity comes to depends "
+        "on how it compiles"
+    )
+    return replace(theory, jacobian=jacobian), True
+
+
+def _empty(baseline: Baseline, state: ModeState, theory: Theoretical) -> Finding | None:
+    """The finding of an empty output; None where there is an output."""
+    if baseline.problem.outputs.size:
+        return None
+    if theory.again.any():
+        return Finding(Verdict.MISMATCH, "the output is empty, yet its gradient is not zero")
+    state.notes.append("the output is empty: its gradient is zero, as it must be")
+    return state.finding
+
+
+def _not_finite(baseline: Baseline, run: Execution, jacobian: np.ndarray) -> Finding | None:
+    """NaN or Inf in what counts, which ends a check before anything is compared."""
+    rows, columns, problem = baseline.rows, baseline.columns, baseline.problem
+    outputs_finite = baseline.outputs is None or np.isfinite(baseline.outputs[rows]).all()
+    if outputs_finite and np.isfinite(jacobian[np.ix_(rows, columns)]).all():
+        return None
+    center = run.evaluate(problem.x[None])[0]
+    bad = nonfinite(center, jacobian, problem.plan.inputs, problem.outputs, rows, columns)
+    return None if bad is None else wavering(baseline, run, bad) or bad
+
+
+def _compared(baseline: Baseline, state: ModeState, jacobian: np.ndarray, exact: bool) -> _Compared:
+    """The theoretical Jacobian beside the exact reference, the float64 twin, or measured slopes: the first there is."""
+    run, reference = state.run, baseline.reference
+    if exact and reference is not None:
+        center = run.evaluate(baseline.problem.x[None])[0]
+        if as_interpreted(baseline, reference, center):
+            return _Compared(beside_reference(baseline, reference, run, jacobian, center), reference)
+    if baseline.twin is not None:
+        found, precise = through_twin(baseline, run, jacobian)
+        return _Compared(found, precise=precise)
+    # What float64 says of the same computation is worth more than a search for stairs, and costs less.
+    found = examined(baseline, run, jacobian, baseline.columns, swept=baseline.estranged is not None)
+    if baseline.no_twin:
+        state.notes.append(f"measured in low precision, so only coarse errors show: {baseline.no_twin}")
+    found, lost = lost_on_the_way(baseline, run, found)
+    return _Compared(found, lost=lost)
+
+
+def _first_finding(baseline: Baseline, state: ModeState, compared: _Compared, theory: Theoretical) -> Finding:
+    """The first rule that does not hold: determinism, finite numbers, eager mode's outputs, the gradient itself."""
+    run, found, problem = state.run, compared.found, baseline.problem
+    finding = (
+        unstable(baseline, run, found, theory)
+        or nonfinite(
+            found.center, theory.jacobian, problem.plan.inputs, problem.outputs, baseline.rows, baseline.columns
+        )
+        or differs_from_eager(baseline, run, found, state.notes)
+        or compared.precise
+        or judged(run, found)
+    )
+    if compared.reference is not None and finding.place is not None:
+        return located(compared.reference, finding, baseline.columns)
+    if compared.lost is not None and finding.verdict is Verdict.UNRESOLVED:
+        return compared.lost
+    return finding
+
+
+def _remember(baseline: Baseline, witnesses: Witnesses, run: Execution, found: Examination, finding: Finding) -> None:
+    """Keep a compiled mode whose slopes were measured, for the modes that do what it does."""
+    wrong = finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED)
+    if run.mode == "eager" or not (wrong or not finding.verdict.fails):
+        return
+    nearby = run.evaluate(baseline.nearby()[None])[0]
+    witness = Witness(finding, found, nearby, run.none_gradients)
+    if wrong:
+        witnesses.suspect = witness
+    else:
+        witnesses.remember(witness)
 
 
 def located(reference: Reference, finding: Finding, columns: np.ndarray) -> Finding:
