@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import flint
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +15,6 @@ from gradcheck.exact.interpreter import Pass
 
 from .interpreted import check_slopes, check_value, interpret, slopes
 
-flint = pytest.importorskip("flint")
 arb = flint.arb
 
 # One line a function: the operation, the same in balls, and where it is tried.

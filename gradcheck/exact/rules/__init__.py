@@ -3,6 +3,7 @@
 from gradcheck.exact.rules import (
     backward,
     calls,
+    convolutions,
     elementwise,
     fft,
     images,
@@ -23,6 +24,7 @@ from gradcheck.exact.rules import (
 __all__ = [
     "backward",
     "calls",
+    "convolutions",
     "elementwise",
     "fft",
     "images",
