@@ -231,9 +231,10 @@ class Program:
                     if type(found) is Jet and found.d:
                         found = run.rounded(found, unit, size, grain, values)
                 elif isinstance(found, list):
+                    sizes = size if isinstance(size, list) else [None] * len(found)
                     found = [
-                        run.rounded(part, unit, None, grain, values) if type(part) is Jet and part.d else part
-                        for part in found
+                        run.rounded(part, unit, its, grain, values) if type(part) is Jet and part.d else part
+                        for part, its in zip(found, sizes, strict=True)
                     ]
             if single is not None:
                 slots[single] = found

@@ -201,3 +201,16 @@ def test_directions_of_grouped_filters_stay_in_their_groups() -> None:
         laid = _side_by_side(c, axis, groups)
         np.testing.assert_array_equal(_apart(laid, axis, 2, groups), c)
     np.testing.assert_array_equal(_side_by_side(c, 1, 2)[0], [0, 1, 12, 13, 2, 3, 14, 15])
+
+
+def test_digits_that_go_with_the_mean() -> None:
+    """A mean of 1e6 in float32 leaves little of what is beside it, and the noise says so."""
+
+    def function(x: Any) -> Any:
+        return tf.compat.v1.nn.fused_batch_norm(
+            tf.cast(x, tf.float32), [1.0, 1.0], [0.0, 0.0], is_training=True, epsilon=1e-3
+        )[0]
+
+    near, far = slopes(function, _IMAGE), slopes(function, _IMAGE + 1e6)
+    assert near.noise.max() < 1e-6
+    assert far.noise.max() > 1e-3

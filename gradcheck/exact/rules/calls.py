@@ -306,6 +306,23 @@ def _pop_back(node: Node, library: Library) -> Bound:
     return run
 
 
+@_enter("TensorListConcatLists")
+def _concat_lists(node: Node, library: Library) -> Bound:
+    return lambda p, a, b: TensorList((*a.items, *b.items), a.shape, a.dtype)
+
+
+@_enter("TensorListScatterIntoExistingList")
+def _scatter_into(node: Node, library: Library) -> Bound:
+    def run(p: Pass, items: TensorList, tensor: Any, places: Any) -> Any:
+        found = list(items.items)
+        for number, row in zip(unmoved(places), _rows(tensor), strict=True):
+            found += [None] * (int(number) + 1 - len(found))
+            found[int(number)] = row
+        return TensorList(tuple(found), items.shape, items.dtype)
+
+    return run
+
+
 @_enter("TensorListLength")
 def _length(node: Node, library: Library) -> Bound:
     return lambda p, items: np.asarray(len(items.items), np.int32)

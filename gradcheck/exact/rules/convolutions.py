@@ -412,6 +412,21 @@ def _batch_norm(node: Node) -> Bound:
         outputs = [y, new_mean, new_variance, inner_mean, inner_variance, np.zeros(0)][: len(node.outputs)]
         return outputs if moving else [part.v if isinstance(part, Jet) else part for part in outputs]
 
+    def terms(x: Any, scale: Any, offset: Any, mean: Any, variance: Any) -> list[Any]:
+        """Where the mean is taken away, digits go with it: each output's errors are relative to what is summed."""
+        a = np.moveaxis(unmoved(x), 1, -1) if front else unmoved(x)
+        axes = tuple(range(a.ndim - 1))
+        with np.errstate(all="ignore"):
+            center = a.mean(axis=axes) if training else unmoved(mean)
+            spread = np.square(a - center).mean(axis=axes) if training else unmoved(variance)
+            whole = np.abs(a) + np.abs(center)
+            y = whole * np.abs(unmoved(scale)) / np.sqrt(spread + epsilon) + np.abs(unmoved(offset))
+            means = np.abs(a).mean(axis=axes) if training else np.abs(center)
+            spreads = (np.abs(a - center) * whole).mean(axis=axes) if training else spread
+        y = np.moveaxis(y, -1, 1) if front else y
+        return [y, means, spreads, means, spreads, np.zeros(0)][: len(node.outputs)]
+
+    run.terms = terms  # type: ignore[attr-defined]
     return run
 
 

@@ -234,7 +234,7 @@ def _mod(node: Node) -> Bound:
     return run
 
 
-@rule("AddN")
+@rule("AddN", "AccumulateNV2")
 def _add_n(node: Node) -> Bound:
     def run(_: Pass, *parts: Any) -> Any:
         total = parts[0]

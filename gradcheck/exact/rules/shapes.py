@@ -34,7 +34,8 @@ def unmoved(value: Any) -> Array:
 
 @rule(
     "Identity", "StopGradient", "PreventGradient", "Snapshot", "EnsureShape", "CheckNumerics", "DeepCopy",
-    "PlaceholderWithDefault", moves_only=True, decisions=True,
+    "PlaceholderWithDefault", "CheckNumericsV2", "DebugIdentityV2", "DebugIdentityV3", "DebugGradientIdentity",
+    moves_only=True, decisions=True,
 )  # fmt: skip
 def _identity(node: Node) -> Bound:
     return lambda run, x, *rest: x
@@ -317,6 +318,15 @@ def _reverse(node: Node) -> Bound:
     def run(_: Pass, x: Any, axes: Any) -> Any:
         rank = np.ndim(x.v if type(x) is Jet else x)
         where = tuple(int(axis) % rank for axis in np.asarray(axes))
+        return _apply(x, lambda a, lead: np.flip(a, tuple(axis + lead for axis in where)))
+
+    return run
+
+
+@rule("Reverse", moves_only=True)
+def _reverse_by_mask(node: Node) -> Bound:
+    def run(_: Pass, x: Any, mask: Any) -> Any:
+        where = tuple(int(axis) for axis in np.flatnonzero(np.asarray(mask)))
         return _apply(x, lambda a, lead: np.flip(a, tuple(axis + lead for axis in where)))
 
     return run
