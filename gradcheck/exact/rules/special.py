@@ -20,7 +20,7 @@ from gradcheck.exact.kernels import kernel
 from gradcheck.exact.rules.elementwise import exp, integrated, log, log1p, reciprocal, sqrt, square
 from gradcheck.exact.table import Bound, NoRule, rule
 
-__all__ = ["SMOOTH", "WITH_PARAMETERS"]
+__all__ = ["BOUNDED", "SMOOTH"]
 
 _Function: TypeAlias = "Callable[[Value], Jet]"
 
@@ -442,7 +442,7 @@ SMOOTH: dict[str, _Function] = {
     "BesselY1": y1,
 }
 # Those whose local derivative is customarily computed from values of size 1.
-_BOUNDED: dict[str, _Function] = {
+BOUNDED: dict[str, _Function] = {
     "Erf": erf,
     "Erfc": erfc,
     "Dawsn": dawson,
@@ -453,7 +453,6 @@ _BOUNDED: dict[str, _Function] = {
     "BesselK0e": k0e,
     "BesselK1e": k1e,
 }
-WITH_PARAMETERS = ("Polygamma", "Zeta", "Igamma", "Igammac", "Betainc")
 
 
 def _enter(table: dict[str, _Function], grain: float) -> None:
@@ -467,4 +466,4 @@ def _enter(table: dict[str, _Function], grain: float) -> None:
 
 
 _enter(SMOOTH, 0.0)
-_enter(_BOUNDED, 1.0)
+_enter(BOUNDED, 1.0)
