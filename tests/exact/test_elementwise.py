@@ -85,12 +85,11 @@ SEVERAL: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     "Minimum": (tf.minimum, [_A, _B]),
     "ClipByValue": (lambda a: tf.clip_by_value(a, -1.0, 1.0), [_A]),
     "AddN": (lambda a, b: tf.add_n([a, b, a]), [_A, 2 * _A]),
-    "AccumulateNV2": (lambda a, b: raw.AccumulateNV2(inputs=[a, b], shape=[2, 3]), [_A, 2 * _A]),
     "Reverse": (lambda a: raw.Reverse(tensor=a, dims=[False, True]), [_A]),
     "CheckNumericsV2": (lambda a: raw.CheckNumericsV2(tensor=a, message=""), [_A]),
     "LeakyRelu": (tf.nn.leaky_relu, [_A]),
     "Selu": (tf.nn.selu, [_A]),
-    "Relu6": (lambda a: tf.nn.relu6(4 * a), [_A]),
+    "Relu6": (lambda a: tf.nn.relu6(3.9 * a), [_A]),
 }
 
 
@@ -98,7 +97,7 @@ SEVERAL: dict[str, tuple[Callable[..., Any], list[Any]]] = {
 def test_several_variables(name: str) -> None:
     function, arrays = SEVERAL[name]
     check_value(function, *arrays)
-    check_slopes(function, *arrays, gradient=name not in ("AccumulateNV2", "Reverse"))
+    check_slopes(function, *arrays, gradient=name != "Reverse")
     for values in ((0.0, 0.0), (0.0, 2.0), (-800.0, 30.0), (1e30, 1.0)):
         if name != "CheckNumericsV2":
             check_value(function, *(np.full_like(a, v) for a, v in zip(arrays, values, strict=False)))

@@ -227,9 +227,11 @@ def _mod(node: Node) -> Bound:
 
     def run(p: Pass, a: Any, b: Any) -> Any:
         if not isinstance(a, Jet) and not isinstance(b, Jet):
-            return np.asarray(np.mod(a, b) if node.op == "FloorMod" else np.fmod(a, b))
+            with np.errstate(invalid="ignore"):
+                return np.asarray(np.mod(a, b) if node.op == "FloorMod" else np.fmod(a, b))
         q = jet(a) / jet(b)
-        return jet(a) - jet(b) * p.decisions.pieces(floor, q, q - np.rint(q.v))
+        with np.errstate(invalid="ignore"):
+            return jet(a) - jet(b) * p.decisions.pieces(floor, q, q - np.rint(q.v))
 
     return run
 
