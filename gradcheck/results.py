@@ -93,7 +93,7 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Whether every mode is as it should be."""
+        """Whether no mode failed, or only as expected."""
         return all(result.ok for result in self.modes.values())
 
     @property
@@ -192,7 +192,7 @@ class Results:
 
     @property
     def ok(self) -> bool:
-        """Whether everything was run and is as it should be."""
+        """Whether everything was run and nothing failed."""
         return not self.gaps and all(row.ok for row in self.rows)
 
     def only(self, wanted: Callable[[str], bool]) -> Results:

@@ -210,7 +210,7 @@ class SearchResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every mode is as it should be."""
+        """Whether no mode failed, or only as expected."""
         return all(result.ok for result in self.modes.values())
 
     @property
@@ -225,13 +225,13 @@ class SearchResult:
 
     @property
     def report(self) -> Report | None:
-        """The report of the first mode that is not as it should be, else of the first mode."""
+        """The report of the first mode that failed, else of the first mode."""
         failing = [result.report for result in self.modes.values() if not result.ok]
         return next((r for r in [*failing, *(m.report for m in self.modes.values())] if r is not None), None)
 
     @property
     def error(self) -> GradientError | None:
-        """The exception for a test to raise; None where every mode is as it should be."""
+        """The exception for a test to raise; None where no mode failed."""
         failing = [found for found in self.modes.values() if not found.ok and found.report is not None]
         if not failing:
             return None

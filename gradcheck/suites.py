@@ -53,7 +53,7 @@ class Suite:
         """Search in one mode.
 
         Raises:
-            GradientError: with the smallest batch, where the mode is not as it should be.
+            GradientError: with the smallest batch, where the mode failed.
         """
         __tracebackhide__ = True
         from gradcheck.searching import search

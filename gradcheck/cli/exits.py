@@ -25,7 +25,7 @@ INTERRUPTED = 130
 
 EPILOG = """\b
 Exit status:
-  0    everything is as it should be (UNRESOLVED and KINK are shown, and are no failure)
+  0    nothing failed (UNRESOLVED and KINK are shown, and are not failures)
   1    something failed, passed that was expected to fail, or (report) was not checked
   2    wrong usage or bad input
   3    TensorFlow is not installed, or does not load

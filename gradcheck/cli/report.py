@@ -199,7 +199,7 @@ def text_of(results: Results, upgrade: tuple[Side, Side] | None = None) -> str:
     failures = [failure for failure in found if not failure.better]
     better = [failure for failure in found if failure.better]
     if failures:
-        lines += ["Not as it should be:"]
+        lines += ["Failed:"]
         for failure in failures:
             lines.append(f"  {failure.subject}, {failure.where(len(grouped) > 1)}: {failure.words}")
             if failure.case:
@@ -220,7 +220,7 @@ def text_of(results: Results, upgrade: tuple[Side, Side] | None = None) -> str:
         lines += paragraph(rests_on, indent=0)
     count, gone = (sum(failure.count for failure in some) for some in (failures, better))
     names = len({row.subject for row in results.rows})
-    verdict = f"{count} verdict{'s' * (count != 1)} not as it should be" if count else "all as it should be"
+    verdict = f"{count} verdict{'s' * (count != 1)} failed" if count else "nothing failed"
     if gone:
         verdict = f"{verdict if count else 'nothing worse'}, {gone} better than expected"
     if results.gaps:

@@ -161,7 +161,7 @@ def require_options(*, wrt: Any = "all", engine: Any = None, order: Any = 1, pad
 
 
 def assert_gradients(subject: Any, *args: Any, **options: Any) -> Report:
-    """As `check`, and raise where a mode is not as it should be.
+    """As `check`, and raise where a mode failed.
 
     Under `hypothesis.given` the statistics of Hypothesis show what was met, and it is told how near to wrong it came.
 

@@ -40,7 +40,7 @@ class ReportRecord:
 
     @property
     def ok(self) -> bool:
-        """Whether every mode is as it should be."""
+        """Whether no mode failed, or only as expected."""
         return all(result.ok for result in self.modes.values())
 
     @property

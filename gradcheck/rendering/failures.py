@@ -1,4 +1,4 @@
-"""What is not as it should be in many results, each failure told once for all modes and versions that share it."""
+"""What failed in many results, each failure told once for all modes and versions that share it."""
 
 from __future__ import annotations
 

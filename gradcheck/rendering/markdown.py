@@ -62,7 +62,7 @@ def _versions_table(told: Sequence[History], versions: Sequence[str]) -> list[st
         named = history.subject
         cells = [_cell(result) for result in history.results.values()]
         table.append(_line([name, _modes(history.modes), *cells]))
-    legend = "**Bold**: not as it should be. *Italic*: fails as expected. +: better than expected. –: not run."
+    legend = "**Bold**: failed. *Italic*: fails as expected. +: better than expected. –: not run."
     return [*table, "", legend, ""]
 
 
@@ -110,7 +110,7 @@ def _failures(results: Results, several: bool) -> list[str]:
     found = failures_of(results)
     worse = [failure for failure in found if not failure.better]
     better = [failure for failure in found if failure.better]
-    return _told("Not as it should be", worse, several) + _told("Better than expected", better, several)
+    return _told("Failed", worse, several) + _told("Better than expected", better, several)
 
 
 def _told(title: str, found: Sequence[Failure], several: bool) -> list[str]:

@@ -41,7 +41,7 @@ def _folded(name: str) -> list[str]:
 def render_matrix(rows: Mapping[str, Mapping[str, Verdict | ModeResult]]) -> str:
     """A table of verdicts, a line for each subject and a column for each mode, at most 100 columns wide.
 
-    ``!`` marks what is not as it should be, ``*`` a failure that was expected, ``+`` an expected failure that is gone,
+    ``!`` marks what failed, ``*`` a failure that was expected, ``+`` an expected failure that is gone,
     ``-`` what was not run; a legend below explains the marks that occur. Modes are shown in the order in which they are
     first met.
 
@@ -72,7 +72,7 @@ def render_matrix(rows: Mapping[str, Mapping[str, Verdict | ModeResult]]) -> str
     legend = [
         explanation
         for occurs, explanation in (
-            (any(entry.endswith("!") for entry in shown), "! not as it should be"),
+            (any(entry.endswith("!") for entry in shown), "! failed"),
             (any(entry.endswith("+") for entry in shown), "+ better than expected"),
             (any(entry.endswith("*") for entry in shown), "* fails as expected"),
             ("-" in shown, "- not run"),

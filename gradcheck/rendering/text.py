@@ -297,7 +297,7 @@ def render_report(report: ReportRecord, access: Access | None = None) -> str:
 
 
 def failing(report: ReportRecord, access: Access) -> list[str]:
-    """The lines on what is not as it should be: a section for each failure, the batch, and where to read on."""
+    """The lines on what failed: a section for each failure, the batch, and where to read on."""
     lines: list[str] = []
     said: set[str] = set()
     for group in _groups(report.failures):

@@ -41,7 +41,7 @@ class SweepResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every unit is done and as it should be."""
+        """Whether every unit is done and none failed."""
         return bool(self.document["ok"]) and not self.errors
 
 

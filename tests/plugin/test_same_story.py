@@ -66,13 +66,13 @@ def test_a_pass_never_covers_a_failure(run, pytester: pytest.Pytester, source: s
     counts = page_of(found).counts
     assert (counts["subjects"], counts["failing"], counts["fail"], counts["fine"]) == (2, 1, 1, 1)
     page = " ".join((pytester.path / "page.html").read_text().split())
-    assert "1 of 2 subjects is not as it should be" in page
+    assert "1 of 2 subjects failed" in page
     (failing,) = (row.subject for row in found.rows if not row.ok)
     assert f'data-subject="{failing}"'.replace("<", "&lt;").replace(">", "&gt;") in page
 
     reported = CliRunner().invoke(main, ["report", "out.json", "--markdown", "out.md", "--json", "again.json"])
     assert reported.exit_code == 1
-    assert "2 subjects: 1 verdict not as it should be" in reported.output
+    assert "2 subjects: 1 verdict failed" in reported.output
     assert (pytester.path / "out.md").read_text().count("**MISMATCH**") == 1
     assert read_results(pytester.path / "again.json") == found
     suite = ElementTree.parse(pytester.path / "junit.xml").getroot()[0]

@@ -149,7 +149,7 @@ def test_old_files_without_pictures_are_shown() -> None:
 def test_nothing_and_nothing_known() -> None:
     assert "The files hold no results." in render_html(Results())
     unknown = Row("s", "", {"xla": ModeResult("xla", Verdict.PASS)})
-    assert "The subject is as it should be, in 1 mode." in " ".join(render_html(Results.of([unknown])).split())
+    assert "Nothing failed: 1 subject, in 1 mode." in " ".join(render_html(Results.of([unknown])).split())
 
 
 def test_a_large_jacobian_says_that_it_is_a_part() -> None:
