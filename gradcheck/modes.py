@@ -341,19 +341,6 @@ class EagerExecution(Execution):
             rows.append(row.numpy())
         return np.stack(values), np.stack(rows)
 
-    def pushforward(self, x: np.ndarray, direction: np.ndarray) -> np.ndarray | None:
-        """``J(x) @ direction``, float64 ``[y_size]``, by forward mode; None where that finds no connection."""
-        tf = tensorflow()
-        plan = self.problem.plan
-        tensors = self._tensors(x)
-        tangents = _split(plan, tf.constant(direction, tf.float64), None)
-        sources = [*tensors[: plan.input_count], *plan.variables]
-        with tf.autodiff.ForwardAccumulator(sources, tangents) as accumulator:
-            output = _call(plan, self._target, tensors, self.problem.constants)
-            flat = _join([tensor for _, _, tensor in _float_components(output)])
-        pushed = accumulator.jvp(flat)
-        return None if pushed is None else np.asarray(pushed.numpy())
-
 
 def _output_layout(problem: Problem, components: Sequence[tuple[str, int, Any]]) -> Layout:
     blocks = []

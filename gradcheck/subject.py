@@ -65,7 +65,6 @@ class Subject:
         self.drawing: dict[Any, tuple[str | None, str]] = {}  # what graph.random_operations found, by signature
         self.integers_are_sizes = False  # whether XLA has to know its integers when it compiles; see gradcheck.modes
         self.confirmed: set[Any] = set()  # modes in which both engines were compared once
-        self.forward_seconds: float | None = None  # what forward mode took at first; infinite where it cannot run
         self.twin: Subject | None = None  # a Keras layer in float64: see gradcheck.twin
         self.floatx_tried = False  # whether such a layer was looked for that computes in Keras's floatx
         self.within: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext  # held at each call

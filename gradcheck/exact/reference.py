@@ -89,7 +89,9 @@ class Differentiable:
     def run(self, run: Pass, x: Array, directions: Array) -> Jet:
         """One pass: the output vector with its coefficients along directions ``[directions, x_size]``."""
         moving = run.moving(x, directions) if run.directions + run.lanes else Jet(x)
-        found = self.program(run, self.arguments(run, moving))[0]
+        # Infinities and NaN are numbers like others here: they are what the subject computes.
+        with np.errstate(all="ignore"):
+            found = self.program(run, self.arguments(run, moving))[0]
         return found if isinstance(found, Jet) else Jet(np.asarray(found, np.float64))
 
     def value(self, x: Array) -> Array:
@@ -127,8 +129,7 @@ class Differentiable:
         low, high = np.fmin(left, right), np.fmax(left, right)
         for number, convention in enumerate(_CONVENTIONS):
             run = Pass(len(directions), lanes=LANES, convention=convention, seed=seed + number)
-            with np.errstate(all="ignore"):
-                by_convention = _first(self.run(run, x, directions), len(directions))
+            by_convention = _first(self.run(run, x, directions), len(directions))
             low, high = np.fmin(low, by_convention), np.fmax(high, by_convention)
         places = tuple(decisions.places)
         return Slopes(
@@ -147,8 +148,7 @@ class Differentiable:
                 raise Unfit("directions take too many different decisions at this point")
             run = Pass(len(chosen), lanes=LANES, order=order, seed=seed)
             try:
-                with np.errstate(all="ignore"):
-                    found = self.run(run, x, directions[chosen])
+                found = self.run(run, x, directions[chosen])
             except Split as split:
                 rows = np.ascontiguousarray(split.pattern)
                 if rows.dtype.kind == "f":
@@ -176,8 +176,7 @@ class Differentiable:
 
         def noise(part: range) -> tuple[float, int]:
             run = Pass(0, lanes=4 * LANES, only=part)
-            with np.errstate(all="ignore"):
-                found = self.run(run, x, none)
+            found = self.run(run, x, none)
             return float(_deviation(found, 0)[output]), run.executed
 
         part = range(1 << 62)
@@ -195,8 +194,7 @@ class Differentiable:
         """The operation that runs as the one of a number, and that of the main graph it belongs to."""
         run = Pass(0, watch=number)
         run.main = self.program
-        with np.errstate(all="ignore"):
-            self.run(run, x, np.zeros((0, x.size)))
+        self.run(run, x, np.zeros((0, x.size)))
         return None if run.watched is None or run.outer is None else (run.watched, run.outer)
 
     def shaken(self, x: Array, directions: Array, *, scale: float, seed: int, only: range | None = None) -> Array:

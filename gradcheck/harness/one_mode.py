@@ -20,7 +20,6 @@ from gradcheck.harness.by_reference import by_reference
 from gradcheck.harness.confirming import as_a_train_step, compare_engines, confirmed
 from gradcheck.harness.examining import examined
 from gradcheck.harness.first_nonfinite import where_it_begins
-from gradcheck.harness.forward_mode import ask_forward_mode
 from gradcheck.harness.measuring import measured, note_silent_zeros
 from gradcheck.harness.rules import broken, nonlinear, unstable
 from gradcheck.harness.state import ModeState
@@ -48,8 +47,6 @@ def checked_mode(baseline: Baseline, witnesses: Witnesses, mode: str) -> ModeSta
         raise
     except Exception as error:
         return ModeState(run, _of_its_gradient(baseline, run, _raised(mode, error)))
-    if mode == "eager":
-        ask_forward_mode(baseline, state)
     if state.finding.verdict is Verdict.NONFINITE and (begins := where_it_begins(baseline.problem)):
         state.finding = replace(state.finding, cause=f"{state.finding.cause}; {begins}")
     if state.finding.verdict in (Verdict.NONFINITE, Verdict.PADDING_LEAK) and _has_an_empty_row(baseline):

@@ -95,43 +95,6 @@ def doubled(factor):
     return twice
 
 
-def test_forward_mode_that_is_wrong_where_reverse_mode_is_right_is_a_note():
-    @tf.custom_gradient
-    def sine(x):
-        return tf.stop_gradient(tf.sin(x)) + 0 * x, lambda upstream: upstream * tf.cos(x)
-
-    result = gradcheck.check(lambda x: sine(x) + x, TIE, modes="eager")["eager"]
-    assert result.verdict is Verdict.PASS
-    assert any("forward mode" in note for note in result.notes), result.notes
-
-
-def test_forward_mode_decides_that_something_is_wrong_where_no_slope_can_be_measured():
-    def drowned(x):
-        return doubled(2.25)(tf.cast(x, tf.float32)) + 1e7
-
-    result = gradcheck.check(drowned, TIE, modes="eager")["eager"]
-    assert result.verdict is Verdict.MISMATCH, result
-    assert "forward mode" in result.cause
-
-
-def test_forward_mode_that_agrees_is_a_note_where_no_slope_can_be_measured():
-    def drowned(x):
-        return tf.sin(tf.cast(x, tf.float32)) + 1e6
-
-    result = gradcheck.check(drowned, TIE, modes="eager")["eager"]
-    assert result.verdict is Verdict.UNRESOLVED
-    assert any("forward mode" in note and "agrees" in note for note in result.notes), result.notes
-
-
-def test_a_subject_without_forward_mode_raises_no_alarm():
-    def through_numpy(x):
-        return x + 0 * tf.numpy_function(np.sin, [tf.stop_gradient(x)], tf.float64)
-
-    result = gradcheck.check(through_numpy, TIE, modes="eager")["eager"]
-    assert result.verdict is Verdict.PASS, result.cause
-    assert not result.notes
-
-
 @pytest.mark.parametrize(
     ("subject", "words"),
     [
@@ -180,27 +143,6 @@ def test_nonfinite_outputs_and_gradients_are_told_apart():
     assert (output.verdict, gradient.verdict) == (Verdict.NONFINITE, Verdict.NONFINITE)
     assert output.cause.startswith("the output itself is not finite")
     assert gradient.cause.startswith("the output is finite and its gradient is not")
-
-
-def test_eager_mode_is_measured_beside_a_compiled_mode_that_is_wrong_alike():
-    """An evaluation is a call of the subject there: without the slopes of the other mode some 200 an input."""
-    calls = []
-
-    @tf.custom_gradient
-    def wrong(x):
-        if tf.executing_eagerly():
-            calls.append(1)
-        return tf.sin(x), lambda upstream: upstream * tf.cos(x) * 1.001
-
-    x = np.linspace(-1.0, 1.0, 12)
-    both = gradcheck.check(wrong, x, modes=("graph", "eager"))
-    beside, own = len(calls), both["eager"]
-    assert {result.verdict for result in both.modes.values()} == {Verdict.MISMATCH}, str(both)
-    calls.clear()
-    alone = gradcheck.check(wrong, x, modes="eager", engine="compiled")["eager"]
-    assert beside < len(calls) / 3
-    assert (own.verdict, own.cause, own.entry.index) == (alone.verdict, alone.cause, alone.entry.index)
-    assert own.entry.numerical == alone.entry.numerical
 
 
 def test_eager_mode_that_is_wrong_otherwise_is_measured_for_itself():
