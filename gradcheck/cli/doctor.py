@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import platform
 import sys
+import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,13 +17,24 @@ from gradcheck.cli.exits import FOUND, NO_TENSORFLOW, OK
 from gradcheck.errors import MissingTensorFlowError
 from gradcheck.mode_names import MODES
 
+if TYPE_CHECKING:
+    from gradcheck.exact.coverage import Covered
+
 __all__ = ["doctor"]
 
 
 @click.command(short_help="Which TensorFlow is here, and what works in it.")
+@click.option(
+    "--operations",
+    is_flag=True,
+    help="List instead for which operations exact derivatives are known, and which have their slopes measured.",
+)
 @json_option
-def doctor(json_file: Path | None) -> None:
+def doctor(operations: bool, json_file: Path | None) -> None:
     """Say which TensorFlow is here, which modes work in it, and which known problems it has."""
+    if operations:
+        _operations(json_file)
+        return
     found: dict[str, Any] = {
         "schema": 1,
         "kind": "doctor",
@@ -99,6 +112,63 @@ def _try_mode(tf: Any, mode: str) -> str:
     except Exception as error:  # whatever goes wrong here is the answer
         return f"fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     return "works" if result == [2.0, 4.0] else f"is wrong: the gradient of x*x at [1, 2] came out as {result}"
+
+
+def _operations(json_file: Path | None) -> None:
+    """Write the table of operations."""
+    try:
+        from gradcheck._tensorflow import tensorflow
+
+        version = str(tensorflow().__version__)
+    except MissingTensorFlowError as error:
+        say(str(error), json_file)
+        sys.exit(NO_TENSORFLOW)
+    from gradcheck.exact.coverage import coverage
+
+    covered = coverage()
+    say(_operations_text(version, covered), json_file)
+    write_json(
+        json_file,
+        {
+            "schema": 1,
+            "kind": "operations",
+            "tensorflow": version,
+            "operations": [dataclasses.asdict(item) for item in covered],
+        },
+    )
+
+
+def _operations_text(version: str, covered: list[Covered]) -> str:
+    differentiable = [item for item in covered if item.gradient]
+    count = {how: sum(item.how == how for item in differentiable) for how in ("rule", "linear", "measured", "none")}
+    lines = [
+        f"TensorFlow {version} has gradients for {len(differentiable)} operations.",
+        f"{count['rule'] + count['linear']:4} have an exact rule here; {count['linear']} of them are linear.",
+        f"{count['measured']:4} have none. Their slopes are measured, each operation by itself.",
+        f"{count['none']:4} cannot be interpreted.",
+        "",
+        "Exact rules by family. Operations marked * are linear; those in parentheses have no gradient in TensorFlow.",
+    ]
+    for family in sorted({item.family for item in covered if item.family}):
+        members = [item for item in covered if item.family == family]
+        names = [item.op + ("*" if item.how == "linear" else "") for item in members]
+        names = [name if item.gradient else f"({name})" for name, item in zip(names, members, strict=True)]
+        lines += _paragraph(f"{family} ({len(members)})", names)
+    for how, title in (("measured", "Measured"), ("none", "Not interpreted")):
+        reasons: dict[str, list[str]] = {}
+        for item in covered:
+            if item.how == how:
+                reasons.setdefault(item.why, []).append(item.op)
+        if reasons:
+            lines += ["", f"{title}, and why:"]
+        for why, names in reasons.items():
+            lines += _paragraph(f"{why} ({len(names)})", names)
+    return "\n".join(lines)
+
+
+def _paragraph(title: str, names: list[str]) -> list[str]:
+    wrapped = textwrap.wrap(", ".join(names), 100, initial_indent="    ", subsequent_indent="    ")
+    return [f"  {title}", *wrapped]
 
 
 def _text(found: dict[str, Any]) -> str:

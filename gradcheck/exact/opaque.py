@@ -39,6 +39,8 @@ class _Run(Protocol):
     directions: int
     lanes: int
     shaken: float
+    only: range | None
+    coarsest: float
     opaque: dict[str, float]
 
     def deviations(self, *shape: int) -> Array: ...
@@ -74,9 +76,12 @@ def opaque(node: Node, call: Callable[..., Any]) -> Bound:
         if relative > _LARGEST_ERROR:
             raise NoRule(node.op, node.name, f"its slopes were measured with an error of {100 * relative:.2g} %")
         p.opaque[node.name] = max(relative, p.opaque.get(node.name, 0.0))
-        if p.lanes:
+        rounds = p.only is None or p.decisions.now in p.only
+        if (p.lanes or p.shaken) and rounds:
+            p.coarsest = max(p.coarsest, local.unit)
+        if p.lanes and rounds:
             slopes[p.directions :] += local.noise * p.deviations(p.lanes, local.value.size)
-        if p.shaken:
+        if p.shaken and rounds:
             slopes = slopes + p.shaken * error * p.deviations(*slopes.shape)
         return local.filled(p, directions, slopes)
 
@@ -101,6 +106,11 @@ class _Local:
         value: its floating-point outputs as one vector of real numbers.
         noise: standard deviation of their rounding errors.
     """
+
+    @property
+    def unit(self) -> float:
+        """Unit roundoff of the precision in which it computes."""
+        return self._eps / 2
 
     def __init__(self, node: Node, call: Callable[..., Any], point: list[Any], moving: list[int]) -> None:
         self.node, self._call, self._point, self._moving = node, call, point, moving

@@ -109,6 +109,18 @@ def test_doctor(command, tmp_path: Path) -> None:
         assert problem["what"] in done.stdout
 
 
+def test_doctor_lists_operations(command) -> None:
+    pytest.importorskip("tensorflow")
+    done = command("doctor", "--operations", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    found = {item["op"]: item for item in json.loads(done.stdout)["operations"]}
+    assert found["Cholesky"]["how"] == "rule"
+    assert found["Reshape"]["how"] == "linear"
+    assert found["EagerPyFunc"]["how"] == "measured"
+    assert "measured" in done.stderr
+    assert "a function in Python" in done.stderr
+
+
 def test_search_for_real(command, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     (tmp_path / "subjects.py").write_text(
