@@ -27,7 +27,7 @@ from gradcheck.support.layout import Layout
 from gradcheck.time_axis import settle_time_axes
 from gradcheck.twin import float64_twin, is_low
 
-__all__ = ["NEARBY", "Baseline", "Options", "close", "observe", "observing_anew", "observing_once"]
+__all__ = ["NEARBY", "Baseline", "Options", "close", "observe", "observing_anew", "observing_once", "searching"]
 
 # Where `Baseline.nearby` lies, in a cause.
 NEARBY = "next to this batch (every number moved by less than 1 %, or 0.01)"
@@ -241,6 +241,11 @@ def observing_once(subject: Subject, modes: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         del subject.observations[thread]
+
+
+def searching(subject: Subject) -> bool:
+    """Whether this thread searches the subject, so that what one batch leaves out the next ones look at."""
+    return threading.get_ident() in subject.observations
 
 
 @contextlib.contextmanager

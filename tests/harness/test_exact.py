@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import gradcheck
-from gradcheck import Verdict
+from gradcheck import Verdict, strategies
 
 X = np.array([[0.3, -1.2, 0.7]])
 
@@ -128,3 +128,17 @@ def test_an_operation_without_a_rule_is_named() -> None:
     result = gradcheck.check(cubed, X, modes="graph")["graph"]
     assert (result.verdict, result.engine) == (Verdict.PASS, "exact"), result
     assert any("no exact rule is known for PyFunc (test_exact.py:" in note for note in result.notes)
+
+
+def test_a_gradient_that_is_clipped_is_found_on_other_batches_than_the_first() -> None:
+    @tf.custom_gradient
+    def subject(x: Any) -> Any:
+        return (
+            tf.sin(x),
+            lambda upstream: (
+                tf.cos(x) * tf.where(tf.reduce_max(x) > 2.0, tf.clip_by_value(upstream, -2.0, 2.0), upstream)
+            ),
+        )
+
+    found = gradcheck.search(subject, strategies.batches(features=2), modes="graph", max_examples=60, seed=1)["graph"]
+    assert found.verdict is Verdict.MISMATCH, found
