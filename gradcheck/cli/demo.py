@@ -57,7 +57,7 @@ gradcheck doctor                          what is known about the TensorFlow tha
 @click.command()
 @json_option
 def demo(json_file: Path | None) -> None:
-    """Find a wrong gradient in half a minute, and see it explained and repaired.
+    """See a wrong gradient found, explained, repaired.
 
     The bug is a real one. It is in the layers of many projects: the norm of an empty row, which trains in eager
     mode and turns weights into NaN under XLA. It is searched, and its repair checked, on the TensorFlow that is

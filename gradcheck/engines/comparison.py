@@ -27,12 +27,13 @@ __all__ = [
     "scale_of",
 ]
 
-# Roundings of an entry that are allowed without a look at how it is computed.
-_ROUNDINGS = 32.0
+# Roundings of an entry that are allowed without a look at how it is computed. In double precision more of them cost
+# nothing that anybody misses, and a look costs two passes.
+_ROUNDINGS, _ROUNDINGS_DOUBLE = 8.0, 32.0
 
 # So many times the largest sample of the rounding errors is allowed: samples are few, and a mode may take another way
 # to the same number.
-_DEVIATIONS = 32.0
+_DEVIATIONS = 16.0
 
 # Samples for every entry in doubt, and for those that would be called wrong.
 _SAMPLES, _MORE_SAMPLES = 2, 8
@@ -40,6 +41,10 @@ _SAMPLES, _MORE_SAMPLES = 2, 8
 
 # Outputs whose rounding errors are so many times those of their last digit get a look at how they are computed.
 _AMPLIFIED = 1e3
+
+
+# Machine epsilon below which a type is double precision.
+_SINGLE = 2.0**-40
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def judge_entries(
     units = eps[rows][None]
     with np.errstate(all="ignore"):
         size = np.fmax(np.fmax(np.abs(low), np.abs(high)), np.abs(theory))
-        bound = tolerance.bound(size) if tolerance.given else _ROUNDINGS * units * size
+        bound = tolerance.bound(size) if tolerance.given else _roundings(units) * size
         outside = _outside(theory, low, high)
         if not tolerance.given and loses_digits(slopes, rows, eps):
             wide = _DEVIATIONS * reference.deviation(columns, _SAMPLES)[:, rows]
@@ -129,6 +134,11 @@ def loses_digits(slopes: Slopes, rows: Array, eps: Array) -> bool:
         return bool((slopes.noise[rows] > _AMPLIFIED * eps[rows] * np.fmax(size, size.max(initial=0.0))).any())
 
 
+def _roundings(eps: Array) -> Array:
+    """How many roundings are allowed at once, by machine epsilon, times that."""
+    return np.where(eps < _SINGLE, _ROUNDINGS_DOUBLE, _ROUNDINGS) * eps
+
+
 def precision_of(slopes: Slopes, eps: Array) -> Array:
     """Machine epsilon with which each output is really computed ``[y_size]``: that of a lower precision inside, if any.
 
@@ -136,10 +146,10 @@ def precision_of(slopes: Slopes, eps: Array) -> Array:
         slopes: of the outputs.
         eps: of their types.
     """
-    with np.errstate(all="ignore"):
-        inside = 2 * slopes.noise / np.abs(slopes.value)
-    coarse = np.clip(np.where(np.isfinite(inside), inside, 0.0), eps, np.maximum(eps, 2 * slopes.coarsest))
-    return np.asarray(np.where(slopes.noise > 4 * eps * np.abs(slopes.value), coarse, eps))
+    coarse = np.maximum(eps, 2 * slopes.coarsest)
+    # Of an output that is 0 nothing is known.
+    coarser = (slopes.noise > 4 * eps * np.abs(slopes.value)) | (slopes.value == 0)
+    return np.asarray(np.where(coarser, coarse, eps))
 
 
 def scale_of(slopes: Slopes, x: Array, rows: Array, bound: Array, limits: Array) -> Array:
@@ -175,7 +185,7 @@ def _judged(
     kind = np.full(theory.shape, Kind.SMOOTH, np.int8)
     jump = np.isnan(right) | np.isnan(left)
     spread = np.where(np.isfinite(high - low), high - low, 0.0)
-    cornered = ~jump & (spread > np.fmax(bound, _ROUNDINGS * units * np.fmax(np.abs(low), np.abs(high))))
+    cornered = ~jump & (spread > np.fmax(bound, _roundings(units) * np.fmax(np.abs(low), np.abs(high))))
     kind[cornered], kind[jump] = Kind.KINK, Kind.JUMP
     status[cornered | jump] = Status.KINK
     if not given:  # a caller who sets a tolerance means it, however coarse it is
@@ -188,7 +198,7 @@ def _judged(
     told = (outside > bound) | given
     excess = np.where(told & (outside > 0), outside / np.fmax(bound, 1e-300), 0.0)
     passed = (status == Status.PASS) & (bound > 0)
-    resolution = float((bound / scale)[passed].max(initial=0.0)) if passed.any() else float(_ROUNDINGS * units.max())
+    resolution = float((bound / scale)[passed].max(initial=0.0)) if passed.any() else float(_roundings(units).max())
     return Judgement(
         status=status,
         numerical=numerical,
@@ -232,7 +242,7 @@ def judge_directions(
         theory = directions[:, columns] @ pulled[:, columns].T
         terms = np.abs(directions[:, columns]) @ np.abs(pulled[:, columns]).T + np.abs(right) @ np.abs(weights)
         lowest, highest = low @ up + high @ down, high @ up + low @ down
-        bound = tolerance.bound(np.abs(right @ weights)) if tolerance.given else _ROUNDINGS * level * terms
+        bound = tolerance.bound(np.abs(right @ weights)) if tolerance.given else _roundings(np.asarray(level)) * terms
         outside = _outside(theory, lowest, highest)
         if not tolerance.given and (outside > bound).any():
             wide = _DEVIATIONS * reference.deviation_along(directions, _MORE_SAMPLES)[:, counted] @ np.abs(weights)
@@ -277,7 +287,7 @@ def judge_products(
         expected = weights @ entries.T
         terms = np.abs(weights) @ np.abs(entries).T
         off = np.abs(pulled[:, columns] - expected)
-        bound = tolerance.bound(np.abs(expected)) if tolerance.given else _ROUNDINGS * level * terms
+        bound = tolerance.bound(np.abs(expected)) if tolerance.given else _roundings(np.asarray(level)) * terms
         if not tolerance.given and not (off <= bound).all():
             wide = _DEVIATIONS * np.abs(weights) @ reference.deviation(columns, _SAMPLES)[:, counted].T
             bound = np.where(off <= bound, bound, np.fmax(bound, wide))

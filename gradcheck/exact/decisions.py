@@ -192,15 +192,18 @@ class Decisions:
         # any other exact tie it goes by the branch at the point, and within rounding errors by either.
         exact = tied & (z.v == 0)
         if comparison is np.equal or comparison is np.not_equal:
-            at = np.where(exact, comparison is np.not_equal, at)
+            beside = np.where(exact, comparison is np.not_equal, at)
+            return at if (beside == at).all() else Decided(at, beside[None])
         if self.convention is Convention.USUAL:
             return at
         return np.where(tied & ~exact, np.asarray(self._factor(tied.shape, 0.0), bool), at)
 
     def decided(self, at: Array, rows: Array) -> Array | Decided:
         """Decisions by direction; a plain array where all directions agree."""
-        if len(rows) == 0:
+        if len(rows) == 0 or (rows == at).all():
             return at
+        if self.convention is not Convention.ALONG:
+            return Decided(at, np.asarray(rows))
         same = rows == rows[:1]
         if rows.dtype.kind == "f":
             same |= np.isnan(rows) & np.isnan(rows[:1])
@@ -208,8 +211,20 @@ class Decisions:
             return np.asarray(rows[0])
         return Decided(at, np.asarray(rows))
 
+    def settled(self, value: Decided) -> Array:
+        """A decision for whoever needs one for all directions: the one at the point, in a pass by convention.
+
+        Raises:
+            Split: directions have to be run in groups.
+        """
+        if self.convention is Convention.ALONG:
+            raise value.split()
+        return value.at
+
     def choose(self, condition: Array | Decided, a: Jet | Array, b: Jet | Array) -> Jet | Array:
         """``a`` where a condition holds and ``b`` elsewhere; the condition broadcasts."""
+        if isinstance(condition, Decided) and self.convention is not Convention.ALONG:
+            condition = condition.rows[0]
         if not isinstance(condition, Decided):
             if not isinstance(a, Jet) and not isinstance(b, Jet):
                 return np.where(condition, a, b)

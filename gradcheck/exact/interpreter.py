@@ -215,9 +215,9 @@ class Program:
                 for place, level in shared:
                     values[place] = run.passed_back(values[place], level)
             if not takes_decisions:
-                for value in values:
+                for place, value in enumerate(values):
                     if type(value) is Decided:
-                        raise value.split()
+                        values[place] = decisions.settled(value)
             decisions.now = run.executed
             if run.watch == run.executed:
                 run.watched = node

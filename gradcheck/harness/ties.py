@@ -93,6 +93,9 @@ def _beside_reference(
         output = int(np.flatnonzero(several == number)[0])
         row, said, bound = int(outputs[output]), float(theory[output, which]), float(bounds[output, which])
         low, high = float(exact.low[which, row]), float(exact.high[which, row])
+        jumps = np.isnan(exact.right[which, row]) or np.isnan(exact.left[which, row])
+        if jumps:  # there is no slope along this direction
+            continue
         if said < low - bound or said > high + bound:
             return _finding(baseline, moved[which], row, said, low if said < low else high, bound)
     return None

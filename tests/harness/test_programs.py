@@ -29,18 +29,6 @@ def programs(subject, mode):
     return [found for (other, _), found in subject_of(subject).programs.items() if other == mode]
 
 
-def test_a_mode_beside_the_witness_needs_one_program_for_values_and_gradients():
-    def subject(values, lengths):
-        return masked_mean(values, lengths)
-
-    report = gradcheck.check(subject, BATCH, modes=("xla", "graph"))
-    assert report.ok
-    (graph,), (xla,) = programs(subject, "graph"), programs(subject, "xla")
-    # forward and gradient are those of the comparison with tf.test.compute_gradient, on the first batch only.
-    assert graph.traces == {"linearize": 1, "forward": 1, "gradient": 1}
-    assert xla.traces == {"linearize": 1, "evaluate": 1, "forward": 1, "gradient": 1}
-
-
 @pytest.mark.parametrize("mode", ["graph", "dynamic", "xla"])
 def test_pieces_give_the_same_as_the_whole(mode, monkeypatch):
     def subject(values, lengths):
@@ -115,7 +103,8 @@ def test_a_failure_of_one_mode_only_keeps_to_the_budget():
     result = gradcheck.search(subject, strategies.batches(features=1), modes=("dynamic", "graph"), seed=1)
     assert result["dynamic"].verdict is Verdict.PASS
     assert result["graph"].verdict is Verdict.MISMATCH
-    assert len(programs(subject, "graph")) <= MOST_SHAPES
+    # And one for another amount of padding, which is tried once in a search.
+    assert len(programs(subject, "graph")) <= MOST_SHAPES + 1
     assert result["graph"].counterexample.size == 2
 
 

@@ -43,7 +43,7 @@ def test_arguments(run, arguments: str, shown: str) -> None:
         ("wrt='weights'", "@pytest.mark.gradcheck(wrt=...): 'weights' is not one of inputs, variables, all"),
         (
             "engine='fast'",
-            "@pytest.mark.gradcheck(engine=...): 'fast' is not one of compiled, reference, projected",
+            "@pytest.mark.gradcheck(engine=...): 'fast' is not one of exact, measured, compiled, reference, projected",
         ),
         ("expect='WRONG'", "@pytest.mark.gradcheck(expect=...): 'WRONG' is not one of CRASH, ERROR, *"),
         ("expect={'xal': 'PASS'}", "@pytest.mark.gradcheck(expect=...): 'xal' is neither a mode (eager, *"),

@@ -72,7 +72,7 @@ def test_none():
         ("--gradcheck-modes=", "--gradcheck-modes is empty; give some of eager, graph, dynamic, xla"),
         (
             "--gradcheck-engine=fast",
-            "--gradcheck-engine: 'fast' is not one of compiled, reference, projected",
+            "--gradcheck-engine: 'fast' is not one of exact, measured, compiled, reference, projected",
         ),
         (
             "--gradcheck-max-examples=0",

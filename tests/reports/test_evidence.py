@@ -169,7 +169,7 @@ def test_of_a_large_jacobian_the_block_around_the_worst_entry() -> None:
 
 
 def test_low_precision_is_looked_at_in_float64() -> None:
-    found = evidence(wrong_square, np.array([1.5], np.float32))
+    found = evidence(wrong_square, np.array([1.5], np.float16))
     assert found["slope"]["twin"] is True
     np.testing.assert_allclose(found["slope"]["g"], np.square(1.5 + np.array(found["slope"]["t"])))
 

@@ -502,7 +502,7 @@ def _cast(node: Node) -> Bound:
 
     def run(p: Pass, x: Any) -> Any:
         if isinstance(x, Decided):
-            raise x.split()
+            x = p.decisions.settled(x)
         if integer is not None:
             if isinstance(x, Jet):
                 if integer == np.bool_:
