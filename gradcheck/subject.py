@@ -467,6 +467,9 @@ def _made_by_factory(original: Any) -> Any:
 
 def _has_source(function: Any) -> bool:
     """Whether the code of a function can be read; one that was typed into a shell has none."""
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_filename == "<string>":  # Python 3.13 would show the text behind `python -c`
+        return False
     try:
         inspect.getsource(function)
     except (OSError, TypeError):

@@ -135,9 +135,11 @@ def test_a_search_with_poison_finds_and_shrinks_it() -> None:
     found = gradcheck.search(
         subjects.selected_late, st.batches(features=1, poison=True), modes="xla", seed=3, max_examples=60
     )["xla"]
-    assert (found.verdict, found.result.rule) == (Verdict.PADDING_LEAK, "padding_gradient")
+    # A fill of NaN leaks; one that is finite, and whose square is not, makes the gradient NaN.
+    expected = {(Verdict.PADDING_LEAK, "padding_gradient"), (Verdict.NONFINITE, "")}
+    assert (found.verdict, found.result.rule) in expected
     assert found.counterexample.values.shape == (1, 1, 1)
-    assert not np.isfinite(found.counterexample.values).all()
+    assert not (np.abs(found.counterexample.values) < 1e150).all()
 
 
 # -- what stays the same while shrinking, and large Jacobians ------------------------------------------------------
