@@ -78,7 +78,8 @@ SEVERAL: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     "Xdivy": (tf.math.xdivy, [_A, _B]),
     "Pow": (tf.pow, [np.abs(_A), _B]),
     "Pow, whole": (lambda a: a**3 + a**0 + a**1, [_A]),
-    "Atan2": (tf.atan2, [_A, _B]),
+    # Up to TensorFlow 2.8 its gradient does not broadcast.
+    "Atan2": (lambda a, b: tf.atan2(a + tf.zeros_like(b), b + tf.zeros_like(a)), [_A, _B]),
     "SquaredDifference": (tf.math.squared_difference, [_A, _B]),
     "FloorMod": (tf.math.floormod, [_A, _B]),
     "Maximum": (tf.maximum, [_A, _B]),

@@ -53,14 +53,14 @@ CASES: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     ),
     "DynamicPartition": (lambda x: tf.dynamic_partition(x, [1, 0, 2, 2, 0], 4), [_X]),
     "DynamicStitch": (
-        lambda x, y: tf.dynamic_stitch([[3, 0], [[1, 5], [6, 2]]], [x, y]),
+        lambda x, y: tf.dynamic_stitch([[3, 0], [[1, 5], [4, 2]]], [x, y]),
         [_X[:2], np.arange(8.0).reshape(2, 2, 2)],
     ),
 }
 _WITHOUT_GRADIENT = {
     # TensorFlow's gradient goes to all of several rows for one place, though the last one counts.
     "DynamicStitch, places twice": (
-        lambda x, y: tf.dynamic_stitch([[3, 0], [1, 3]], [x, y]),
+        lambda x, y: tf.dynamic_stitch([[2, 0], [1, 2]], [x, y]),
         [_X[:2], _X[2:4]],
     ),
     "Bincount": (lambda w: tf.math.bincount([1, 4, 1, 0, 3], weights=w, maxlength=5, minlength=5), [_X[:, 0]]),
