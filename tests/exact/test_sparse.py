@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.exact.checking import compare
+from gradcheck.exact.table import NoRule
+from tests.exact.checking import compare, slopes
 
 _RANDOM = np.random.default_rng(10)
 PLACES = np.array([[0, 1], [0, 3], [2, 0], [2, 2], [2, 3]])
@@ -66,7 +67,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     "maximum": (_two(tf.sparse.maximum), VALUES, FEW),
     "minimum": (_two(tf.sparse.minimum), VALUES, FEW),
     "empty rows": (lambda a, d: tf.sparse.fill_empty_rows(_sparse(a), d)[0].values, VALUES, np.array(0.5)),
-    "stitch": (lambda a, b: tf.dynamic_stitch([[0, 2], [1, 2, 4]], [a, b]), DENSE[:2], DENSE[1:]),
+    "stitch": (lambda a, b: tf.dynamic_stitch([[0, 2], [1, 2, 3]], [a, b]), DENSE[:2], DENSE[1:]),
     "partition": (lambda a: tf.dynamic_partition(a, [1, 0, 1, 2], 4), DENSE),
     "matrix": (
         lambda a, b: tf.raw_ops.SparseMatMul(
@@ -88,3 +89,8 @@ def test_value_and_derivative(name: str) -> None:
     function, *arrays = CASES[name]
     single = name == "matrix"
     compare(function, *arrays, gradient=name not in WITHOUT_GRADIENT, rtol=1e-6 if single else 1e-9)
+
+
+def test_a_row_that_nothing_writes_has_no_derivative() -> None:
+    with pytest.raises(NoRule, match="whatever the memory held"):
+        slopes(lambda a, b: tf.dynamic_stitch([[0, 2], [1, 4]], [a, b]), DENSE[:2], DENSE[1:3])

@@ -53,7 +53,16 @@ def _parts(node: Node) -> Bound:
 @rule("DynamicStitch", "ParallelDynamicStitch", moves_only=True)
 def _stitch(node: Node) -> Bound:
     number = int(node.attributes["N"])
-    return by_numbers(node, tuple(range(number, 2 * number)))
+    moved = by_numbers(node, tuple(range(number, 2 * number)))
+
+    def run(context: Pass, *inputs: Any) -> Any:
+        written = np.concatenate([np.zeros(0, np.int64), *(np.ravel(unmoved(x)) for x in inputs[:number])])
+        if np.unique(written).size <= written.max(initial=-1):
+            # The kernel allocates the output and writes the rows that are named.
+            raise NoRule(node.op, node.name, "a row that nothing writes is whatever the memory held")
+        return moved(context, *inputs)
+
+    return run
 
 
 # -- sums ---------------------------------------------------------------------------------------------------------
