@@ -91,7 +91,7 @@ def mode_result(mode: str, document: Mapping[str, Any]) -> ModeResult:
     Raises:
         InputError: where the document says of a verdict that it is a failure, and the verdict is none.
     """
-    entry, resolution, excess = (document.get(name) for name in ("entry", "resolution", "excess"))
+    entry, resolution, excess, typical = (document.get(name) for name in ("entry", "resolution", "excess", "typical"))
     result = ModeResult(
         mode=mode,
         verdict=Verdict[document["verdict"]],
@@ -106,6 +106,8 @@ def mode_result(mode: str, document: Mapping[str, Any]) -> ModeResult:
         seconds=float(document.get("seconds") or 0.0),
         rule=document.get("rule") or "",
         excess=None if excess is None else float(excess),
+        typical=None if typical is None else float(typical),
+        weak=tuple(document.get("weak") or ()),
     )
     if result.ok and document.get("ok") is False:
         raise InputError(f"says of mode {mode} that it failed, and that its verdict is {result.verdict}")

@@ -34,6 +34,7 @@ from gradcheck.harness.afresh import tried_afresh
 from gradcheck.harness.baseline import observing_anew, observing_once
 from gradcheck.harness.checking import require_options
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
+from gradcheck.harness.weakness import COARSE, detection_words
 from gradcheck.invariants.holding import AMOUNT_NOT_VARIED, PADDING_NOT_HELD
 from gradcheck.mode_names import parse_modes
 from gradcheck.preserving import preserved
@@ -519,9 +520,6 @@ _MOST_SHRINKING_OF_CHANCE = 40
 # So many characters of code in a note are read.
 _READABLE = 200
 
-# From which part of the gradient's size on the coarsest example is not all that is said of how small an error is seen.
-_COARSE = 1e-3
-
 
 class _Found(Exception):
     """Tells Hypothesis that an example fails. It never leaves this module."""
@@ -560,6 +558,7 @@ class _OneMode:
         self.flaky = False
         self.notes: Counter[str] = Counter()  # of examples that passed
         self.reports: dict[Any, Report | None] = {}
+        self.weak: Counter[str] = Counter()  # why passes said little
         self.resolutions: list[float] = []
 
     def search(self, strategy: SearchStrategy[Any], max_examples: int, seed: int | None) -> ModeSearch:
@@ -686,7 +685,7 @@ class _OneMode:
             hypothesis.reject()  # it says nothing new, and must not be counted twice
         tell_hypothesis(report, args)
         verdict, resolution = report[self.mode].verdict, report[self.mode].resolution
-        if resolution is not None and verdict in (Verdict.PASS, Verdict.KINK):
+        if resolution and verdict in (Verdict.PASS, Verdict.KINK):  # 0 where there is nothing to compare
             self.resolutions.append(resolution)
         phase = "search" if self.failing is None else "shrink"
         if phase == "search":
@@ -697,6 +696,7 @@ class _OneMode:
             if self.failing is None:
                 self.report = report
                 self.notes.update(report[self.mode].notes)
+                self.weak.update(report[self.mode].weak)
                 if verdict is Verdict.UNRESOLVED and (
                     self.undecided is None or _size(drawn) < _size(self.undecided[0])
                 ):
@@ -782,16 +782,20 @@ class _OneMode:
         # One example is enough to say that it was varied: each costs a compilation.
         if self.notes[AMOUNT_NOT_VARIED] == total:
             notes.append(AMOUNT_NOT_VARIED)
-        coarsest = max(self.resolutions, default=None)
-        if coarsest is not None and coarsest > _COARSE:
-            # In low precision one batch whose terms cancel is enough for a number that says nothing of the others.
-            middle = statistics.median(self.resolutions)
-            if coarsest > 10 * middle:
-                notes.append(
-                    f"in half of the examples an error of {middle:.1g} of the gradient's size would have been seen; "
-                    f"{coarsest:.1g} is the coarsest of them"
-                )
-        return ModeResult(self.mode, Verdict.PASS, resolution=coarsest, notes=tuple(notes))
+        middle = statistics.median(self.resolutions) if self.resolutions else None
+        # What was true of every example that passed, corners left out, is true of the pass.
+        passed = self.counts[Verdict.PASS.value]
+        weak = [words for words, n in self.weak.items() if n == passed == total]
+        if middle is not None and middle > COARSE:
+            weak.append(f"{detection_words(middle)} in half of the examples")
+        return ModeResult(
+            self.mode,
+            Verdict.PASS,
+            resolution=max(self.resolutions, default=None),
+            typical=middle,
+            notes=tuple(notes),
+            weak=tuple(weak),
+        )
 
     def _smallest_undecided(self) -> str:
         """Why the smallest of the undecided examples is, and which it is where that can be read."""

@@ -62,6 +62,7 @@ class Subject:
         self.references: dict[Any, Any] = {}  # its graphs bound to rules, by signature: see gradcheck.engines.exact
         self.examined: set[Any] = set()  # modes and signatures that were looked at entry by entry
         self.cuts: dict[Any, str] = {}  # what gradcheck.graph.paths found in its graph, by signature and path
+        self.unused_dtypes: dict[Any, str] = {}  # what harness.weakness found, by signature
         self.drawing: dict[Any, tuple[str | None, str]] = {}  # what graph.random_operations found, by signature
         self.integers_are_sizes = False  # whether XLA has to know its integers when it compiles; see gradcheck.modes
         self.confirmed: set[Any] = set()  # modes in which both engines were compared once

@@ -1,4 +1,4 @@
-"""What "right" rests on: how many batches were tried, how small an error would have been seen, and by which build."""
+"""What a pass is worth: how many batches were tried, the detection limit, which passes are weak, and by which build."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from gradcheck.verdicts import Verdict
 
 __all__ = ["tried"]
 
+# So many cells are named that pass and say little for the same reason.
+_MOST_WEAK = 6
+
 
 def tried(results: Results) -> str:
     """In words, from what the results hold of the cells that are right; empty where they hold nothing of it."""
     exact: list[int] = []
     limits: list[int] = []
+    typical: list[float] = []
     resolutions: list[float] = []
+    weak: dict[str, list[str]] = {}
     unknown = 0
     for row in results.rows:
         for mode, result in row.modes.items():
@@ -31,7 +36,10 @@ def tried(results: Results) -> str:
                 unknown += 1
             if result.resolution is not None and math.isfinite(result.resolution):
                 resolutions.append(result.resolution)
-    parts = []
+                typical.append(result.resolution if result.typical is None else result.typical)
+            for words in result.weak:
+                weak.setdefault(words, []).append(f"{row.subject} in {mode}")
+    parts = [_weak(words, cells) for words, cells in weak.items()]
     if exact or limits:
         if exact:
             counts = f"{_range(exact)} {'batch' if max(exact) == 1 else 'batches'}"
@@ -41,17 +49,19 @@ def tried(results: Results) -> str:
             counts = f"up to {_range(limits)} {'batch' if max(limits) == 1 else 'batches'}"
         if unknown:
             counts += f" ({unknown} cells do not say how many)"
-        parts.append(f"Each cell that is right rests on {counts}.")
+        parts.append(f"Each passing cell checked {counts}.")
     if resolutions:
-        middle, worst = (_rounded_up(number) for number in (statistics.median(resolutions), max(resolutions)))
-        if middle == worst:
-            parts.append(f"An error from {worst} of the gradient on would have been seen.")
-        else:
-            parts.append(
-                f"An error of {middle} of the gradient's size would have been seen in half of these cells, one of "
-                f"{worst} in every one."
-            )
+        middle, worst = _rounded_up(statistics.median(typical)), _rounded_up(max(resolutions))
+        limit = f"{worst} of the gradient's size"
+        if middle != worst:
+            limit = f"{middle} of the gradient's size (median), {worst} (worst)"
+        parts.append(f"Detection limit: an error of {limit}.")
     return " ".join([*parts, *_builds(results)])
+
+
+def _weak(words: str, cells: list[str]) -> str:
+    shown = ", ".join(cells[:_MOST_WEAK]) + (f" and {len(cells) - _MOST_WEAK} more" if len(cells) > _MOST_WEAK else "")
+    return f"Weak pass: {words} ({shown})."
 
 
 def _rounded_up(number: float) -> str:

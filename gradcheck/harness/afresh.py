@@ -116,6 +116,7 @@ def _renewed(subject: Subject) -> Subject | None:
     except Exception:  # what it needs is not in its config
         return None
     made.name, made.takes = subject.name, subject.takes
+    made.amounts_varied = dict(subject.amounts_varied)  # held to the same rules, or it passes for want of them
     return made
 
 

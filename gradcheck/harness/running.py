@@ -13,6 +13,7 @@ from gradcheck.findings import Finding
 from gradcheck.harness.baseline import Baseline, Options, observe
 from gradcheck.harness.dtype_taken import as_taken, find_dtype_taken
 from gradcheck.harness.one_mode import call_witness, checked_mode
+from gradcheck.harness.weakness import weaknesses
 from gradcheck.harness.witness import Witnesses
 from gradcheck.preserving import preserved
 from gradcheck.records.evidence import Evidence
@@ -59,6 +60,7 @@ def run_modes(
             state = checked_mode(baseline, witnesses, mode)
             if cast:
                 state.notes.append(cast)
+            state.weak = weaknesses(baseline, state)
             results[mode] = state.result(mode, time.perf_counter() - start)
             findings[mode] = state.finding
         return baseline, results, findings

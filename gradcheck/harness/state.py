@@ -25,6 +25,7 @@ class ModeState:
         found: the engine's examination, once there is one.
         engine: name of the engine.
         notes: remarks on the way.
+        weak: why a pass says less than it seems to.
     """
 
     run: Execution
@@ -32,6 +33,7 @@ class ModeState:
     found: Examination | None = None
     engine: str = ""
     notes: list[str] = field(default_factory=list)
+    weak: tuple[str, ...] = ()
 
     def result(self, mode: str, seconds: float) -> ModeResult:
         """The finished result; ``seconds`` is the wall-clock time that it took."""
@@ -49,6 +51,7 @@ class ModeState:
             engine=self.engine,
             notes=(*finding.notes, *self.notes),
             seconds=seconds,
+            weak=self.weak,
         )
 
 

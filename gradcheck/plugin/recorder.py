@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import statistics
 from collections import Counter
 from collections.abc import Iterator
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -84,7 +86,7 @@ class Recorder:
     def _forget(self) -> None:
         self._counts: dict[str, dict[str, Counter[str]]] = {}
         self._worst: dict[str, dict[str, ModeResult]] = {}
-        self._coarsest: dict[str, dict[str, float]] = {}
+        self._limits: dict[str, dict[str, list[tuple[float, float]]]] = {}  # detection limits, median and worst
         self._last: dict[str, Report] = {}
 
     @contextlib.contextmanager
@@ -105,15 +107,19 @@ class Recorder:
         subject = unnumbered(report.subject)
         counts = self._counts.setdefault(subject, {})
         worst = self._worst.setdefault(subject, {})
-        coarsest = self._coarsest.setdefault(subject, {})
+        limits = self._limits.setdefault(subject, {})
         self._last[subject] = report
         for mode, result in report.modes.items():
             counts.setdefault(mode, Counter()).update(report.counts.get(mode) or [result.verdict.value])
-            if result.resolution is not None and result.verdict in (Verdict.PASS, Verdict.KINK):
-                coarsest[mode] = max(coarsest.get(mode, 0.0), result.resolution)
+            if result.resolution and result.verdict in (Verdict.PASS, Verdict.KINK):
+                middle = result.resolution if result.typical is None else result.typical
+                limits.setdefault(mode, []).append((middle, result.resolution))
             seen = worst.get(mode)
             if seen is None or _rank(result) > _rank(seen):
                 worst[mode] = result
+            elif result.verdict is seen.verdict is Verdict.PASS:
+                # What is weak on one example need not be on another.
+                worst[mode] = replace(seen, weak=tuple(words for words in seen.weak if words in result.weak))
 
     def fail_where_unresolved(self) -> None:
         """With ``--gradcheck-unresolved=fail``, fail a test that passed and left something undecided."""
@@ -161,7 +167,7 @@ class Recorder:
         last = self._last.get(subject)
         results: dict[str, ModeResult] = dict(self._worst[subject] if error is None or last is None else last.modes)
         counts = self._counts[subject] if error is None else {}
-        coarsest = self._coarsest.get(subject, {})
+        limits = self._limits.get(subject, {})
         batches = {}
         if error is not None:
             results.update(error.report.modes)
@@ -178,8 +184,11 @@ class Recorder:
                 "counts": dict(counts.get(mode, {})),
                 "arguments": batches.get(mode, "") if not result.ok else "",
             }
-            if error is None and mode in coarsest:
-                cells[mode]["resolution"] = jsonable(coarsest[mode])
+            if error is None and mode in limits:
+                cells[mode]["resolution"] = jsonable(max(worst for _, worst in limits[mode]))
+                cells[mode]["typical"] = jsonable(statistics.median(middle for middle, _ in limits[mode]))
+            if error is None and result.weak:
+                cells[mode]["weak"] = list(result.weak)
         versions = last.versions if error is None and last is not None else error.report.versions if error else {}
         return {
             **_test_of(self.item),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import statistics
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,28 +57,38 @@ def worth_showing(rows: Mapping[str, Mapping[str, Any]], verbosity: int) -> tupl
 
 
 def foundation_lines(results: Results, verbosity: int) -> list[str]:
-    """What the verdicts of tests that pass rest on: how many examples, and how small an error would have been seen.
+    """What tests that pass are worth: how many examples, the detection limit, and which passes are weak.
 
     In a line for the whole run; with ``-v`` in one for each subject; with ``-q`` not at all.
     """
     found: dict[str, _Foundation] = {}
+    weak: dict[str, list[str]] = {}
     for row in results.rows:
         for mode, result in row.modes.items():
             counts = row.detail(mode).counts
+            for words in result.weak:
+                weak.setdefault(words, []).append(f"{row.subject} in {mode}")
             if counts and result.verdict in (Verdict.PASS, Verdict.KINK):
                 of_subject = found.setdefault(row.subject, _Foundation())
                 of_subject.counts[mode] = of_subject.counts.get(mode, 0) + sum(counts.values())
                 if result.resolution is not None:
                     of_subject.coarsest = max(of_subject.coarsest, (result.resolution, mode))
+                    of_subject.typical.append(result.resolution if result.typical is None else result.typical)
     if not found or verbosity < 0:
         return []
     examples = sum(sum(one.counts.values()) for one in found.values())
     (coarsest, mode), subject = max((one.coarsest, label) for label, one in found.items())
+    told = [
+        line
+        for words, cells in weak.items()
+        for line in paragraph(f"Weak pass: {words} ({', '.join(cells)})", 0, hanging=2)
+    ]
     total = f"passed on {examples} example{'s' * (examples != 1)}, each mode counted by itself"
     if coarsest < 0:  # of no subject it is known
-        return paragraph(total, 0)
+        return told + paragraph(total, 0)
     where = f" ({subject} in {mode})" if len(found) > 1 else f" ({mode})"
-    lines = paragraph(f"{total}; {resolution_words(coarsest)}{where}", 0)
+    middle = statistics.median(limit for one in found.values() for limit in one.typical)
+    lines = told + paragraph(f"{total}; {resolution_words(coarsest, middle)}{where}", 0)
     if verbosity > 0 and len(found) > 1:
         lines += columns([(label, one.words()) for label, one in found.items()])
     return lines
@@ -89,6 +100,7 @@ class _Foundation:
 
     counts: dict[str, int] = field(default_factory=dict)
     coarsest: tuple[float, str] = (-1.0, "")
+    typical: list[float] = field(default_factory=list)
 
     def words(self) -> str:
         modes: dict[int, list[str]] = {}
@@ -96,7 +108,9 @@ class _Foundation:
             modes.setdefault(count, []).append(mode)
         words = "; ".join(f"{count} in {', '.join(names)}" for count, names in modes.items())
         resolution, mode = self.coarsest
-        return words if resolution < 0 else f"{words}; {resolution_words(resolution)} ({mode})"
+        if resolution < 0:
+            return words
+        return f"{words}; {resolution_words(resolution, statistics.median(self.typical))} ({mode})"
 
 
 def by_test(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

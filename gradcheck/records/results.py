@@ -94,7 +94,10 @@ class ModeResult:
         entry: the worst entry, for verdicts that have one.
         detail: the whole text behind ``cause`` (such as TensorFlow's full error message); may be empty.
         changed: where an invariant does not hold, what was changed, in words.
-        resolution: the smallest error of the gradient, relative to its size, that this check could have seen.
+        resolution: the detection limit: the smallest error of the gradient, relative to its size, that this check could
+            have seen. Of several examples the worst.
+        typical: the median detection limit, of several examples.
+        weak: why a ``PASS`` says less than one should; empty for a plain one.
         engine: the engine that formed the Jacobians: ``compiled``, ``reference`` or ``projected``.
         notes: remarks that are not failures.
         expected: the verdicts that the caller expected; empty where nothing was said.
@@ -117,6 +120,8 @@ class ModeResult:
     seconds: float = 0.0
     rule: str = ""
     excess: float | None = None
+    typical: float | None = None
+    weak: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -144,6 +149,8 @@ class ModeResult:
             "excess": jsonable(self.excess),
             "entry": None if self.entry is None else self.entry.to_dict(),
             "resolution": jsonable(self.resolution),
+            "typical": jsonable(self.typical),
+            "weak": list(self.weak),
             "engine": self.engine,
             "notes": list(self.notes),
             "detail": self.detail,

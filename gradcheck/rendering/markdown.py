@@ -78,7 +78,7 @@ def _cell(result: ModeResult | None) -> str:
     name = result.verdict.value.replace("_", "\\_")
     if not result.ok:
         return f"{name} +" if result.better else f"**{name}**"
-    return f"*{name}*" if result.verdict.fails else name
+    return f"*{name}*" if result.verdict.fails else name + (" (weak)" if result.weak else "")
 
 
 def _upgrade(upgrade: Upgrade) -> list[str]:

@@ -22,7 +22,7 @@ def _cell(entry: Verdict | ModeResult | str | None) -> str:
     if isinstance(entry, ModeResult):
         # Failures must show where there is no colour, and expected ones must not look like failures.
         mark = " +" if entry.better else " !" if not entry.ok else (" *" if entry.verdict.fails else "")
-        return entry.verdict.value + mark
+        return entry.verdict.value + (" ~" if entry.weak and not mark else mark)
     if isinstance(entry, Verdict):
         return entry.value + (" !" if entry.fails else "")
     return str(entry)
@@ -41,9 +41,9 @@ def _folded(name: str) -> list[str]:
 def render_matrix(rows: Mapping[str, Mapping[str, Verdict | ModeResult]]) -> str:
     """A table of verdicts, a line for each subject and a column for each mode, at most 100 columns wide.
 
-    ``!`` marks what failed, ``*`` a failure that was expected, ``+`` an expected failure that is gone,
-    ``-`` what was not run; a legend below explains the marks that occur. Modes are shown in the order in which they are
-    first met.
+    ``!`` marks what failed, ``*`` a failure that was expected, ``+`` an expected failure that is gone, ``~`` a pass
+    that says little, ``-`` what was not run; a legend below explains the marks that occur. Modes are shown in the order
+    in which they are first met.
 
     Args:
         rows: for each subject, verdicts or results by mode. A bare `Verdict` is unexpected where it fails.
@@ -75,6 +75,7 @@ def render_matrix(rows: Mapping[str, Mapping[str, Verdict | ModeResult]]) -> str
             (any(entry.endswith("!") for entry in shown), "! failed"),
             (any(entry.endswith("+") for entry in shown), "+ better than expected"),
             (any(entry.endswith("*") for entry in shown), "* fails as expected"),
+            (any(entry.endswith("~") for entry in shown), "~ weak: says little, see below"),
             ("-" in shown, "- not run"),
         )
         if occurs

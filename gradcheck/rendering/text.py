@@ -24,11 +24,13 @@ __all__ = [
     "failing",
     "headline",
     "labelled",
+    "limit_words",
     "notes_of",
     "passing",
     "render_report",
     "resolution_words",
     "same_failure",
+    "weak_lines",
 ]
 
 # Longer batches are cut here: a shrunk one is far below it, and the whole text stays at hand in the report.
@@ -66,6 +68,8 @@ def headline(results: Iterable[ModeResult]) -> str:
             words += f" (not the expected {' or '.join(v.value for v in result.expected)})"
         elif result.ok and result.verdict.fails:
             words += " (expected)"
+        elif result.weak:
+            words += " (weak)"
         order = -result.verdict.severity - (0 if result.ok else 100)
         by_verdict.setdefault((order, words), []).append(result.mode)
     return "; ".join(f"{words} in {_and(modes)}" for (_, words), modes in sorted(by_verdict.items()))
@@ -194,22 +198,44 @@ def _failure(group: Sequence[ModeResult], said: set[str], evidence: Mapping[str,
     return lines
 
 
-def _resolution(results: Iterable[ModeResult]) -> str:
-    resolutions = [result.resolution for result in results if result.resolution is not None]
-    if not resolutions:
+def limit_words(results: Iterable[ModeResult]) -> str:
+    """The detection limit of some results, the median first; empty where none says it."""
+    limits = [(result.typical, result.resolution) for result in results if result.resolution]
+    if not limits:
         return ""
-    return resolution_words(max(resolutions))
+    typical = [worst if middle is None else middle for middle, worst in limits]
+    return resolution_words(max(worst for _, worst in limits), max(typical))
 
 
-def resolution_words(resolution: float) -> str:
-    """What the coarsest resolution says."""
-    size = f"{number(resolution, 2)} of the gradient's size" if math.isfinite(resolution) else "not known"
-    return f"smallest error that would have been seen: {size}"
+def resolution_words(worst: float, typical: float | None = None) -> str:
+    """The detection limit, of several checks the median first."""
+    if not math.isfinite(worst):
+        return "detection limit: not known"
+    middle, most = (
+        number(limit, 2) if limit <= 1 else "more than 1" for limit in (worst if typical is None else typical, worst)
+    )
+    if middle == most:
+        return f"detection limit: an error of {most} of the gradient's size"
+    return f"detection limit: an error of {middle} of the gradient's size (median; worst {most})"
+
+
+def weak_lines(results: Sequence[ModeResult]) -> list[str]:
+    """Why passes say little, each reason once, with its modes where not all have it."""
+    reasons: dict[str, list[str]] = {}
+    for result in results:
+        for words in result.weak:
+            reasons.setdefault(words, []).append(result.mode)
+    return [
+        line
+        for words, modes in reasons.items()
+        for line in labelled("Weak pass", words if len(modes) == len(results) else f"{words} ({_and(modes)})")
+    ]
 
 
 def passing(report: ReportRecord) -> list[str]:
     """What needs no attention: resolution, kinks, what could not be decided, expected failures, notes."""
     fine = [result for result in report.modes.values() if result.ok]
+    weak = weak_lines(fine)
     rows = []
     for verdict in (Verdict.UNRESOLVED, Verdict.KINK):
         group = [result for result in fine if result.verdict is verdict]
@@ -221,9 +247,9 @@ def passing(report: ReportRecord) -> list[str]:
                 rows.append(("What to do", hint(verdict, group[0].mode, "")))
     for group in _groups([result for result in fine if result.verdict.fails]):
         rows.append((f"{group[0].verdict.value} in {_and(result.mode for result in group)}", group[0].cause))
-    lines = [line for label, text in rows for line in paragraph(f"{label}: {text}" if text else label)]
+    lines = weak + [line for label, text in rows for line in paragraph(f"{label}: {text}" if text else label)]
     passed = [result for result in fine if result.verdict in (Verdict.PASS, Verdict.KINK)]
-    resolution = _resolution(passed)
+    resolution = limit_words(passed)
     if resolution:
         where = "" if len(passed) == len(report.modes) else f" ({_and(result.mode for result in passed)})"
         lines += paragraph(f"{resolution}{where}")

@@ -35,7 +35,9 @@ def normal(text: str) -> str:
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
     text = re.sub(r"in \d+\.\d+s( \(.*?\))?", "in …s", text)
     text = re.sub(r"(checked with +).*", r"\1…", text)
-    text = re.sub(r"(would have been seen: )\S+", r"\1…", text)
+    text = re.sub(
+        r"(detection limit: an error of )\S+( of the gradient's size)( \(median; worst \S+\))?", r"\1…\2", text
+    )
     text = re.sub(r"^[=_!]+ (.*?) [=_!]+$", r"\1", text, flags=re.MULTILINE)  # pytest's lines across the terminal
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
 

@@ -43,6 +43,24 @@ def test_a_search_finds_and_shrinks_it_there_too(mode):
     assert result.counterexample.size == 1
 
 
+class ByAllRows(tf.keras.layers.Layer):
+    """A normalization that divides by all steps, the padded ones among them, and keeps nothing of a batch."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(name="scale", shape=(shape[-1],), initializer="ones")
+
+    def call(self, values, mask=None):
+        valid = tf.cast(mask, values.dtype)[..., tf.newaxis]
+        steps = tf.cast(tf.reduce_prod(tf.shape(values)[:2]), values.dtype)
+        return (values - tf.reduce_sum(values * valid, axis=[0, 1]) / steps) * valid * tf.cast(self.scale, values.dtype)
+
+
+def test_a_layer_is_not_said_to_keep_what_a_new_one_was_not_asked_for():
+    result = gradcheck.search(ByAllRows, st.batches(features=1), modes="graph", max_examples=8, seed=1)
+    assert result["graph"].verdict is Verdict.PADDING_LEAK
+    assert "newly made" not in result["graph"].cause
+
+
 def test_a_search_compiles_one_amount_more_and_says_nothing():
     result = gradcheck.search(by_lengths, st.batches(features=1), modes="graph", max_examples=12, seed=0)
     assert result.ok

@@ -296,8 +296,8 @@ def test_undecided(): checked('undecided', resolution=0.5, xla='UNRESOLVED')
 
 def test_it_says_what_a_pass_rests_on(run, pytester: pytest.Pytester) -> None:
     said = (
-        "passed on 8 examples, each mode counted by itself; smallest error that would have been seen: 2e-05 of the "
-        "gradient's size (coarse in xla)"
+        "passed on 8 examples, each mode counted by itself; detection limit: an error of 1e-09 of the gradient's size "
+        "(median; worst 2e-05) (coarse in xla)"
     )
     result = run(RESTING, "--gradcheck-json=out.json")
     assert said in " ".join(result.stdout.str().split())
@@ -313,7 +313,7 @@ def test_it_says_what_a_pass_rests_on(run, pytester: pytest.Pytester) -> None:
     ]
     loud = " ".join(run(RESTING, "-v").stdout.str().split())
     assert said in loud
-    assert "fine (test_fine[0]) 1 in eager, xla; smallest error that would have been seen: 1e-08 of the" in loud
+    assert "fine (test_fine[0]) 1 in eager, xla; detection limit: an error of 1e-08 of the" in loud
     assert "unknown 1 in eager" in loud
     assert "passed on" not in run(RESTING, "-q").stdout.str()
 
@@ -329,6 +329,6 @@ def test_it():
 """
     )
     assert (
-        "passed on 160 examples, each mode counted by itself; smallest error that would have been seen: 1e-07 of the "
-        "gradient's size (xla)"
+        "passed on 160 examples, each mode counted by itself; detection limit: an error of 1e-07 of the gradient's "
+        "size (xla)"
     ) in " ".join(result.stdout.str().split())

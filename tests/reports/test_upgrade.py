@@ -146,15 +146,15 @@ def test_what_right_rests_on() -> None:
     for mode, examples in (("eager", 25), ("graph", 4), ("dynamic", 4), ("xla", 1)):
         searched["modes"][mode]["examples"] = examples
     assert tried(results([searched])) == (
-        "Each cell that is right rests on 4 to 25 batches. An error from 1e-09 of the gradient on would have been seen."
+        "Each passing cell checked 4 to 25 batches. Detection limit: an error of 1e-09 of the gradient's size."
     )
     limited = document("t", "2.8.4")
     del limited["kind"]  # of one check, which is one batch
     limited["modes"]["xla"]["resolution"] = 0.0702
     collection = {"schema": 1, "kind": "variants", "versions": {}, "max_examples": 12, "results": [limited]}
     assert tried(results([searched, collection])) == (
-        "Each cell that is right rests on 4 to 25 batches, where the files give only the limit on up to 12. An "
-        "error of 1e-09 of the gradient's size would have been seen in half of these cells, one of 0.08 in every one."
+        "Each passing cell checked 4 to 25 batches, where the files give only the limit on up to 12. Detection limit: "
+        "an error of 1e-09 of the gradient's size (median), 0.08 (worst)."
     )
     old = {"schema": 1, "kind": "merged", "results": [limited]}
     for result in limited["modes"].values():

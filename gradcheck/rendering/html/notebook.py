@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from gradcheck.records.report import ReportRecord
 from gradcheck.records.results import ModeResult
 from gradcheck.rendering.html import fragment
+from gradcheck.rendering.text import limit_words
 from gradcheck.results import Detail, Row
-from gradcheck.support.number_text import number
 from gradcheck.verdicts import Verdict
 
 __all__ = ["report_fragment", "search_fragment"]
@@ -48,7 +48,7 @@ class Search(Protocol):
 def report_fragment(report: ReportRecord) -> str:
     """A report as a fragment of HTML, measuring the evidence of what failed."""
     details = {mode: _detail(report, mode) for mode in report.modes if report[mode].verdict is not Verdict.PASS}
-    return fragment(_row(report.subject, report.modes, details, report.versions), _resolution(report))
+    return fragment(_row(report.subject, report.modes, details, report.versions), _worth(report.modes.values()))
 
 
 def search_fragment(search: Search) -> str:
@@ -61,7 +61,15 @@ def search_fragment(search: Search) -> str:
             details[mode] = _detail(found.report, mode, case)
     counts = {mode: found.examples for mode, found in search.modes.items()}
     examples = ", ".join(f"{count} in {mode}" for mode, count in counts.items())
-    return fragment(_row(search.subject, results, details, search.versions), f"examples checked: {examples}")
+    told = [f"examples checked: {examples}", _worth(results.values())]
+    return fragment(_row(search.subject, results, details, search.versions), "; ".join(filter(None, told)))
+
+
+def _worth(results: Iterable[ModeResult]) -> str:
+    """What the passes are worth: why they say little, where they do, and the detection limit."""
+    passed = [result for result in results if result.verdict in (Verdict.PASS, Verdict.KINK)]
+    weak = dict.fromkeys(words for result in passed for words in result.weak)
+    return "; ".join([*(f"weak pass: {words}" for words in weak), *filter(None, [limit_words(passed)])])
 
 
 def _row(
@@ -81,8 +89,3 @@ def _detail(report: ReportRecord, mode: str, case: Mapping[str, object] | None =
         evidence=report.evidence.get(mode, None),
         case=case,
     )
-
-
-def _resolution(report: ReportRecord) -> str:
-    found = [result.resolution for result in report.modes.values() if result.resolution is not None]
-    return f"smallest error that would have been seen: {number(max(found), 2)} of the gradient's size" if found else ""

@@ -303,12 +303,15 @@ def _cell(subject: str, modes: Sequence[str], version: str, found: Mapping[tuple
     result = first.result
     tone = _tone(result)
     words = f"{result.verdict}, as expected" if tone == "expected" else result.verdict.value
+    glyph = GLYPHS[result.verdict] + ("~" if result.weak else "")
     if tone in ("fail", "better") and not result.verdict.fails:
         words += ", not the expected " + " or ".join(verdict.value for verdict in result.expected)
     title = f"{subject}, {', '.join(modes)}" + (f", TensorFlow {version}" if version else "") + f": {words}"
     if result.cause:
         title += f". {result.cause}"
-    return Cell(result.verdict, tone, GLYPHS[result.verdict], title, _href(first))
+    if result.weak:
+        title += f". Weak pass: {'; '.join(result.weak)}"
+    return Cell(result.verdict, tone, glyph, title, _href(first))
 
 
 def _href(occurrence: Occurrence) -> str:
