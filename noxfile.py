@@ -253,8 +253,8 @@ for _release in versions.RELEASES:
         _version_session(_release, keras2=True)
 
 
-# What no TensorFlow changes (numbers, corners, treads, texts, files, processes, how a search goes, what Hypothesis is
-# told, which mode is asked when) is tested with the newest, as are the table of pairs, invariants, errors planted into
+# What no TensorFlow changes (numbers, corners, quantised paths, texts, files, processes, how a search goes, what
+# Hypothesis is told) is tested with the newest, as are the table of pairs, invariants, errors planted into
 # the variants, and case files; verdicts, modes, state, scripts, the plugin and the wheel with the oldest as well. A
 # middle one has the quirks of neither end: there it is modes, verdicts, state, the zoo and replays.
 # `nox -s "tests(tf215)" -- tests -n 2` runs everything on it.
@@ -262,8 +262,8 @@ _NOT_WITH_THE_OLDEST = [
     *("tests/docs/test_pages.py", "tests/docs/test_named_pages.py", "tests/rendering", "tests/reports", "tests/sweep"),
     *("tests/cli", "tests/isolation", "tests/numerics", "tests/strategies", "tests/variants/test_planted.py"),
     *("tests/harness/test_hypothesis.py", "tests/harness/test_sharing.py", "tests/harness/test_advice.py"),
-    *("tests/harness/test_large.py", "tests/harness/test_treads.py", "tests/harness/test_own_rounding.py"),
-    *("tests/harness/test_second_order.py", "tests/harness/test_search.py", "tests/harness/test_witnesses.py"),
+    *("tests/harness/test_large.py", "tests/harness/test_quantised.py", "tests/harness/test_gradient_roundoff.py"),
+    *("tests/harness/test_second_order.py", "tests/harness/test_search.py", "tests/harness/test_rules.py"),
     *("tests/pairs", "tests/invariants", "tests/cases"),
 ]
 _NOT_WITH_THE_MIDDLE = [

@@ -16,13 +16,14 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck import numerics
 from gradcheck.numerics import Kind, Status, ladder
+from gradcheck.numerics.screening import NOISE_FACTOR
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,15 @@ def calibrate(directions: int, seed: int) -> int:
                 # Each output depends on its own input alone: all at once as one direction, each with its steps.
                 h = numerics.refine_steps(x, eps=eps)
                 plus, minus = run(x + h), run(x - h)
-                found = ladder._refine(center, plus[:, None], minus[:, None], h[:, None], noise, theory[None])
-                blank = numerics.Estimate(
-                    np.zeros((1, x.size)), np.full((1, x.size), np.inf), np.ones((1, x.size), bool)
-                )
+                grain = NOISE_FACTOR * noise / h[:, None]
+                sides = plus[:, None], minus[:, None], h[:, None]
+                found = ladder._refine(center, *sides, grain)
+                disputed = ladder._disputed(center, *sides, grain, found.value, theory[None])
+                found = replace(found, disputed=disputed)
                 real_eps = numerics.measured_eps(np.abs(center), noise, eps=eps)
                 scale = np.where(center == 0, 1.0, np.abs(center)) / np.maximum(1, np.abs(x))
-                status = numerics.judge(theory[None], blank, found, scale=scale, eps=real_eps).status[0].tolist()
+                measured = numerics.Measured(found, np.zeros((1, x.size), bool))
+                status = numerics.judge(theory[None], measured, scale=scale, eps=real_eps).status[0].tolist()
             # What was left unresolved was not believed, so its error does not count.
             smooth = (found.kind[0] == Kind.SMOOTH) & (np.asarray(status) != Status.UNRESOLVED)
             error = np.abs(found.value[0] - theory)

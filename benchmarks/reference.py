@@ -44,7 +44,8 @@ def _row(name: str, subject: Any, repeats: int) -> str:
 
     from gradcheck.engines.jacobians import examine, theoretical_jacobian
     from gradcheck.engines.reference import compute_gradient
-    from gradcheck.harness.baseline import Options, observe
+    from gradcheck.harness.observation import observe
+    from gradcheck.harness.options import Options
     from gradcheck.modes import execution
     from gradcheck.subject import subject_of
 

@@ -15,6 +15,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck import numerics
+from gradcheck.engines.comparison import Tolerance, judge_entries
+from gradcheck.engines.exact import Reference, reference_of
+from gradcheck.engines.jacobians import eps_of
+from gradcheck.engines.quantisation import by_width
 from gradcheck.findings import Finding
 from gradcheck.invariants import BY_DEFAULT
 from gradcheck.modes import EagerExecution, Execution, OneByOne, execution
@@ -25,7 +29,6 @@ from gradcheck.problem import Problem
 from gradcheck.records.results import ModeResult, jsonable
 from gradcheck.strategies import Batch
 from gradcheck.support.layout import Block, Layout
-from gradcheck.treads import by_treads
 from gradcheck.verdicts import Verdict
 
 __all__ = ["Scene", "batch_evidence", "evidence_of"]
@@ -195,7 +198,8 @@ def _jacobian(scene: Scene) -> dict[str, Any]:
     rows, columns, whole = _chosen(scene)
     unit = np.zeros((rows.size, problem.outputs.size))
     unit[np.arange(rows.size), rows] = 1.0
-    theoretical = run.pullback(x, unit)[:, columns]
+    pulled = run.pullback(x, unit)
+    theoretical = pulled[:, columns]
     none = _none_columns(problem, run, columns)
     numerical = np.full(theoretical.shape, np.nan)
     bound, left, right = numerical.copy(), numerical.copy(), numerical.copy()
@@ -203,15 +207,9 @@ def _jacobian(scene: Scene) -> dict[str, Any]:
     finite = np.isfinite(x[columns])  # NaN in the padding cannot be moved
     if finite.any():
         wide = run if scene.twin is None else scene.execution(scene.twin)
-        exact = theoretical if scene.twin is None else wide.pullback(x, unit)[:, columns]
-        judgement = numerics.compare(
-            _moving(wide, x, columns[finite], rows),
-            x[columns[finite]],
-            exact[:, finite].T,
-            eps=2.0**-52 if scene.twin is not None else _eps(problem),
-            **scene.options,
-        )
-        judgement = by_treads(wide, judgement, exact[:, finite], rows, columns[finite])
+        exact = pulled if scene.twin is None else wide.pullback(x, unit)
+        judgement = _judged(scene, wide, exact, rows, columns[finite])
+        judgement = by_width(wide, judgement, exact[:, columns[finite]], rows, columns[finite])
         numerical[:, finite] = judgement.numerical.T
         bound[:, finite] = judgement.bound.T
         left[:, finite], right[:, finite] = judgement.left.T, judgement.right.T
@@ -232,6 +230,32 @@ def _jacobian(scene: Scene) -> dict[str, Any]:
     }
 
 
+def _judged(
+    scene: Scene, run: Execution, pulled: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> numerics.Judgement:
+    """Entries beside the exact derivative, or where there is none beside measured slopes.
+
+    Args:
+        scene: the mode.
+        run: the problem in it, or its twin.
+        pulled: rows of the theoretical Jacobian ``[len(rows), x_size]``.
+        rows, columns: the entries.
+    """
+    problem, x = run.problem, run.problem.x
+    eps = 2.0**-52 if scene.twin is not None else _eps(scene.problem)
+    reference = reference_of(problem, columns) if scene.result.engine == "exact" or scene.twin is not None else ""
+    if not isinstance(reference, Reference):
+        return numerics.compare(
+            _moving(run, x, columns, rows), x[columns], pulled[:, columns].T, eps=eps, **scene.options
+        )
+    jacobian = np.zeros((problem.outputs.size, x.size))
+    jacobian[rows] = pulled
+    return judge_entries(
+        reference, jacobian, run.evaluate(x[None])[0], rows=rows, columns=columns,
+        eps=np.full(problem.outputs.size, eps), tolerance=Tolerance(**scene.options),
+    )  # fmt: skip
+
+
 def _worst(scene: Scene) -> list[int] | None:
     place = scene.finding.place
     return None if place is None or place[1] is None else [int(place[0]), int(place[1])]
@@ -244,8 +268,6 @@ def _none_columns(problem: Problem, run: Execution, columns: np.ndarray) -> list
 
 
 def _eps(problem: Problem) -> float:
-    from gradcheck.engines.jacobians import eps_of
-
     blocks = [*problem.plan.inputs.blocks, *problem.outputs.blocks]
     return max((eps_of(block.dtype) for block in blocks), default=2.0**-52)
 

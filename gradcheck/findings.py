@@ -8,16 +8,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck.engines.jacobians import Examination
+from gradcheck.engines.quantisation import REACH
 from gradcheck.graph.paths import what_cuts
 from gradcheck.modes import Execution
 from gradcheck.numerics import Kind, Status
 from gradcheck.problem import Problem
+from gradcheck.records.reasons import Reason
 from gradcheck.records.results import Entry
+from gradcheck.rendering import sentences
 from gradcheck.support.layout import Block, Layout
-from gradcheck.treads import REACH
 from gradcheck.verdicts import Verdict
 
-__all__ = ["Finding", "entry_at", "judged", "nonfinite"]
+__all__ = ["Finding", "entry_at", "kinked", "nonfinite", "undecided", "wrong"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Finding:
         place: row and column of the worst entry in the full Jacobian; a column of None where only an output counts.
         first, other: the two calls, for those rules; ``first`` is None where it is the call that was checked.
         other_place: row and column of the entry in the second call.
+        reasons: why, as keys, the one that says most first.
         resolution: smallest relative error of the gradient that could have been seen.
         notes: remarks.
         scripted: whether a script that looks at one entry can show it.
@@ -50,6 +53,7 @@ class Finding:
     first: Problem | None = None
     other: Problem | None = None
     other_place: tuple[int, int | None] | None = None
+    reasons: tuple[Reason, ...] = ()
     resolution: float | None = None
     notes: tuple[str, ...] = field(default=())
     scripted: bool = True
@@ -63,99 +67,69 @@ def nonfinite(
     bad = rows[~np.isfinite(center[rows])]
     if bad.size:
         row = int(bad[0])
-        cause = (
-            f"the output itself is not finite: {outputs.describe(row)} is {center[row]} although every input that "
-            f"counts is finite ({bad.size} of {rows.size} outputs)"
-        )
-        return Finding(Verdict.NONFINITE, cause, place=(row, None))
+        cause = sentences.output_not_finite(outputs.describe(row), center[row], bad.size, rows.size)
+        return Finding(Verdict.NONFINITE, cause, place=(row, None), reasons=(Reason.OUTPUT_NOT_FINITE,))
     block = jacobian[np.ix_(rows, columns)]
     if np.isfinite(block).all():
         return None
     i, j = (int(k[0]) for k in np.nonzero(~np.isfinite(block)))
     row, column = int(rows[i]), int(columns[j])
     count = int((~np.isfinite(block)).sum())
-    cause = (
-        f"the output is finite and its gradient is not: that of {outputs.describe(row)} w.r.t. "
-        f"{inputs.describe(column)} is {block[i, j]} ({count} of {block.size} entries)"
-    )
-    entry = Entry(outputs.describe(row), inputs.describe(column), float(block[i, j]), None, index=(row, column))
-    return Finding(Verdict.NONFINITE, cause, entry, place=(row, column))
+    words = outputs.describe(row), inputs.describe(column)
+    cause = sentences.gradient_not_finite(*words, block[i, j], count, block.size)
+    entry = Entry(*words, float(block[i, j]), None, index=(row, column))
+    return Finding(Verdict.NONFINITE, cause, entry, place=(row, column), reasons=(Reason.GRADIENT_NOT_FINITE,))
 
 
-def judged(run: Execution, found: Examination) -> Finding:
-    """The verdict of one mode's comparison of theoretical and numerical Jacobian (entry by entry)."""
-    judgement = found.judgement
-    resolution = None if np.isnan(judgement.resolution) else float(judgement.resolution)
-    for status, verdict in ((Status.MISMATCH, Verdict.MISMATCH), (Status.UNRESOLVED, Verdict.UNRESOLVED)):
-        where = np.argwhere(judgement.status == status)
-        if not len(where):
-            continue
-        j, i = _worst(found, where)
-        row, column = int(found.rows[i]), int(found.columns[j])
-        entry = entry_at(run, found, i, j)
-        if verdict is Verdict.UNRESOLVED:
-            cause = (
-                f"the slope of {entry.output} w.r.t. {entry.input} could not be measured well enough: "
-                f"{_undecided(entry)}{_why(found, row)} ({len(where)} of {judgement.status.size} entries)"
-            )
-            return Finding(verdict, cause, entry, place=(row, column), resolution=resolution)
-        wrong = _wrong(run, found, i, j, len(where), resolution)
-        return replace(wrong, step=REACH) if judgement.kind[j, i] == Kind.STEPS else wrong
-    kinks = np.argwhere(judgement.status == Status.KINK)
-    if len(kinks):
-        # A corner before a step, and that before a guard: there the gradient says something.
-        j, i = (int(k) for k in min(kinks.tolist(), key=lambda place: _TELLING.get(judgement.kind[tuple(place)], 0)))
-        entry = entry_at(run, found, i, j)
-        of = f"{len(kinks)} of {judgement.status.size} entries"
-        if judgement.kind[j, i] == Kind.JUMP:
-            cause = (
-                f"{entry.output} jumps where {entry.input} passes this point, as what is rounded or cast to an integer "
-                f"does; its slope is {_sides(entry)} ({of})"
-            )
-        elif judgement.kind[j, i] == Kind.GUARD:
-            cause = (
-                f"{entry.output} has a value at this point that it has nowhere beside it in {entry.input}, as where "
-                f"tf.where puts a constant in the place of what has no limit; the gradient is the constant's, 0 ({of})"
-            )
-        else:
-            cause = f"{entry.output} has a corner in {entry.input} at this point: its slope is {_sides(entry)} ({of})"
-        place = (int(found.rows[i]), int(found.columns[j]))
-        return Finding(Verdict.KINK, cause, entry, place=place, resolution=resolution)
-    return Finding(Verdict.PASS, resolution=resolution)
+def wrong(run: Execution, found: Examination) -> Finding | None:
+    """MISMATCH or DISCONNECTED for the worst entry that is wrong; None where none is."""
+    where = np.argwhere(found.judgement.status == Status.MISMATCH)
+    if not len(where):
+        return None
+    j, i = _worst(found, where)
+    finding = _wrong(run, found, i, j, len(where), _resolution(found))
+    return replace(finding, step=REACH) if found.judgement.kind[j, i] == Kind.STEPS else finding
 
 
-# The less a gradient says at a point of a kind, the larger.
-_TELLING = {Kind.JUMP: 1, Kind.GUARD: 2}
-
-
-def _sides(entry: Entry) -> str:
-    """The slopes below and above the point and the gradient, in words."""
-    below, above = ("of no known size" if side is None else f"{side + 0.0:.4g}" for side in (entry.left, entry.right))
-    sides = f"{below} on either side" if below == above else f"{below} below it and {above} above it"
-    return f"{sides}, and the gradient says {(entry.theoretical or 0.0) + 0.0:.4g}"
-
-
-def _undecided(entry: Entry) -> str:
-    """What was measured, in words."""
-    said = "" if entry.theoretical is None else f"; the gradient says {entry.theoretical:.4g}"
-    if entry.numerical is None or entry.bound is None or not np.isfinite(entry.bound):
-        return f"no two steps give the same one{said}"
-    return f"it is {entry.numerical:.4g}, give or take {entry.bound:.2g}{said}"
-
-
-# Epsilons of low precisions, and their names.
-_PRECISIONS = ((2.0**-8, "bfloat16"), (2.0**-12, "float16"), (2.0**-26, "float32"))
-
-
-def _why(found: Examination, row: int) -> str:
-    """The precision of an output where it is coarser than float64: the commonest reason, and one that can be helped."""
+def undecided(run: Execution, found: Examination) -> Finding | None:
+    """UNRESOLVED for the worst entry that could not be compared well enough; None where all could."""
+    where = np.argwhere(found.judgement.status == Status.UNRESOLVED)
+    if not len(where):
+        return None
+    j, i = _worst(found, where)
+    row, column = int(found.rows[i]), int(found.columns[j])
+    entry = entry_at(run, found, i, j)
     output = found.center[row]
-    if output == 0 or np.float32(output) != output:  # noise of another kind, or a number that tells nothing
-        return ""
-    for least, name in _PRECISIONS:
-        if found.eps[row] > least:
-            return f". This output has no more digits than {name} has: computed in float64 it could be checked"
-    return ""
+    # Noise of another kind, or a number that tells nothing, is no precision.
+    short = output != 0 and np.float32(output) == output
+    of = sentences.entries(len(where), found.judgement.status.size, 1)
+    cause = sentences.not_measured(entry, of, float(found.eps[row]) if short else None)
+    reasons = (Reason.NOT_MEASURED,)
+    return Finding(
+        Verdict.UNRESOLVED, cause, entry, place=(row, column), reasons=reasons, resolution=_resolution(found)
+    )
+
+
+def kinked(run: Execution, found: Examination) -> Finding | None:
+    """KINK for an entry at which the function has no one slope; None where it has one everywhere."""
+    judgement = found.judgement
+    kinks = np.argwhere(judgement.status == Status.KINK)
+    if not len(kinks):
+        return None
+    # A corner before a jump: there the gradient says something.
+    j, i = (int(k) for k in min(kinks.tolist(), key=lambda place: judgement.kind[tuple(place)] == Kind.JUMP))
+    entry = entry_at(run, found, i, j)
+    of = sentences.entries(len(kinks), judgement.status.size, 1)
+    jumps = judgement.kind[j, i] == Kind.JUMP
+    cause = sentences.jump(entry, of) if jumps else sentences.corner(entry, of)
+    place = (int(found.rows[i]), int(found.columns[j]))
+    reasons = (Reason.JUMP if jumps else Reason.CORNER,)
+    return Finding(Verdict.KINK, cause, entry, place=place, reasons=reasons, resolution=_resolution(found))
+
+
+def _resolution(found: Examination) -> float | None:
+    resolution = found.judgement.resolution
+    return None if np.isnan(resolution) else float(resolution)
 
 
 def _worst(found: Examination, where: np.ndarray) -> tuple[int, int]:
@@ -196,30 +170,24 @@ def _wrong(run: Execution, found: Examination, i: int, j: int, count: int, resol
     inputs, outputs = run.problem.plan.inputs, run.problem.outputs
     block = inputs.blocks[inputs.block_of(column)]
     output = outputs.blocks[outputs.block_of(row)]
-    looked, every = found.judgement.status.size, inputs.size * outputs.size
-    # Random directions lead to one entry, which is then judged by itself.
-    of = f"{count} of {looked} entries" if looked > 1 or every == 1 else f"the one entry looked at, of {every:.3g}"
-    in_steps = " in steps so small that it follows" if found.judgement.kind[j, i] == Kind.STEPS else ""
-    moves = f"moving {entry.input} moves {entry.output}{in_steps}"
+    of = sentences.entries(count, found.judgement.status.size, inputs.size * outputs.size)
+    in_steps = bool(found.judgement.kind[j, i] == Kind.STEPS)
+    finding = Finding(Verdict.DISCONNECTED, entry=entry, place=(row, column), resolution=resolution)
+    if entry.theoretical is not None and found.jacobian[output.start : output.stop, block.start : block.stop].any():
+        reason = Reason.ZERO_ENTRY if entry.theoretical == 0 else Reason.WRONG_ENTRY
+        cause = sentences.wrong_entry(entry, of)
+        return replace(finding, verdict=Verdict.MISMATCH, cause=cause, reasons=(reason,))
+    cut = what_cuts(run.problem, inputs.block_of(column), outputs.block_of(row))
+    reason = Reason.PATH_CUT
     if entry.theoretical is None:
-        cut = what_cuts(run.problem, inputs.block_of(column), outputs.block_of(row))
-        by = f"cut by {cut}" if cut else "cut, as by an operation without a gradient or a gradient that returns None"
-        cause = f"the gradient w.r.t. {block.name} is None, yet {moves}: the path is {by}"
-        return Finding(Verdict.DISCONNECTED, cause, entry, place=(row, column), resolution=resolution)
-    part = found.jacobian[output.start : output.stop, block.start : block.stop]
-    if not part.any():
-        cut = what_cuts(run.problem, inputs.block_of(column), outputs.block_of(row))
-        by = f"the path is cut by {cut}" if cut else "some operation's gradient returns zeros here"
-        if _passes_next_to(run, row, block):
-            by = (
-                f"zeros are passed back here, and not where {block.name} is a little different (by less than 1 %, or "
-                "0.01), so the path is there and a formula is wrong at these values"
-            )
-            by += f"; another way is cut by {cut}" if cut else ""
-        cause = f"the gradient of {output.name} w.r.t. {block.name} is zero throughout, yet {moves}: {by} ({of})"
-        return Finding(Verdict.DISCONNECTED, cause, entry, place=(row, column), resolution=resolution)
-    cause = f"the gradient is {_relation(entry)} ({of})"
-    return Finding(Verdict.MISMATCH, cause, entry, place=(row, column), resolution=resolution)
+        cause = sentences.nothing_comes_back(entry, block.name, cut, in_steps=in_steps)
+    else:
+        nearby = _passes_next_to(run, row, block)
+        cause = sentences.zero_throughout(
+            entry, output.name, block.name, cut, of, in_steps=in_steps, passes_nearby=nearby
+        )
+        reason = reason if cut else Reason.ZEROS_PASSED_BACK
+    return replace(finding, cause=cause, reasons=(reason,))
 
 
 def _passes_next_to(run: Execution, row: int, block: Block) -> bool:
@@ -234,21 +202,3 @@ def _passes_next_to(run: Execution, row: int, block: Block) -> bool:
         gradient = run.pullback(x, unit)[0, part]
         return bool(np.isfinite(gradient).all() and gradient.any())
     return False
-
-
-def _relation(entry: Entry) -> str:
-    """How the wrong value relates to the right one, in words."""
-    theory, slope = entry.theoretical, entry.numerical
-    assert theory is not None
-    assert slope is not None
-    small = entry.bound if entry.bound is not None and np.isfinite(entry.bound) else 0.0
-    if abs(slope) <= small:
-        return f"{theory:.6g} where the function does not move at all"
-    if theory == 0:
-        return f"zero where the slope is {slope:.6g}"
-    ratio = theory / slope
-    if abs(ratio + 1) <= 1e-6:
-        return "of the wrong sign"
-    if abs(ratio - 1) < 1e-4:
-        return f"off by {abs(ratio - 1):.2g} of the slope"
-    return f"{ratio:.7g} times the slope" if 1e-3 < abs(ratio) < 1e3 else f"{theory:.6g} where the slope is {slope:.6g}"

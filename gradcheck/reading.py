@@ -13,6 +13,7 @@ from typing import Any
 
 from gradcheck.errors import InputError
 from gradcheck.mode_names import mode_order
+from gradcheck.records.reasons import Reason
 from gradcheck.records.results import SCHEMA_VERSION, Entry, ModeResult
 from gradcheck.results import Detail, Gap, Results, Row
 from gradcheck.schemas.validation import Shape, shape_of, validate
@@ -108,6 +109,7 @@ def mode_result(mode: str, document: Mapping[str, Any]) -> ModeResult:
         excess=None if excess is None else float(excess),
         typical=None if typical is None else float(typical),
         weak=tuple(document.get("weak") or ()),
+        reasons=tuple(found for name in document.get("reasons") or () if (found := Reason.named(name)) is not None),
     )
     if result.ok and document.get("ok") is False:
         raise InputError(f"says of mode {mode} that it failed, and that its verdict is {result.verdict}")

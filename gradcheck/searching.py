@@ -31,9 +31,9 @@ from gradcheck.errors import InputError, shown
 from gradcheck.expectations import expected_verdicts, require_expectations
 from gradcheck.harness import ORDER, check
 from gradcheck.harness.afresh import tried_afresh
-from gradcheck.harness.baseline import observing_anew, observing_once
 from gradcheck.harness.checking import require_options
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
+from gradcheck.harness.observation import observing_anew, observing_once
 from gradcheck.harness.weakness import COARSE, detection_words
 from gradcheck.invariants.holding import AMOUNT_NOT_VARIED, PADDING_NOT_HELD
 from gradcheck.mode_names import parse_modes

@@ -74,9 +74,9 @@ class Subject:
         self.searches = 0  # how many were begun
         # The search in which another amount of padding was compiled, by mode; None where it leaked: see invariants.
         self.amounts_varied: dict[str, int | None] = {}
-        # Examples that a mode verified, for the other modes, each with the number of the search that met it last.
-        self.witnesses: dict[bytes, tuple[int, Any]] = {}
-        self.random = False  # whether the same call was seen to give two results: see gradcheck.harness.asking_again
+        self.random = (
+            False  # whether the same call was seen to give two results: see gradcheck.harness.rules.determinism
+        )
         self.observations: dict[int, Any] = {}  # what eager mode showed, while a thread searches several modes
         self.unseen: list[Any] = []  # variables that are read where no tape sees it
         self.looked_for_unseen = 0  # on how many batches such variables were looked for

@@ -35,10 +35,7 @@ def is_low(layout: Layout) -> bool:
 
 
 def float64_twin(problem: Problem, outputs: np.ndarray, *, wrt: str) -> tuple[Problem | None, str]:
-    """The problem in float64, and why it is no twin: empty where it is one.
-
-    A problem with a reason is the same computation in float64, and gives other outputs. None where there is not even
-    that.
+    """The problem in float64, and why there is none: empty where there is one.
 
     Args:
         problem: a problem with an input or output in low precision, its ``outputs`` known.
@@ -98,7 +95,7 @@ def _attempt(
     allowed = 0.1 * size + lost_below(np.abs(values), eps)
     twin.outputs = layout
     if (np.abs(outputs - values) > allowed)[finite].any():
-        return twin, "in float64 it gives other outputs, by more than rounding explains"
+        return None, "in float64 it gives other outputs, by more than rounding explains"
     return twin, ""
 
 

@@ -15,7 +15,7 @@ from gradcheck.engines.exact import Reference
 from gradcheck.exact.jets import Array
 from gradcheck.exact.reference import Slopes
 from gradcheck.numerics import Judgement, Kind, Status
-from gradcheck.numerics.judging import default_resolution_limit
+from gradcheck.numerics.judgement import default_resolution_limit
 
 __all__ = [
     "Tolerance",

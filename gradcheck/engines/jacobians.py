@@ -2,13 +2,13 @@
 
 This is the *compiled* engine (and, on a `gradcheck.modes.OneByOne` execution, the *reference* engine): the theoretical
 Jacobian by one pullback of all unit cotangents, the numerical one by `gradcheck.numerics.compare` on evaluations of
-many points at once. The *projected* engine for Jacobians too large to form does the same along random directions.
+many points at once. For Jacobians too large to form see `gradcheck.engines.projected`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,15 +20,12 @@ __all__ = [
     "DIRECTIONS",
     "Cost",
     "Examination",
+    "Recorder",
     "Rounding",
     "Theoretical",
-    "beside",
-    "certain",
     "eps_of",
     "examine",
     "is_large",
-    "missed",
-    "project",
     "random_weights",
     "rounding",
     "theoretical_jacobian",
@@ -91,22 +88,6 @@ class Examination:
         return self.directions is not None
 
 
-def beside(found: Examination, own: Examination) -> Examination:
-    """An examination with some of its inputs' entries, and all that is said of the outputs, from another one.
-
-    Args:
-        found: of all inputs that count.
-        own: of some of them, for the same outputs and the same theoretical Jacobian.
-    """
-    places = np.searchsorted(found.columns, own.columns)
-    changed: dict[str, Any] = {}
-    for name in _ENTRYWISE:
-        whole = getattr(found.judgement, name).copy()
-        whole[places] = getattr(own.judgement, name)
-        changed[name] = whole
-    return replace(own, judgement=replace(found.judgement, **changed), columns=found.columns)
-
-
 @dataclass(frozen=True)
 class Cost:
     """What a comparison takes, by the sizes alone: nothing here is timed.
@@ -156,45 +137,12 @@ def is_large(x_size: int, y_size: int) -> bool:
     return cheaper and (cost.units > _MOST_UNITS or x_size * y_size > _MOST_ENTRIES)
 
 
-def missed(error: float, *, bound: float, pairs: int = DIRECTIONS) -> float:
-    """Most probability that random directions pass a gradient whose worst entry is wrong by ``error``.
-
-    A projection of the error is ``v·E·u``. With everything but one weight of u fixed it is ``a + s·w``, where w has a
-    density of at most 1/2 and s is an entry of ``v·E``; so it lies within the bound with a probability of at most
-    ``bound/|s|``. By the same argument for v, ``|s| ≤ t`` has a probability of at most ``t/error``. Together that is
-    ``r·(1 + log(1/r))`` with ``r = bound/error``, whatever the other entries of E are, and to that power for
-    independent pairs of u and v. A single wrong entry does better: it shows in every projection with at least a
-    quarter of its size, so beyond ``4·bound`` it is never missed.
-
-    Args:
-        error: size of the largest wrong entry.
-        bound: how far a projection may be off without being called wrong.
-        pairs: independent pairs of a direction and a cotangent.
-    """
-    if error <= bound:
-        return 1.0
-    r = max(bound / error, 1e-300)
-    return float(min(1.0, r * (1.0 - np.log(r))) ** pairs)
-
-
-def certain(bound: float, *, probability: float = 1e-6, pairs: int = DIRECTIONS) -> float:
-    """Size of an error that random directions pass with at most this probability: the inverse of `missed`."""
-    low, high = 0.0, 60.0  # log2(error / bound)
-    for _ in range(60):
-        middle = (low + high) / 2
-        if missed(bound * 2.0**middle, bound=bound, pairs=pairs) > probability:
-            low = middle
-        else:
-            high = middle
-    return float(bound * 2.0**high)
-
-
 def points_a_call(run: Execution, x: np.ndarray) -> int:
     """Most points that a comparison entry by entry evaluates at once."""
     return int(np.clip(_GROUP_VALUES // max(1, x.size, run.problem.outputs.size), 16, 4096))
 
 
-class _Recorder:
+class Recorder:
     """Evaluates points for the numerics, restricted to some outputs and inputs, and keeps the first call."""
 
     def __init__(self, run: Execution, x: np.ndarray, columns: np.ndarray) -> None:
@@ -293,9 +241,9 @@ def examine(
         jacobian: theoretical, ``[y_size, x_size]``.
         eps: machine epsilon for each output ``[y_size]``.
         rows, columns: the outputs and inputs that count.
-        options: ``rtol``, ``atol``, ``resolution_limit``, ``swept`` of `gradcheck.numerics.compare`.
+        options: ``rtol``, ``atol`` and ``resolution_limit`` of `gradcheck.numerics.compare`.
     """
-    recorder = _Recorder(run, x, columns)
+    recorder = Recorder(run, x, columns)
     points = points_a_call(run, x)
     judgements: list[tuple[np.ndarray, numerics.Judgement]] = []
     # Outputs of different precision have different noise and steps; usually there is one group.
@@ -313,17 +261,14 @@ def examine(
     first = recorder.first
     assert first is not None
     rounded = rounding(first, eps)
-    short = np.zeros(eps.size)
-    for chosen, part in judgements:
-        short[chosen] = part.short
     return Examination(
         center=first[0],
         jacobian=jacobian,
         judgement=judgements[0][1] if len(judgements) == 1 else _merged(judgements, rows, columns.size),
         rows=rows,
         columns=columns,
-        noise=np.fmax(rounded.noise, numerics.rounding_noise(short, first[0])),
-        eps=np.fmax(rounded.eps, short),
+        noise=rounded.noise,
+        eps=rounded.eps,
         grainy=rounded.grainy,
     )
 
@@ -374,65 +319,6 @@ def _merged(parts: list[tuple[np.ndarray, numerics.Judgement]], rows: np.ndarray
         merged[name] = whole
     resolutions = [part.resolution for _, part in parts]
     return numerics.Judgement(resolution=float(np.nanmax([*resolutions, -np.inf])), **merged)
-
-
-def project(
-    run: Execution,
-    x: np.ndarray,
-    *,
-    eps: float,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    seed: int,
-    options: dict[str, Any],
-    directions: np.ndarray | None = None,
-    cotangents: np.ndarray | None = None,
-) -> Examination:
-    """Compare along random directions, weighing the outputs with random cotangents: cost about constant in the size.
-
-    Every weight has size 0.5 … 1.5 and a random sign, so one wrong entry shows in *every* draw with at least a quarter
-    of its error; opposite errors cancel only by coincidence of real numbers, never of signs.
-
-    Args:
-        run, x, rows, columns, options: as for `examine`.
-        eps: machine epsilon of the outputs.
-        seed: of the directions.
-        directions, cotangents: ``[k, x_size]`` and ``[m, y_size]`` where the caller chooses them.
-    """
-    random = np.random.default_rng(seed)
-    size = run.problem.outputs.size
-    if directions is None:
-        directions = random_weights(random, DIRECTIONS, x.size, columns)
-    if cotangents is None:
-        cotangents = random_weights(random, DIRECTIONS, size, rows)
-    pulled = run.pullback(x, cotangents)
-    recorder = _Recorder(run, x, np.arange(x.size))
-    points = int(np.clip(_GROUP_VALUES // max(1, x.size, size), 4, 4096))
-    weights = cotangents
-    judgement = numerics.compare(
-        lambda parts: recorder(parts)[:, rows] @ weights[:, rows].T,
-        x,
-        # The gradient at padding may be NaN, and 0 · NaN with it.
-        directions[:, columns] @ pulled[:, columns].T,
-        directions=directions,
-        eps=eps,
-        max_points=points,
-        **options,
-    )
-    assert recorder.first is not None
-    rounded = rounding(recorder.first, np.full(size, eps))
-    return Examination(
-        center=recorder.first[0],
-        jacobian=pulled,
-        judgement=judgement,
-        rows=np.arange(len(cotangents)),
-        columns=np.arange(len(directions)),
-        noise=rounded.noise,
-        eps=rounded.eps,
-        grainy=rounded.grainy,
-        cotangents=cotangents,
-        directions=directions,
-    )
 
 
 def random_weights(random: np.random.Generator, count: int, size: int, places: np.ndarray) -> np.ndarray:

@@ -1,11 +1,7 @@
-"""A subject with other numbers in the place of its constants: the same graph, and what it computes then.
+"""A subject with its constants as a type of few bits holds them: the same graph, and what it computes then.
 
-*Smaller ones.* A mask of -1e30 added to scores leaves nothing of these, in float64 either: the softmax of a row without
-a valid step is uniform, whatever the scores, while its gradient is that of a softmax. With -2¹⁴ the graph hides as well
-what is masked (e to that power is 0) and keeps the scores of such a row.
-
-*Rounded ones.* An epsilon of 1e-6 is 1.013e-6 in float16, and a gradient that is computed in float16 is that of the
-function with such constants.
+An epsilon of 1e-6 is 1.013e-6 in float16, and a gradient that is computed in float16 is that of the function with such
+constants.
 """
 
 from __future__ import annotations
@@ -21,34 +17,16 @@ from gradcheck.problem import Problem
 from gradcheck.subject import Subject
 from gradcheck.support.layout import Block, Layout
 
-__all__ = ["SMALLER", "with_rounded_constants", "with_smaller_constants"]
+__all__ = ["with_rounded_constants"]
 
 Change = Callable[[np.ndarray], np.ndarray]
-
-# From here on float64 has steps of a millionth and more beside a constant.
-_HUGE = 2.0**33
-SMALLER = 2.0**14
-
-
-def with_smaller_constants(problem: Problem) -> Problem | None:
-    """The function of a problem, on its flat inputs, with ±`SMALLER` in the place of constants of 2³³ and more.
-
-    None where the graph has no such constant, or cannot be made anew. Variables are what they are: a gradient with
-    respect to them is 0.
-    """
-
-    def smaller(value: np.ndarray) -> np.ndarray:
-        huge = np.isfinite(value) & (np.abs(value) >= _HUGE)
-        return np.where(huge, np.copysign(SMALLER, value), value)
-
-    return _with_constants(problem, smaller, "smaller")
 
 
 def with_rounded_constants(problem: Problem, dtype: str) -> Problem | None:
     """The function of a problem, on its flat inputs, with its constants as a type of less precision holds them.
 
-    None where that is how they are, or where the graph cannot be made anew. As for variables, see
-    `with_smaller_constants`.
+    None where that is how they are, or where the graph cannot be made anew. Variables are what they are: a gradient
+    with respect to them is 0.
 
     Args:
         problem: in float64.

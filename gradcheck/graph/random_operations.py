@@ -11,6 +11,7 @@ import re
 from gradcheck.graph.operations import operations
 from gradcheck.graph.paths import line_of
 from gradcheck.problem import Problem
+from gradcheck.records.reasons import Reason
 
 __all__ = ["drawn_from_a_seed", "why_it_varies"]
 
@@ -50,8 +51,8 @@ _SEEDED = re.compile(r"Stateless(?:Random(?!Get)|TruncatedNormal|Multinomial|Par
 _HIDING = frozenset({"EagerPyFunc", "PyFunc", "PyFuncStateless"})
 
 
-def why_it_varies(problem: Problem, *, forward: bool) -> str:
-    """Why two results of the same call differ, in words; empty where the graph does not tell.
+def why_it_varies(problem: Problem, *, forward: bool) -> tuple[str, tuple[Reason, ...]]:
+    """Why two results of the same call differ, in words and as a key; empty where the graph does not tell.
 
     Args:
         problem: the problem.
@@ -59,15 +60,17 @@ def why_it_varies(problem: Problem, *, forward: bool) -> str:
     """
     found, seeded = _draws(problem)
     if found:
-        return f"the subject draws random numbers: {found}"
+        return f"the subject draws random numbers: {found}", (Reason.DRAWN,)
     if seeded:  # as layers of Keras 3 do, which keep a seed and change it
-        return f"the subject draws random numbers from a seed that may be another one in each call: {seeded}"
+        words = f"the subject draws random numbers from a seed that may be another one in each call: {seeded}"
+        return words, (Reason.DRAWN,)
     if found == "" and forward:
-        return (
+        words = (
             "TensorFlow draws no random number in it, so something else differs from call to call (a counter, a list, "
             "a variable, a random number of Python or NumPy)"
         )
-    return ""
+        return words, (Reason.STATE_KEPT,)
+    return "", ()
 
 
 def drawn_from_a_seed(problem: Problem) -> str:

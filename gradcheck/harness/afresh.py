@@ -25,8 +25,8 @@ from gradcheck.errors import InputError
 from gradcheck.harness.checking import arguments_as_code, check
 from gradcheck.modes import EagerExecution
 from gradcheck.problem import Problem
+from gradcheck.records.reasons import Reason
 from gradcheck.records.results import ModeResult
-from gradcheck.rendering.hints import BUILT_ON, CALLED_BEFORE
 from gradcheck.report import Report
 from gradcheck.reproduce.layers import same_layer
 from gradcheck.strategies import Batch
@@ -85,8 +85,13 @@ def tried_afresh(
     subject.built_on = first if shows else None
     if shows:
         assert first is not None
-        return _with_cause(report, result, f"{BUILT_ON}: {_told(first)} came first, and then {result.cause}")
-    return _with_cause(report, result, f"{CALLED_BEFORE}: {result.cause}")
+        cause = (
+            "depends on the batch that the subject was built on (one that is newly made passes here): "
+            f"{_told(first)} came first, and then {result.cause}"
+        )
+        return _with_cause(report, result, cause, Reason.BUILT_ON)
+    cause = f"depends on what the subject was called with before (one that is newly made passes here): {result.cause}"
+    return _with_cause(report, result, cause, Reason.CALLED_BEFORE)
 
 
 def _passes_after(
@@ -179,5 +184,6 @@ def _told(args: Sequence[Any]) -> str:
     return f"a batch of shape {' and '.join(shapes)}"
 
 
-def _with_cause(report: Report, result: ModeResult, cause: str) -> Report:
-    return replace(report, modes={**report.modes, result.mode: replace(result, cause=cause)})
+def _with_cause(report: Report, result: ModeResult, cause: str, reason: Reason) -> Report:
+    changed = replace(result, cause=cause, reasons=(reason, *result.reasons))
+    return replace(report, modes={**report.modes, result.mode: changed})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,13 @@ from gradcheck._tensorflow import tensorflow, versions
 from gradcheck.cases import NOT_JSON, Case, case_of
 from gradcheck.errors import InputError, shown
 from gradcheck.expectations import expected_verdicts, require_expectations
-from gradcheck.harness.baseline import Options
+from gradcheck.harness.all_modes import Scripts, evidence_by_mode, run_modes
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
-from gradcheck.harness.running import Scripts, evidence_by_mode, run_modes
-from gradcheck.invariants import parse_invariants
+from gradcheck.harness.options import Options
+from gradcheck.invariants import Chosen, parse_invariants
 from gradcheck.invariants.holding import applicable, not_applied
 from gradcheck.mode_names import ENGINES, parse_modes
-from gradcheck.numerics.judging import require_tolerances
+from gradcheck.numerics.judgement import require_tolerances
 from gradcheck.preserving import ONE_AT_A_TIME
 from gradcheck.problem import WRT
 from gradcheck.rendering import render_report
@@ -28,7 +28,8 @@ from gradcheck.report import Report
 from gradcheck.steering import tell_hypothesis
 from gradcheck.strategies import Batch
 from gradcheck.strategies._literals import array_code
-from gradcheck.subject import subject_of
+from gradcheck.subject import Subject, subject_of
+from gradcheck.verdicts import Verdict
 
 __all__ = ["ENGINES", "arguments_as_code", "assert_gradients", "check", "require_options"]
 
@@ -86,42 +87,77 @@ def check(
         InputError: the arguments cannot be checked: what is wrong, the value and the remedy.
         MissingTensorFlowError: TensorFlow is not installed.
     """
-    defaults = recording.defaults()
-    chosen_modes = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
-    wrt = wrt if wrt is not None else defaults.get("wrt") or "all"
-    engine = engine if engine is not None else defaults.get("engine")
-    require_expectations(expect, parse_modes(modes) if modes is not None else None)
-    expect = expect if expect is not None else defaults.get("expect")
-    chosen = parse_invariants(invariants if invariants is not None else defaults.get("invariants"), padding=padding)
-    require_options(wrt=wrt, engine=engine, order=order, padding=padding)
-    engine = "measured" if engine == "compiled" else engine
     if not args:
         raise InputError("check needs a batch, or the arguments of the subject, behind the subject")
+    asked = _Asked.of(modes, wrt, engine, expect, invariants, order, padding)
     tolerance = {"rtol": rtol, "atol": atol, "resolution_limit": resolution_limit}
     require_tolerances(**tolerance)
-    tf = tensorflow()
-    expected = {mode: expected_verdicts(expect, mode, tf.__version__) for mode in chosen_modes}
-    _tell_where_long(args, chosen_modes)
+    _tell_where_long(args, asked.modes)
     with ONE_AT_A_TIME:
-        adapter = subject_of(subject, call)
-        batch = None
-        if len(args) == 1 and isinstance(args[0], Batch):
-            batch = adapter.told(args[0])
-            args = (batch,)
-        options = Options(wrt, engine, applicable(chosen, adapter, batch), order, tolerance)
-        baseline, results, findings = run_modes(adapter, args, chosen_modes, options)
-    unheld = not_applied(chosen, adapter, batch)
+        return _reported(subject_of(subject, call), args, asked, tolerance)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What was asked of a check, the defaults of a test run filled in."""
+
+    modes: tuple[str, ...]
+    wrt: str
+    engine: str | None
+    expected: dict[str, tuple[Verdict, ...]]
+    invariants: Chosen
+    order: int
+
+    @classmethod
+    def of(
+        cls,
+        modes: str | Sequence[str] | None,
+        wrt: str | None,
+        engine: str | None,
+        expect: Any,
+        invariants: str | Sequence[str] | None,
+        order: int,
+        padding: bool,
+    ) -> _Asked:
+        """The same, validated.
+
+        Raises:
+            InputError: for one that is not what it may be.
+        """
+        defaults = recording.defaults()
+        chosen_modes = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
+        wrt = wrt if wrt is not None else defaults.get("wrt") or "all"
+        engine = engine if engine is not None else defaults.get("engine")
+        require_expectations(expect, parse_modes(modes) if modes is not None else None)
+        expect = expect if expect is not None else defaults.get("expect")
+        chosen = parse_invariants(invariants if invariants is not None else defaults.get("invariants"), padding=padding)
+        require_options(wrt=wrt, engine=engine, order=order, padding=padding)
+        version = tensorflow().__version__
+        expected = {mode: expected_verdicts(expect, mode, version) for mode in chosen_modes}
+        return cls(chosen_modes, wrt, "measured" if engine == "compiled" else engine, expected, chosen, order)
+
+
+def _reported(adapter: Subject, args: tuple[Any, ...], asked: _Asked, tolerance: dict[str, Any]) -> Report:
+    """The report of a subject on its arguments."""
+    batch = None
+    if len(args) == 1 and isinstance(args[0], Batch):
+        batch = adapter.told(args[0])
+        args = (batch,)
+    chosen = applicable(asked.invariants, adapter, batch)
+    options = Options(asked.wrt, asked.engine, chosen, asked.order, tolerance)
+    baseline, results, findings = run_modes(adapter, args, asked.modes, options)
+    unheld = not_applied(asked.invariants, adapter, batch)
     further = (unheld,) if unheld else ()
     results = {
-        mode: replace(results[mode], expected=expected[mode], notes=(*results[mode].notes, *further))
-        for mode in chosen_modes
+        mode: replace(results[mode], expected=asked.expected[mode], notes=(*results[mode].notes, *further))
+        for mode in asked.modes
     }
     return Report(
         subject=adapter.name,
         modes=results,
         arguments=arguments_as_code(baseline.problem.bound_to),
         versions=versions(),
-        wrt=wrt,
+        wrt=asked.wrt,
         scripts=Scripts(baseline, results, findings),
         evidence=evidence_by_mode(baseline, results, findings),
     )

@@ -15,10 +15,7 @@ from gradcheck.modes import EagerExecution
 from gradcheck.problem import Problem
 from gradcheck.rendering.causes import is_users_file
 
-__all__ = ["OVERFLOWS", "where_it_begins"]
-
-OVERFLOWS = "overflows in"
-"""In the words of a number that is too large for its dtype."""
+__all__ = ["where_it_begins"]
 
 
 @dataclass
@@ -53,7 +50,7 @@ class _Watch:
         """What was seen; empty where nothing was."""
         parts = []
         if self.overflow:
-            parts.append(f"{self.infinite} {OVERFLOWS} {self.overflow}")
+            parts.append(f"{self.infinite} overflows in {self.overflow}")
         elif self.infinite:
             parts.append(f"the first Inf comes from {self.infinite}")
         if self.undefined:
@@ -61,24 +58,26 @@ class _Watch:
         return ", and ".join(parts)
 
 
-def where_it_begins(problem: Problem) -> str:
+def where_it_begins(problem: Problem) -> tuple[str, bool]:
     """The operations that make the first Inf and the first NaN of a forward pass, in words; empty where none does.
+
+    Also whether a number was too large for its dtype.
 
     Only of arguments that are finite themselves.
     """
     from tensorflow.python.framework import op_callbacks
 
     if not np.isfinite(problem.x).all():
-        return ""
+        return "", False
     watch = _Watch()
     op_callbacks.add_op_callback(watch)
     try:
         EagerExecution(problem).forward(problem.x)
     except Exception:  # what it raises is told elsewhere
-        return ""
+        return "", False
     finally:
         op_callbacks.remove_op_callback(watch)
-    return watch.words
+    return watch.words, bool(watch.overflow)
 
 
 def _finite(value: Any) -> bool:

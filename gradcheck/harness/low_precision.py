@@ -9,19 +9,20 @@ import numpy as np
 from gradcheck.agreement import FEW_BITS, LARGE, gradient_bound, lost_below, noise_ratio, output_terms, squares_bound
 from gradcheck.engines.exact import Reference, reference_of
 from gradcheck.engines.jacobians import Examination, eps_of, rounding, theoretical_jacobian
-from gradcheck.findings import Finding, entry_at, judged
-from gradcheck.graph.constants import SMALLER, with_rounded_constants, with_smaller_constants
+from gradcheck.findings import Finding, kinked, undecided, wrong
+from gradcheck.graph.constants import with_rounded_constants
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import confirmed
-from gradcheck.harness.examining import as_interpreted, beside_reference, examined
+from gradcheck.harness.entries import as_interpreted, measured, with_reference
 from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.numerics import Status, noise_points
+from gradcheck.records.reasons import Reason
 from gradcheck.records.results import Entry
-from gradcheck.rendering.hints import FLOAT64_GIVES
+from gradcheck.rendering import sentences
 from gradcheck.twin import widened_names
 from gradcheck.verdicts import Verdict
 
-__all__ = ["lost_on_the_way", "through_twin", "twin_execution"]
+__all__ = ["through_twin"]
 
 # Points nearby at which a low-precision gradient must be off the same way before it counts as wrong.
 _NEARBY = 16
@@ -46,19 +47,18 @@ def through_twin(baseline: Baseline, run: Execution, jacobian: np.ndarray) -> tu
     """
     assert baseline.twin is not None
     x, columns, eps = baseline.problem.x, baseline.columns, baseline.eps
-    wide = twin_execution(baseline, run)
+    wide = _twin_execution(baseline, run)
     precise = theoretical_jacobian(wide, x).jacobian
     exact = np.full(eps.size, 2.0**-52)
     reference = reference_of(baseline.twin, columns)
     center = wide.evaluate(x[None])[0]
-    lost = None
     if isinstance(reference, Reference) and as_interpreted(baseline, reference, center):
-        found = beside_reference(baseline, reference, wide, precise, center, exact)
+        found = with_reference(baseline, reference, wide, precise, center, exact)
     else:
-        found, lost = lost_on_the_way(baseline, wide, examined(baseline, wide, precise, columns, exact))
-    finding = judged(wide, found)
-    if lost is not None and finding.verdict is Verdict.UNRESOLVED:
-        finding = lost
+        found = measured(baseline, wide, precise, exact)
+    resolution = None if np.isnan(found.judgement.resolution) else float(found.judgement.resolution)
+    finding = wrong(wide, found) or undecided(wide, found) or kinked(wide, found)
+    finding = finding or Finding(Verdict.PASS, resolution=resolution)
     if finding.verdict in (Verdict.MISMATCH, Verdict.DISCONNECTED):
         note = "measured on the float64 twin: the same computation with float64 inputs and weights"
         finding = replace(confirmed(wide, x, finding), notes=(*finding.notes, note))
@@ -84,7 +84,7 @@ def through_twin(baseline: Baseline, run: Execution, jacobian: np.ndarray) -> tu
     return own, finding
 
 
-def twin_execution(baseline: Baseline, run: Execution) -> Execution:
+def _twin_execution(baseline: Baseline, run: Execution) -> Execution:
     """The float64 twin in the mode of an execution."""
     assert baseline.twin is not None
     inner = execution(baseline.twin, run.mode)
@@ -152,19 +152,16 @@ def _against_twin(
         or _of_rounded_constants(wide, baseline.problem.x, row, column, float(mine[i, j]), float(allowed[i, j]), low)
     ):
         return None, max(unseen, float((np.abs(mine - theirs) / scale)[beyond].max()))
-    differ = f"the gradient in {low} is {mine[i, j]:.6g} {FLOAT64_GIVES} {theirs[i, j]:.6g}"
     of = f"({int(chosen.sum())} of {beyond.size} entries)"
+    finding = Finding(Verdict.UNRESOLVED, entry=entry, place=(row, column), reasons=(Reason.LOW_PRECISION,))
     if told.any():
-        cause = f"{differ}; {'allowed is' if given else 'rounding explains'} {allowed[i, j]:.2g} {of}"
-        return Finding(Verdict.MISMATCH, cause, entry, place=(row, column)), unseen
+        cause = sentences.low_precision(entry, low, of, given=given)
+        return replace(finding, verdict=Verdict.MISMATCH, cause=cause), unseen
     if lost[i]:
-        why = _what_is_lost(entry, own, center, f" in {low}", "in float64")
+        cause = sentences.lost_in_low_precision(entry, low, of, (own.center[row], center[row]))
     else:
-        why = (
-            f"which may be rounding: from inputs as large as {np.abs(counts).max():.4g} come terms as "
-            "large as their square, as in the scores of attention, and little may be left of these"
-        )
-    return Finding(Verdict.UNRESOLVED, f"{differ}, {why} {of}", entry, place=(row, column)), unseen
+        cause = sentences.squares_lost(entry, low, of, float(np.abs(counts).max()))
+    return replace(finding, cause=cause), unseen
 
 
 def _other_outputs(
@@ -175,87 +172,6 @@ def _other_outputs(
     made_of = np.abs(center[rows]) + np.abs(precise) @ np.abs(baseline.x[own.columns])
     allowed = _OUTPUT_ROUNDINGS * ratio * eps[rows] * made_of
     return np.asarray(~(np.abs(own.center - center)[rows] <= allowed))
-
-
-def _what_is_lost(entry: Entry, own: Examination, center: np.ndarray, here: str, there: str) -> str:
-    assert entry.index is not None
-    row = entry.index[0]
-    return (
-        f"and {entry.output} itself is {own.center[row]:.6g}{here} and {center[row]:.6g} {there}, further apart than "
-        "rounding explains: something is lost on the way, as what is added to the large number of a mask, and whether "
-        "the gradient is that of what is left cannot be told"
-    )
-
-
-# By so much at most may the noise of the outputs explain that they are others in float64.
-_NOISIEST = 16.0
-
-
-def lost_on_the_way(baseline: Baseline, run: Execution, found: Examination) -> tuple[Examination, Finding | None]:
-    """Leave undecided what is called wrong where precision itself makes the function another one.
-
-    Scores of which 1e9 was taken are lost in float32, those of which 1e30 was taken in float64 too, and a softmax of
-    them is uniform. What moves an output is then not what its gradient tells of, though the formula is right: where
-    nothing is lost (in float64, or beside smaller constants) gradient and slope agree. A gradient that is wrong there
-    as well is wrong.
-
-    Args:
-        baseline: what eager mode showed.
-        run: the problem, or its twin, in a mode.
-        found: its comparison.
-
-    Returns:
-        The comparison with what is undecided, and the worst of that; None where there is none.
-    """
-    if not (found.judgement.status == Status.MISMATCH).any():
-        return found, None
-    low = widened_names([*run.problem.plan.inputs.blocks, *run.problem.outputs.blocks])
-    if baseline.estranged is not None:
-        return _undecided(baseline, run, found, execution(baseline.estranged, run.mode), f" in {low}", "in float64")
-    smaller = with_smaller_constants(run.problem) if not low else None
-    if smaller is None:
-        return found, None
-    instead = f"with {SMALLER:.0f} in the place of larger constants"
-    return _undecided(baseline, run, found, execution(smaller, "graph"), "", instead)
-
-
-def _undecided(
-    baseline: Baseline, run: Execution, found: Examination, other: Execution, here: str, there: str
-) -> tuple[Examination, Finding | None]:
-    """What `lost_on_the_way` returns, given the same computation where nothing is lost, and words for either."""
-    judgement, rows, columns = found.judgement, found.rows, found.columns
-    wrong = judgement.status == Status.MISMATCH
-    try:
-        jacobian = theoretical_jacobian(other, baseline.problem.x).jacobian
-        exact = examined(baseline, other, jacobian, columns, np.full(baseline.eps.size, 2.0**-52))
-    except Exception:  # it does not run in this mode, or not in float64
-        return found, None
-    ratio = min(noise_ratio(found.center, found.noise, found.eps), _NOISIEST)
-    mine, theirs = found.jacobian[np.ix_(rows, columns)], jacobian[np.ix_(rows, columns)]
-    lost = _other_outputs(baseline, found, exact.center, theirs, ratio, found.eps)
-    # Or the point is one that stairs pass through, and only the slope is that of a tread.
-    size = np.abs(theirs).max(axis=1, keepdims=True, initial=0.0)
-    same = np.abs(mine - theirs) <= _OUTPUT_ROUNDINGS * ratio * found.eps[rows][:, np.newaxis] * size
-    undecided = wrong & (exact.judgement.status != Status.MISMATCH) & (lost[:, np.newaxis] | same).T
-    if not undecided.any():
-        return found, None
-    distance = np.abs(mine.T - judgement.numerical)
-    status = np.where(undecided, Status.UNRESOLVED, judgement.status).astype(np.int8)
-    bound = np.where(undecided, np.fmax(judgement.bound, distance), judgement.bound)
-    found = replace(found, judgement=replace(judgement, status=status, bound=bound))
-    j, i = (int(k) for k in np.unravel_index(int(np.argmax(np.where(undecided, distance, -1.0))), wrong.shape))
-    entry = entry_at(run, found, i, j)
-    why = (
-        _what_is_lost(entry, found, exact.center, here, there)
-        if lost[i]
-        else f"and {there} both are {entry.theoretical or 0.0:.6g}: small steps are lost on the way, as beside the "
-        "large number of a mask, and the slope is none that tells"
-    )
-    cause = (
-        f"the gradient{here} is {entry.theoretical or 0.0:.6g} where the slope is {entry.numerical:.6g}, {why} "
-        f"({int(undecided.sum())} of {wrong.size} entries)"
-    )
-    return found, Finding(Verdict.UNRESOLVED, cause, entry, place=(int(rows[i]), int(columns[j])))
 
 
 def _systematic_part(eps: float) -> float:

@@ -1,8 +1,7 @@
-"""One mode of a check: beside the witness where it does the same, measured for itself where not, and what it raises."""
+"""One mode of a check: the comparison, the rules, and what the mode raises."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 import traceback
@@ -11,52 +10,121 @@ from pathlib import Path
 
 import numpy as np
 
-from gradcheck.engines.jacobians import beside, theoretical_jacobian
 from gradcheck.errors import InputError
-from gradcheck.findings import Finding, judged, nonfinite
-from gradcheck.harness.asking_again import nondeterministic, wavering
+from gradcheck.findings import Finding
+from gradcheck.graph.paths import moves_in_steps, what_cuts
 from gradcheck.harness.baseline import Baseline
-from gradcheck.harness.by_reference import by_reference
-from gradcheck.harness.confirming import as_a_train_step, compare_engines, confirmed
-from gradcheck.harness.examining import examined
+from gradcheck.harness.comparison import Comparison, compare
+from gradcheck.harness.confirming import confirmed
+from gradcheck.harness.cross_check import compare_engines
 from gradcheck.harness.first_nonfinite import where_it_begins
-from gradcheck.harness.measuring import measured, note_silent_zeros
-from gradcheck.harness.rules import broken, nonlinear, unstable
-from gradcheck.harness.state import ModeState
-from gradcheck.harness.witness import Witness, Witnesses, agreement, unsettled
+from gradcheck.harness.rules import first_broken
+from gradcheck.harness.rules.determinism import nondeterministic, nondeterministic_by_chance
+from gradcheck.harness.weakness import weaknesses
 from gradcheck.modes import Execution, OneByOne, execution
-from gradcheck.rendering.causes import BACKWARD, FORWARD_RUNS, cause_of, is_unsupported
+from gradcheck.records.reasons import Reason
+from gradcheck.records.results import ModeResult
+from gradcheck.rendering.causes import BACKWARD, FORWARD_RUNS, cause_of, is_unsupported, reasons_of
 from gradcheck.support.layout import Block, Layout
 from gradcheck.verdicts import Verdict
 
-__all__ = ["call_witness", "checked_mode"]
+__all__ = ["checked_mode"]
 
 
-def checked_mode(baseline: Baseline, witnesses: Witnesses, mode: str) -> ModeState:
+def checked_mode(baseline: Baseline, mode: str) -> tuple[Finding, ModeResult]:
     """Check one mode. What the subject raises becomes a finding.
 
     Raises:
         InputError: the arguments cannot be checked.
     """
+    start = time.perf_counter()
     run: Execution = execution(baseline.problem, mode)
+    comparison: Comparison | None = None
     try:
         if mode == "eager" and baseline.error is not None:
             raise baseline.error
-        state = _checked(baseline, witnesses, run)
+        if mode == "eager" and baseline.again is not None and baseline.outputs is not None:
+            finding = nondeterministic(baseline, "the outputs", baseline.outputs, baseline.again)
+        else:
+            finding, comparison = _checked(baseline, run)
     except InputError:
         raise
     except Exception as error:
-        return ModeState(run, _of_its_gradient(baseline, run, _raised(mode, error)))
-    if state.finding.verdict is Verdict.NONFINITE and (begins := where_it_begins(baseline.problem)):
-        state.finding = replace(state.finding, cause=f"{state.finding.cause}; {begins}")
-    if state.finding.verdict in (Verdict.NONFINITE, Verdict.PADDING_LEAK) and _has_an_empty_row(baseline):
-        state.notes.append("this batch has a row of length 0; who never has one draws none (min_length=1)")
-    if baseline.error is not None and not state.finding.verdict.fails:
+        finding = _of_its_gradient(baseline, run, _raised(mode, error))
+    finding = _explained(baseline, finding, mode)
+    engine = baseline.options.engine or "measured"
+    result = ModeResult(
+        mode=mode,
+        verdict=finding.verdict,
+        cause=finding.cause,
+        entry=finding.entry,
+        detail=finding.detail,
+        changed=finding.changed,
+        rule=finding.rule,
+        reasons=finding.reasons,
+        excess=None if comparison is None else comparison.excess,
+        resolution=finding.resolution,
+        engine=engine if comparison is None else comparison.engine,
+        notes=(*finding.notes, *_notes(baseline, run, finding, comparison)),
+        seconds=time.perf_counter() - start,
+        weak=weaknesses(baseline, finding, None if comparison is None else comparison.found),
+    )
+    return finding, result
+
+
+def _checked(baseline: Baseline, run: Execution) -> tuple[Finding, Comparison]:
+    """The comparison of a mode, and the first rule that does not hold."""
+    if baseline.outputs is None:
+        # Eager mode raises on this batch and this mode may not: its own forward pass shows the outputs.
+        size = run.forward(baseline.problem.x).size
+        baseline.problem.outputs = Layout.of([Block("output", (size,), "float64")])
+    alone = OneByOne(run)
+    if baseline.options.engine == "reference":
+        return _by_the_rules(baseline, alone)
+    try:
+        return _by_the_rules(baseline, run)
+    except InputError:
+        raise
+    except Exception:
+        if run.mode == "eager":
+            raise
+        # Some subjects run in the mode but not inside a loop in it. If they fail one by one too, they fail.
+        finding, comparison = _by_the_rules(baseline, alone)
+        comparison.notes.append("the subject does not run inside a loop, so every point took its own call")
+        return finding, comparison
+
+
+def _by_the_rules(baseline: Baseline, run: Execution) -> tuple[Finding, Comparison]:
+    comparison = compare(baseline, run)
+    finding = first_broken(comparison)
+    finding = nondeterministic_by_chance(comparison, finding) or finding
+    if not finding.verdict.fails:
+        baseline.held.add(run.mode)
+    return confirmed(run, baseline.x, finding), comparison
+
+
+def _explained(baseline: Baseline, finding: Finding, mode: str) -> Finding:
+    """The finding, with what else is known of its cause."""
+    if finding.verdict is Verdict.NONFINITE:
+        begins, overflows = where_it_begins(baseline.problem)
+        reasons = (*((Reason.OVERFLOW,) if overflows else ()), *finding.reasons)
+        return replace(finding, cause=f"{finding.cause}; {begins}" if begins else finding.cause, reasons=reasons)
+    if baseline.error is not None and not finding.verdict.fails and mode != "eager":
         # Its gradient may well be right for what it computes; but that is not what the code says.
         detail = _raised("eager", baseline.error).detail
         cause = f"returns a result where eager mode raises: {cause_of(baseline.error, 'eager')}"
-        state.finding = Finding(Verdict.DISAGREEMENT, cause, detail=detail)
-    return state
+        return Finding(Verdict.DISAGREEMENT, cause, detail=detail, reasons=(Reason.EAGER_RAISES,))
+    return finding
+
+
+def _notes(baseline: Baseline, run: Execution, finding: Finding, comparison: Comparison | None) -> list[str]:
+    notes: list[str] = []
+    if comparison is not None:
+        differ = compare_engines(comparison, finding)
+        notes = [*comparison.notes, *([differ] if differ else []), *_silent_zeros(baseline, comparison.run, finding)]
+    if finding.verdict in (Verdict.NONFINITE, Verdict.PADDING_LEAK) and _has_an_empty_row(baseline):
+        notes.append("this batch has a row of length 0; who never has one draws none (min_length=1)")
+    return notes
 
 
 def _has_an_empty_row(baseline: Baseline) -> bool:
@@ -64,20 +132,27 @@ def _has_an_empty_row(baseline: Baseline) -> bool:
     return mask is not None and not mask.any(axis=1).all()
 
 
-def call_witness(baseline: Baseline, witnesses: Witnesses) -> None:
-    """Measure a compiled mode that nobody asked for, so that eager mode need not be measured entry by entry.
-
-    Dynamic mode is traced just once, whatever is drawn. A subject that it cannot run has no witness.
-    """
-    if baseline.options.engine is None and baseline.error is None:
-        state = ModeState(execution(baseline.problem, "dynamic"), Finding(Verdict.ERROR), engine="measured")
-        with contextlib.suppress(Exception):
-            measured(baseline, witnesses, state, rules=False)
+def _silent_zeros(baseline: Baseline, run: Execution, finding: Finding) -> list[str]:
+    """A gradient that is None where nothing moves is worth a note."""
+    if finding.verdict in (Verdict.DISCONNECTED, Verdict.NONFINITE):
+        return []
+    notes = []
+    for number in sorted(run.none_gradients):
+        block = baseline.problem.plan.inputs.blocks[number]
+        cut = what_cuts(baseline.problem, number)
+        by = f" (the path is cut by {cut})" if cut else ""
+        stands = "moving it moves no output here"
+        if moves_in_steps(baseline.problem, number):
+            stands = "moving it moves the outputs in steps if at all, between which they are flat"
+        notes.append(f"the gradient w.r.t. {block.name} is None{by}, and {stands}")
+    return notes
 
 
 # Where this project computes, and calls no code of the subject's by itself.
 _PACKAGE = Path(__file__).parents[1]
-_COMPUTING = tuple(f"{_PACKAGE / name}{os.sep}" for name in ("numerics", "engines", "harness", "invariants", "graph"))
+_COMPUTING = tuple(
+    f"{_PACKAGE / name}{os.sep}" for name in ("numerics", "exact", "engines", "harness", "invariants", "graph")
+)
 
 
 def _raised(mode: str, error: Exception) -> Finding:
@@ -86,8 +161,8 @@ def _raised(mode: str, error: Exception) -> Finding:
     detail = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     if _is_our_own(error):
         cause = f"gradcheck itself failed, which says nothing of the subject ({error!r}); please report it"
-        return Finding(Verdict.ERROR, cause, detail=detail, scripted=False)
-    return Finding(verdict, cause_of(error, mode), detail=detail)
+        return Finding(Verdict.ERROR, cause, detail=detail, reasons=(Reason.OUR_OWN,), scripted=False)
+    return Finding(verdict, cause_of(error, mode), detail=detail, reasons=reasons_of(error, mode))
 
 
 def _of_its_gradient(baseline: Baseline, run: Execution, finding: Finding) -> Finding:
@@ -105,7 +180,9 @@ def _of_its_gradient(baseline: Baseline, run: Execution, finding: Finding) -> Fi
             succeeds = True
         except Exception:
             succeeds = False
-    return replace(finding, cause=FORWARD_RUNS + finding.cause) if succeeds else finding
+    if not succeeds:
+        return finding
+    return replace(finding, cause=FORWARD_RUNS + finding.cause, reasons=(*finding.reasons, Reason.FORWARD_RUNS))
 
 
 def _is_our_own(error: Exception) -> bool:
@@ -114,146 +191,3 @@ def _is_our_own(error: Exception) -> bool:
     numpy = f"{Path(np.__file__).parent}{os.sep}"
     last = next((file for file in reversed(files) if not file.startswith(numpy)), "")
     return last.startswith(_COMPUTING)
-
-
-def _checked(baseline: Baseline, witnesses: Witnesses, run: Execution) -> ModeState:
-    """One mode: beside the witness, or measured for itself."""
-    problem, engine = baseline.problem, baseline.options.engine
-    state = ModeState(run, Finding(Verdict.PASS), engine=engine or "measured")
-    if baseline.outputs is None:
-        # Eager mode raises on this batch and this mode may not: its own forward pass shows the outputs.
-        size = run.forward(problem.x).size
-        problem.outputs = Layout.of([Block("output", (size,), "float64")])
-    elif run.mode == "eager" and baseline.again is not None:
-        state.finding = nondeterministic(baseline, "the outputs", baseline.outputs, baseline.again)
-        return state
-    if engine == "reference":
-        state.run = OneByOne(run)
-    try:
-        if engine == "exact" and baseline.no_reference:
-            state.engine = "measured"
-            state.notes.append(f"there is no exact reference ({baseline.no_reference}), so slopes were measured")
-        if baseline.reference is not None:
-            state.engine = "exact"
-            opaque = baseline.reference.opaque()
-            if opaque:
-                state.notes.append(f"no exact rule is known for {opaque}: the slopes of that operation were measured")
-            return by_reference(baseline, baseline.reference, state) or measured(baseline, witnesses, state)
-        witness = witnesses.current
-        if witness is not None and engine is None:
-            same = agreement(baseline, run, witness)
-            if same.outputs and same.gradient:
-                return _beside(baseline, state, witness)
-            if same.outputs and run.mode == "eager" and baseline.twin is None:
-                part = _in_part(baseline, state, witness)
-                if part is not None:
-                    return part
-        if run.mode == "eager" and engine is None:
-            suspect = witnesses.suspect
-            if witness is None and suspect is not None and baseline.twin is None:
-                part = _beside_suspect(baseline, state, suspect)
-                if part is not None:
-                    return part
-            if _too_slow(baseline, run, problem.x.size):
-                state.engine = "projected"
-        return measured(baseline, witnesses, state)
-    except InputError:
-        raise
-    except Exception:
-        if run.mode == "eager" or isinstance(state.run, OneByOne):
-            raise
-        # Some subjects run in the mode but not inside a loop in it. If they fail one by one too, they fail.
-        state.run, state.engine = OneByOne(run), "reference"
-        state.notes = [*state.notes, "the subject does not run inside a loop, so every point took its own call"]
-        return measured(baseline, witnesses, state)
-
-
-def _beside(baseline: Baseline, state: ModeState, witness: Witness) -> ModeState:
-    """The mode does what the witness does: its entries hold; the invariants are held in the mode itself."""
-    state.found = witness.found
-    leak = broken(baseline, state, witness.found) if state.run.mode != "eager" or baseline.in_full else None
-    if leak is None:
-        baseline.held.add(state.run.mode)
-    state.finding = leak or replace(witness.finding, notes=())
-    compare_engines(baseline, state, witness.found)
-    as_a_train_step(baseline, state, witness.found)
-    note_silent_zeros(baseline, state)
-    return state
-
-
-def _in_part(baseline: Baseline, state: ModeState, witness: Witness) -> ModeState | None:
-    """Eager mode where its outputs are the witness's and its gradient is not: the slopes of the witness are its own.
-
-    So they are compared with its own gradient, and only inputs at which that does not settle the matter are measured in
-    eager mode. An ill-conditioned gradient, whose rounding errors differ from mode to mode, is settled like that.
-
-    Returns:
-        None where too much would be left to measure.
-    """
-    run, x = state.run, baseline.problem.x
-    theory = theoretical_jacobian(run, x, baseline.rows)
-    jacobian = theory.jacobian
-    inputs, outputs = baseline.problem.plan.inputs, baseline.problem.outputs
-    columns = unsettled(witness, jacobian)
-    if _too_slow(baseline, run, columns.size):
-        return None
-    if columns.size:
-        found = examined(baseline, run, jacobian, columns)
-        own = nonfinite(found.center, jacobian, inputs, outputs, baseline.rows, baseline.columns) or judged(run, found)
-        finding = witness.finding if own.verdict is Verdict.PASS else own
-    else:
-        found, finding = replace(witness.found, jacobian=jacobian), witness.finding
-    state.found = found
-    finding = unstable(baseline, run, found, theory) or replace(finding, notes=())
-    if not finding.verdict.fails:
-        finding = nonlinear(baseline, found, theory) or finding
-    finding = wavering(baseline, run, finding, found if columns.size else None, theory) or finding
-    if not finding.verdict.fails:
-        finding = broken(baseline, state, found) or finding
-    state.finding = confirmed(run, x, finding)
-    note_silent_zeros(baseline, state)
-    return state
-
-
-def _beside_suspect(baseline: Baseline, state: ModeState, suspect: Witness) -> ModeState | None:
-    """Eager mode where outputs and gradient are those of a compiled mode whose gradient is wrong.
-
-    What moves the worst entry is measured in eager mode itself, and the slopes of the others are the compiled mode's.
-    Every step of shrinking comes here, and an evaluation takes milliseconds in eager mode.
-
-    Returns:
-        None where eager mode does not do the same, or its own slope does not show the same.
-    """
-    run, x = state.run, baseline.problem.x
-    same = agreement(baseline, run, suspect)
-    if not (same.outputs and same.gradient):
-        return None
-    theory = theoretical_jacobian(run, x, baseline.rows)
-    found = replace(suspect.found, jacobian=theory.jacobian)
-    wrong = judged(run, found)
-    if wrong.place is None or wrong.place[1] is None or wrong.verdict is not suspect.finding.verdict:
-        return None
-    column = np.array([wrong.place[1]])
-    own = examined(baseline, run, theory.jacobian, column, swept=True)
-    if judged(run, own).verdict is not wrong.verdict:
-        return None
-    state.found = found = beside(found, own)
-    finding = unstable(baseline, run, found, theory) or judged(run, found)
-    finding = wavering(baseline, run, finding, found, theory) or finding
-    state.finding = confirmed(run, x, finding)
-    note_silent_zeros(baseline, state)
-    return state
-
-
-# Seconds that measuring eager mode entry by entry may take.
-_MOST_SECONDS = 2.0
-
-
-def _too_slow(baseline: Baseline, run: Execution, columns: int) -> bool:
-    """Whether every one of a few calls is slow: a single one may have been kept waiting by whatever else runs here."""
-    for _ in range(4):
-        start = time.perf_counter()
-        run.forward(baseline.problem.x)
-        if (time.perf_counter() - start) * (40 + 6 * columns) <= _MOST_SECONDS:
-            return False
-    return True

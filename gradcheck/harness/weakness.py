@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradcheck.engines.jacobians import Examination
+from gradcheck.findings import Finding
 from gradcheck.graph.operations import operations
 from gradcheck.harness.baseline import Baseline
-from gradcheck.harness.state import ModeState
 from gradcheck.problem import Problem
 from gradcheck.verdicts import Verdict
 
@@ -38,18 +39,18 @@ _CARRYING = frozenset(
 )
 
 
-def weaknesses(baseline: Baseline, state: ModeState) -> tuple[str, ...]:
+def weaknesses(baseline: Baseline, finding: Finding, found: Examination | None) -> tuple[str, ...]:
     """Why the pass of a mode on one batch says less than it seems to; empty for any other verdict.
 
     The same words on every batch of a search are the search's.
     """
-    if state.finding.verdict is not Verdict.PASS:
+    if finding.verdict is not Verdict.PASS:
         return ()
-    found = [_unused_dtype(baseline.problem), _still(baseline, state)]
-    resolution = state.finding.resolution
+    words = [_unused_dtype(baseline.problem), _still(found)]
+    resolution = finding.resolution
     if resolution is not None and resolution > COARSE:
-        found.append(detection_words(resolution))
-    return tuple(words for words in found if words)
+        words.append(detection_words(resolution))
+    return tuple(filter(None, words))
 
 
 def detection_words(limit: float) -> str:
@@ -58,9 +59,8 @@ def detection_words(limit: float) -> str:
     return f"an error below {size} of the gradient's size would not have been seen"
 
 
-def _still(baseline: Baseline, state: ModeState) -> str:
+def _still(found: Examination | None) -> str:
     """That nothing that counts moves any output: a gradient of 0 is right then, whatever the code does."""
-    found = state.found
     if found is None or not found.judgement.numerical.size:
         return ""
     judgement = found.judgement

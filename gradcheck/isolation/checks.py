@@ -25,6 +25,7 @@ from gradcheck.isolation.limits import Limits, available_memory
 from gradcheck.isolation.process import Worker
 from gradcheck.isolation.tasks import Death, Task
 from gradcheck.reading import mode_result
+from gradcheck.records.reasons import Reason
 from gradcheck.records.results import ModeResult
 from gradcheck.report import Report
 from gradcheck.strategies._literals import array_code
@@ -283,7 +284,12 @@ def crash_result(mode: str, death: Death) -> ModeResult:
         Verdict.CRASH,
         cause=f"{text}: {death.message}" if death.message else text,
         detail="\n".join(death.stderr),
+        reasons=(_REASONS.get(death.kind, Reason.OUT_OF_MEMORY if death.signal == "SIGKILL" else Reason.DIED),),
     )
+
+
+# Why a process died, by the kind of its death. What kills a process that nobody stopped is a kernel without memory.
+_REASONS = {"batch time": Reason.HUNG, "task time": Reason.HUNG, "memory": Reason.OUT_OF_MEMORY}
 
 
 def report_from(data: Mapping[str, Any]) -> Report:

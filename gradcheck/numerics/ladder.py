@@ -15,14 +15,14 @@ The side slopes then say what is there: equal sides are a slope, different sides
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import InputError
-from gradcheck.numerics.first_look import NOISE_FACTOR, check_samples
+from gradcheck.numerics.screening import NOISE_FACTOR, check_samples
 
 __all__ = ["Kind", "Refined", "refine"]
 
@@ -36,27 +36,15 @@ SEPARATION = 10.0
 # Noise as part of the output beyond which a measured slope is no evidence against another.
 _ILLEGIBLE = 2.0**-10
 
-# Height of a step that the rounding of an intermediate result of size 1 explains.
-_TREAD = 2.0**-46
-
-# Height of a step beside 1e9 in float64, as scores have it from which that was taken. Those who climb stairs of such
-# steps follow the theoretical slope over so many rungs, and are this near to it on both sides.
-_HIGH_TREAD = 2.0**-20
-_LONG = 6
-_NEAR = 0.1
-
 # A one-sided slope at the edge of a domain must be known to this part of the slopes on the way there.
 _EDGE = 0.01
 
-
-# A value stands apart where these many nearest steps do not come nearer to it, each by no more than this part, and are
-# all this many roundings away.
-_APART_RUNGS = 8
-_APART_SLACK = 1e-3
-_APART_ROUNDINGS = 1e6
-
 # Both sides together are taken for the slope where their errors are this part of that of the central one.
 _SHARPER = 0.01
+
+
+# What does not move over so many of the shortest steps stands still.
+_SHORTEST = 5
 
 
 class Kind(enum.IntEnum):
@@ -69,14 +57,11 @@ class Kind(enum.IntEnum):
     ONE_SIDED = 2
     """The function exists on one side only; that side's slope."""
     JUMP = 3
-    """The value jumps at the point. ``left`` and ``right`` are the slopes of the pieces beside the jump."""
+    """The value jumps at the point. ``left`` and ``right`` are the slopes of the pieces at the sides of the jump."""
     UNRESOLVED = 4
     """No step size gives a slope that the shorter ones confirm."""
-    GUARD = 5
-    """The value at the point is none that the function has beside it, and the theoretical slope is 0: a constant stands
-    in for what is not defined there, or for a pole."""
-    STEPS = 6
-    """The value follows the input in many small steps. No ladder says so: see `gradcheck.treads`."""
+    STEPS = 5
+    """The value follows the input in many small steps. No ladder says so: see `gradcheck.engines.quantisation`."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +74,7 @@ class Refined:
         left, right: slopes on the two sides, NaN where there is none, infinite where they grow without bound.
         side_error: how far ``left`` and ``right`` may be wrong.
         kind: `Kind` of every entry, as int8.
-        calm_value, calm_error: slope and error under the opinion that there is no noise beyond the rounding
-            of the outputs; infinite error where the nearer rungs refute that. Measured noise can be too
-            large, as where the function bends between the samples.
-        supported: the rungs nearer than those that ``value`` was taken from speak for the theoretical value
-            and against ``value``. Only a noise estimate that is much too large brings that about.
-        staircase: a slope that is no evidence: the output is mostly noise, or the function stands still nearby yet
-            climbs over longer steps as the theoretical value says, because it rounds its argument.
-        followed: over many longer steps both sides do as the theoretical value says, and what separates that from
-            ``value`` is no more than a step beside 1e9 in float64: a staircase, unless it has no steps.
+        disputed: the step sizes do not agree on which of two slopes is right, ``value`` or the theoretical one.
     """
 
     value: Array
@@ -106,11 +83,7 @@ class Refined:
     right: Array
     side_error: Array
     kind: Kinds
-    calm_value: Array
-    calm_error: Array
-    supported: Mask
-    staircase: Mask
-    followed: Mask
+    disputed: Mask
 
 
 def refine(center: Any, plus: Any, minus: Any, steps: Any, noise: Any, *, theoretical: Any = None) -> Refined:
@@ -121,10 +94,8 @@ def refine(center: Any, plus: Any, minus: Any, steps: Any, noise: Any, *, theore
         plus, minus: outputs at ``x + h·u`` and ``x - h·u``, ``[rungs, n_directions, y_size]``. NaN and Inf
             are welcome: the step left the domain.
         steps: ``h``, ``[rungs, n_directions]``, as `gradcheck.numerics.refine_steps` returns them.
-        noise: standard deviation of the rounding errors, ``[y_size]``, from `gradcheck.numerics.noise_level`; or
-            ``[rungs, n_directions, y_size]``, those at the end of each step.
-        theoretical: ``[n_directions, y_size]``, for ``supported`` and ``staircase``; without it both are
-            false.
+        noise: standard deviation of the rounding errors, ``[y_size]``, from `gradcheck.numerics.noise_level`.
+        theoretical: ``[n_directions, y_size]``, for ``disputed``; without it that is false.
 
     Raises:
         InputError: the shapes do not belong together, or there are fewer than eight rungs.
@@ -137,134 +108,123 @@ def refine(center: Any, plus: Any, minus: Any, steps: Any, noise: Any, *, theore
     if theory.shape != plus.shape[1:]:
         raise InputError(f"theoretical must be [n_directions, y_size] = {plus.shape[1:]}, got {theory.shape}")
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        return _refine(center, plus, minus, h, noise, theory)
+        plus = np.where(np.isfinite(plus), plus, np.nan)
+        minus = np.where(np.isfinite(minus), minus, np.nan)
+        level = np.maximum(noise, 2.0**-54 * np.fmax(np.abs(plus), np.abs(minus)))
+        grain = NOISE_FACTOR * np.where(np.isnan(level), noise, level) / h
+        found = _refine(center, plus, minus, h, grain)
+        disputed = _disputed(center, plus, minus, h, grain, found.value, theory) | _illegible(plus, minus, noise)
+        return replace(found, disputed=disputed)
 
 
-def _refine(center: Array, plus: Array, minus: Array, h: Array, noise: Array, theory: Array) -> Refined:
-    plus = np.where(np.isfinite(plus), plus, np.nan)
-    minus = np.where(np.isfinite(minus), minus, np.nan)
-    level = np.maximum(noise, 2.0**-54 * np.fmax(np.abs(plus), np.abs(minus)))
-    level = np.where(np.isnan(level), noise, level)
-    grain = NOISE_FACTOR * level / h
-    slopes = (plus - minus) / (2 * h)
-    central, central_error, rung = _limit(slopes, h, grain, power=2, depth=2)
-    least = 2.0**-53 * np.fmax(np.abs(plus), np.abs(minus))
-    calm, calm_error = central, central_error
-    if (level > 16 * least).any():
-        calm, calm_error, _ = _limit(slopes, h, NOISE_FACTOR * least / h, power=2, depth=2)
-        # Where the near rungs do not move at all, "no noise" would mean "no slope".
-        calm_error = np.where((plus[-5:] == minus[-5:]).all(axis=0), np.inf, calm_error)
-    right_slopes, left_slopes = (plus - center) / h, (center - minus) / h
-    right, right_error, right_rung = _limit(right_slopes, h, 2 * grain, power=1, depth=3)
-    left, left_error, left_rung = _limit(left_slopes, h, 2 * grain, power=1, depth=3)
+@dataclass(frozen=True)
+class _Side:
+    """One side of the point: its slopes at every rung, their limit, how far that may be wrong, and what is there."""
 
-    # A side that has no limit may still have a direction: growing without bound (sqrt at 0), or jumping.
-    right_jump, left_jump = (_jumps(s, h, grain) for s in (right_slopes, left_slopes))
-    right, right_error = _unbounded(right, right_error, right_slopes, h, grain)
-    left, left_error = _unbounded(left, left_error, left_slopes, h, grain)
-    jump = right_jump | left_jump
-    if jump.any():
-        outer, outer_error = _piece(plus, h, level)
-        right, right_error = np.where(jump, outer, right), np.where(jump, outer_error, right_error)
-        outer, outer_error = _piece(minus, h, level)
-        left, left_error = np.where(jump, -outer, left), np.where(jump, outer_error, left_error)
+    slopes: Array
+    value: Array
+    error: Array
+    jumps: Mask
+    exists: Mask
 
-    has_right, has_left = np.isfinite(right_error), np.isfinite(left_error)
-    both = has_right & has_left
-    side_error = np.where(both, np.fmax(right_error, left_error), np.fmin(right_error, left_error))
-    apart = both & (np.abs(right - left) > SEPARATION * (right_error + left_error))
-    apart |= both & (np.isinf(right) | np.isinf(left)) & (right != left)
-    vertical = both & np.isinf(right) & (right == left)
-    exists_right, exists_left = np.isfinite(plus).any(axis=0), np.isfinite(minus).any(axis=0)
-    only_right, only_left = has_right & ~exists_left, has_left & ~exists_right
+    @classmethod
+    def of(cls, values: Array, center: Array, h: Array, grain: Array, sign: int) -> _Side:
+        slopes = sign * (values - center) / h
+        value, error = _limit(slopes, h, 2 * grain, power=1, depth=3)
+        jumps = _jumps(slopes, h, grain)
+        value, error = _unbounded(value, error, slopes, h, grain)
+        outer, outer_error = _piece(values, h, grain * h / NOISE_FACTOR)
+        value, error = np.where(jumps, sign * outer, value), np.where(jumps, outer_error, error)
+        return cls(slopes, value, error, jumps, np.asarray(np.isfinite(values).any(axis=0)))
 
-    kind = np.full(central.shape, Kind.UNRESOLVED, np.int8)
-    kind[np.isfinite(central_error) & both & ~apart] = Kind.SMOOTH
+    @property
+    def known(self) -> Mask:
+        return np.isfinite(self.error)
+
+    @property
+    def sharp(self) -> Mask:
+        """Slopes at the edge of a domain tend to grow without bound, and noise can pass for a limit there."""
+        seen = np.nanmax(np.abs(self.slopes), axis=0, initial=0.0)
+        return np.asarray(np.isfinite(self.value) & (self.error < _EDGE * seen))
+
+
+def _refine(center: Array, plus: Array, minus: Array, h: Array, grain: Array) -> Refined:
+    value, error = _limit((plus - minus) / (2 * h), h, grain, power=2, depth=2)
+    right, left = _Side.of(plus, center, h, grain, 1), _Side.of(minus, center, h, grain, -1)
+    both = right.known & left.known
+    side_error = np.where(both, np.fmax(right.error, left.error), np.fmin(right.error, left.error))
+    between = np.abs(right.value - left.value)
+    unbounded = np.isinf(right.value) | np.isinf(left.value)
+    apart = both & ((between > SEPARATION * (right.error + left.error)) | (unbounded & (right.value != left.value)))
+    only_right, only_left = right.known & ~left.exists, left.known & ~right.exists
+
+    kind = np.full(value.shape, Kind.UNRESOLVED, np.int8)
+    kind[np.isfinite(error) & both & ~apart] = Kind.SMOOTH
     kind[apart] = Kind.KINK
-    # Slopes at the edge of a domain tend to grow without bound, and noise can pass for a limit there.
-    sharp_right, sharp_left = (
-        np.isfinite(limit) & (limit_error < _EDGE * np.nanmax(np.abs(seen), axis=0, initial=0.0))
-        for limit, limit_error, seen in ((right, right_error, right_slopes), (left, left_error, left_slopes))
-    )
-    kind[(only_right & sharp_right) | (only_left & sharp_left)] = Kind.ONE_SIDED
-    kind[vertical] = Kind.UNRESOLVED
-    kind[jump] = Kind.JUMP
+    kind[(only_right & right.sharp) | (only_left & left.sharp)] = Kind.ONE_SIDED
+    kind[both & unbounded & (right.value == left.value)] = Kind.UNRESOLVED  # a vertical tangent
+    kind[right.jumps | left.jumps] = Kind.JUMP
     kind[:, ~np.isfinite(center)] = Kind.UNRESOLVED
 
-    value, error = np.where(np.isfinite(central_error), central, 0.0), central_error
     # What depends on |x| has odd powers in the error of a central difference, such as x / (|x| + 1e-6) at 0. Each side
     # by itself is extrapolated in all powers.
-    sides_error = side_error + np.abs(right - left) / 2
-    sharper = (kind == Kind.SMOOTH) & np.isfinite(right) & np.isfinite(left) & (sides_error < _SHARPER * central_error)
-    value, error = np.where(sharper, (right + left) / 2, value), np.where(sharper, sides_error, error)
-    rung = np.where(sharper, np.maximum(right_rung, left_rung), rung)
-    level_place, still_error = _level_place(plus, minus, center, h, least)
-    level_place &= (kind == Kind.SMOOTH) | (kind == Kind.UNRESOLVED)
-    kind[level_place] = Kind.SMOOTH
-    value, error = np.where(level_place, 0.0, value), np.where(level_place, still_error, error)
-    # However much the noise was measured: its samples fell on the other side of a pole, say.
-    unmoved = ((plus == center) & (minus == center)).all(axis=0) & (theory == 0)
-    value, error = np.where(unmoved, 0.0, value), np.where(unmoved, NOISE_FACTOR * least[0] / h[0], error)
-    kind[unmoved] = Kind.SMOOTH
-    apart_right, apart_left = (_stands_apart(side, center, least) for side in (plus, minus))
-    still_right, still_left = ((side[-_APART_RUNGS:] == center).all(axis=0) for side in (plus, minus))
-    guarded = (apart_right & (apart_left | still_left)) | (apart_left & still_right)
-    beyond = (theory < np.fmin(left, right)) | (theory > np.fmax(left, right))
-    # Where the value jumps the slopes of the sides are no bounds for what is said of the point itself.
-    kind[(apart_right | apart_left) & (kind == Kind.KINK) & beyond] = Kind.UNRESOLVED
-    guarded &= (theory == 0) & (np.isin(kind, (Kind.UNRESOLVED, Kind.SMOOTH)) | ((kind == Kind.JUMP) & beyond))
-    kind[guarded] = Kind.GUARD
+    sharper = (kind == Kind.SMOOTH) & ~unbounded & (side_error + between / 2 < _SHARPER * error)
+    value = np.where(sharper, (right.value + left.value) / 2, np.where(np.isfinite(error), value, 0.0))
+    error = np.where(sharper, side_error + between / 2, error)
     lone = kind == Kind.ONE_SIDED
-    value = np.where(lone, np.where(only_right, right, left), value)
-    error = np.where(lone, np.where(only_right, right_error, left_error), error)
-    # Not three digits of the output come out the same twice: whatever that is, it convicts nobody. One that is 0 and
-    # stays so at every step is no noise along this direction, though it may have some along others.
-    quietest = noise if noise.ndim == 1 else noise.min(axis=0)
-    illegible = quietest > _ILLEGIBLE * np.fmax.reduce(np.fmax(np.abs(plus), np.abs(minus)))
-    illegible &= ((plus != center) | (minus != center)).any(axis=0)
-    slopes = np.where(lone, np.where(only_right, right_slopes, left_slopes), slopes)
-    rung = np.where(lone, np.where(only_right, right_rung, left_rung), rung)
-    stairs, followed = _staircase(plus, minus, center, h, theory, value, rung)
-    value = np.where((kind == Kind.UNRESOLVED) | (kind == Kind.GUARD), 0.0, value)
-    error = np.where(np.isin(kind, (Kind.UNRESOLVED, Kind.JUMP, Kind.GUARD)), np.inf, error)
+    value = np.where(lone, np.where(only_right, right.value, left.value), value)
+    error = np.where(lone, np.where(only_right, right.error, left.error), error)
+    none = (kind == Kind.UNRESOLVED) | (kind == Kind.JUMP)
     return Refined(
-        value=value,
-        error=error,
-        left=np.where(has_left, left, np.nan),
-        right=np.where(has_right, right, np.nan),
+        value=np.where(kind == Kind.UNRESOLVED, 0.0, value),
+        error=np.where(none, np.inf, error),
+        left=np.where(left.known, left.value, np.nan),
+        right=np.where(right.known, right.value, np.nan),
         side_error=side_error,
         kind=kind,
-        calm_value=np.where(np.isfinite(calm_error), calm, 0.0),
-        calm_error=calm_error,
-        supported=_supported(slopes, theory, value, plus != minus, rung, least / h),
-        staircase=stairs | illegible,
-        followed=followed,
+        disputed=np.zeros(value.shape, bool),
     )
 
 
-def _limit(slopes: Array, h: Array, grain: Array, *, power: int, depth: int) -> tuple[Array, Array, NDArray[np.intp]]:
-    """Limit of ``slopes`` for ``h → 0``, its error, and the nearest rung that it was taken from.
+def _disputed(center: Array, plus: Array, minus: Array, h: Array, grain: Array, value: Array, theory: Array) -> Mask:
+    """Whether step sizes disagree: two neighbouring ones speak for ``theory`` on both sides, or short ones say nothing.
 
-    The error is infinite where no window counts.
+    What rounds inside stands still over short steps and climbs over long ones, if there are any that it does not
+    swallow. What stands still is therefore no evidence against a slope.
+    """
+    gap = np.abs(theory - value)
+    off = np.maximum(np.abs((plus - center) / h - theory), np.abs((center - minus) / h - theory))
+    speaks = (off < gap / 2) & (grain < gap / 2)
+    still = ((plus == center) & (minus == center))[-_SHORTEST:].all(axis=0) & (theory != 0)
+    return np.asarray((speaks[:-1] & speaks[1:]).any(axis=0) | still)
+
+
+def _illegible(plus: Array, minus: Array, noise: Array) -> Mask:
+    """Whether not three digits of the output come out the same twice: whatever that is, it is evidence of nothing."""
+    moves = (plus != minus).any(axis=0)
+    return np.asarray(moves & (noise > _ILLEGIBLE * np.fmax.reduce(np.fmax(np.abs(plus), np.abs(minus)))))
+
+
+def _limit(slopes: Array, h: Array, grain: Array, *, power: int, depth: int) -> tuple[Array, Array]:
+    """Limit of ``slopes`` for ``h → 0`` and its error, which is infinite where no window counts.
 
     Neville's scheme in ``h**power`` (a central difference has only even powers in its error), which needs no
     even spacing of the rungs. ``grain`` is the noise of ``slopes``; it grows with every extrapolation.
     """
-    value, error, rung = _best_window(slopes, grain)
+    value, error = _best_window(slopes, grain)
     sequence, noise = slopes, grain
     for level in range(1, depth + 1):
         weight: Array = 1 / ((h[:-level] / h[level:]) ** power - 1)
         sequence = sequence[1:] + (sequence[1:] - sequence[:-1]) * weight
         noise = noise[1:] * (1 + weight) + noise[:-1] * weight
-        candidate, candidate_error, nearest = _best_window(sequence, noise)
+        candidate, candidate_error = _best_window(sequence, noise)
         better = candidate_error < error
         value, error = np.where(better, candidate, value), np.where(better, candidate_error, error)
-        rung = np.where(better, nearest + level, rung)
-    return value, error, rung
+    return value, error
 
 
-def _best_window(sequence: Array, noise: Array) -> tuple[Array, Array, NDArray[np.intp]]:
-    """The most accurate window of three members that all later ones confirm: value, error, last member."""
+def _best_window(sequence: Array, noise: Array) -> tuple[Array, Array]:
+    """The most accurate window of three members that all later ones confirm: its value and error."""
     high = np.maximum(np.maximum(sequence[:-2], sequence[1:-1]), sequence[2:])
     low = np.minimum(np.minimum(sequence[:-2], sequence[1:-1]), sequence[2:])
     value, error = sequence[2:], high - low + noise[2:]
@@ -279,7 +239,7 @@ def _best_window(sequence: Array, noise: Array) -> tuple[Array, Array, NDArray[n
     settling = strides[1:] <= 0.85 * strides[:-1] + 2 * noise[2:]
     ranked = np.where(confirmed & settling & np.isfinite(error), error, np.inf)
     best = np.argmin(ranked, axis=0)[np.newaxis]
-    return np.take_along_axis(value, best, 0)[0], np.take_along_axis(ranked, best, 0)[0], best[0] + 2
+    return np.take_along_axis(value, best, 0)[0], np.take_along_axis(ranked, best, 0)[0]
 
 
 def _jumps(slopes: Array, h: Array, grain: Array) -> Mask:
@@ -300,87 +260,7 @@ def _unbounded(value: Array, error: Array, slopes: Array, h: Array, grain: Array
     return np.where(grows, np.sign(near[-1]) * np.inf, value), np.where(grows, 0.0, error)
 
 
-def _level_place(plus: Array, minus: Array, center: Array, h: Array, rounding: Array) -> tuple[Mask, Array]:
-    """Where the slope is 0 beside a corner, such as that of a number just beyond its clip bound; and its error.
-
-    One side never moves, the other one only further away, and then at every rung. The samples for the noise reach
-    across the corner, and what they see is none. (What is rounded inside stands still nearby as well, but moves on both
-    sides, and in steps.)
-    """
-    right, left = plus != center, minus != center
-    near = ~(right | left)
-    steps = (np.diff(plus, axis=0) != 0).sum(axis=0) + (np.diff(minus, axis=0) != 0).sum(axis=0)
-    one = ~right.any(axis=0) | ~left.any(axis=0)
-    moving = (right | left).sum(axis=0)
-    found = one & near[-5:].all(axis=0) & (moving >= 8) & (steps >= moving - 1)
-    error = np.where(near, NOISE_FACTOR * rounding / h, np.inf).min(axis=0)
-    return np.asarray(found & np.isfinite(plus).all(axis=0) & np.isfinite(minus).all(axis=0)), error
-
-
-def _stands_apart(side: Array, center: Array, rounding: Array) -> Mask:
-    """Whether the values on one side come no nearer to that at the point: they jump, or grow without bound.
-
-    Noise does not keep that order, and what is continuous comes nearer.
-    """
-    gap = np.abs(side - center)[-_APART_RUNGS:]
-    far = (gap > _APART_ROUNDINGS * rounding[-_APART_RUNGS:]).all(axis=0)
-    return np.asarray(far & (gap[1:] >= gap[:-1] * (1 - _APART_SLACK)).all(axis=0))
-
-
 def _piece(values: Array, h: Array, level: Array) -> tuple[Array, Array]:
-    """Slope, along the direction away from the point, of the piece beside a jump: the centre is not used."""
+    """Slope, along the direction away from the point, of the piece at one side of a jump: the centre is not used."""
     width = h[:-1] - h[1:]
-    slopes = (values[:-1] - values[1:]) / width
-    value, error, _ = _best_window(slopes, 2 * NOISE_FACTOR * level[1:] / width)
-    return value, error
-
-
-def _supported(
-    slopes: Array, theory: Array, value: Array, moves: Mask, rung: NDArray[np.intp], rounding: Array
-) -> Mask:
-    """Whether the rungs nearer than ``rung`` speak for ``theory`` and against ``value``.
-
-    Either four neighbours are at least four times as close to it, or all of them, five or more, move away
-    from ``value`` towards its side, each further than the one before: noise has no direction.
-    """
-    nearer = np.arange(slopes.shape[0]).reshape(-1, 1, 1) > rung
-    # A step so short that one rounding of the output is more than what separates the two speaks for neither.
-    legible = rounding < np.abs(theory - value)
-    close = nearer & moves & legible & (np.abs(slopes - theory) < 0.25 * np.abs(slopes - value))
-    four = (close[:-3] & close[1:-2] & close[2:-1] & close[3:]).any(axis=0)
-    drift = (slopes - value) * np.sign(theory - value)
-    away = (drift > 0) & np.concatenate([np.ones_like(moves[:1]), drift[1:] > drift[:-1]])
-    return np.asarray(four | ((away | ~nearer).all(axis=0) & (nearer.sum(axis=0) >= 5)))
-
-
-def _staircase(
-    plus: Array,
-    minus: Array,
-    center: Array,
-    h: Array,
-    theory: Array,
-    value: Array,
-    rung: NDArray[np.intp],
-) -> tuple[Mask, Mask]:
-    """Still, or all but still, nearby, but climbing over longer steps on both sides as ``theory`` says.
-
-    Second, what climbs like that and is not still at all nearby: on steps of such height it may be a staircase.
-    """
-    right, left = (plus - center) / h, (center - minus) / h
-    still = ((plus[-5:] == center) & (minus[-5:] == center)).all(axis=0)
-    gap = np.abs(theory - value)
-    longer = np.arange(len(h)).reshape(-1, 1, 1) < rung - 2
-    off = np.maximum(np.abs(right - theory), np.abs(left - theory))
-    climbs = longer & (off < 0.5 * gap)
-    stairs = still & (climbs[:-1] & climbs[1:]).any(axis=0)
-    # The steps of something rounded inside need not be flat. They are small, though: what separates the two
-    # slopes over the steps that `value` was taken from is a few roundings of numbers of ordinary size.
-    follows = longer & (off < 0.25 * gap)
-    height = gap * np.take_along_axis(h, rung[np.newaxis], 0)[0]
-    stairs |= (height < _TREAD) & _in_a_row(follows, 3)
-    return np.asarray(stairs), (height < _HIGH_TREAD) & _in_a_row(longer & (off < _NEAR * gap), _LONG)
-
-
-def _in_a_row(rungs: Mask, count: int) -> Mask:
-    """Where so many neighbouring rungs are all true."""
-    return np.asarray(np.all([rungs[k : len(rungs) - count + 1 + k] for k in range(count)], axis=0).any(axis=0))
+    return _best_window((values[:-1] - values[1:]) / width, 2 * NOISE_FACTOR * level[1:] / width)

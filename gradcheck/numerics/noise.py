@@ -24,7 +24,6 @@ What is different here, and why:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,30 +34,19 @@ from gradcheck.numerics.steps import FLOAT64_EPS, LOW_PRECISION
 
 __all__ = [
     "FINEST_INSIDE",
-    "PLACES",
-    "at_a_pole",
-    "beside",
-    "eps_further_away",
-    "grain_noise",
-    "grows_inwards",
-    "left_over",
     "measured_eps",
     "noise_level",
     "noise_line",
     "noise_points",
     "roughness",
     "rounding_eps",
-    "rounding_noise",
-    "standing",
-    "swallowed",
-    "unrest",
 ]
 
 Array = NDArray[np.float64]
 
 # Places of the samples on each side, irregular on purpose.
-PLACES = (0.61, 1.83, 2.29, 3.72, 4.41, 5.87, 6.93, 7.72)
-_SAMPLES = len(PLACES)
+_PLACES = (0.61, 1.83, 2.29, 3.72, 4.41, 5.87, 6.93, 7.72)
+_SAMPLES = len(_PLACES)
 
 # Degree of the polynomial taken out, for each spacing: the wider the samples, the higher.
 _DEGREES = (2, 2, 3, 4)
@@ -73,9 +61,6 @@ _COARSEST_NEXT_TO_ZERO = 2.0**-18
 
 # Relative noise of a sum of ten thousand terms in float32. Nothing below that is a lower precision inside.
 FINEST_INSIDE = 2.0**-32
-
-# So many times the noise of the finest samples is a staircase that they are too close together to see.
-_STAIRS = 128.0
 
 # Noise is alike on both sides of the point. Where one side has this many times more, it holds a corner or a
 # jump.
@@ -119,7 +104,7 @@ def noise_line(x: Any, *, eps: float = FLOAT64_EPS, seed: int = 0) -> tuple[Arra
     # function.
     magnitude = np.abs(values)
     direction = direction * np.where(magnitude < 2.0**-100, 2.0**-10, magnitude)
-    places = np.asarray(PLACES)
+    places = np.asarray(_PLACES)
     offsets = np.concatenate(
         [side * random.uniform(0.7, 1.4) * places * h for h in _spacings(eps) for side in (1.0, -1.0)]
     )
@@ -152,7 +137,7 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     sequences = values.reshape(4, 2, _SAMPLES, *middle.shape)
     floor = 0.5 * eps * np.abs(middle)
     with np.errstate(invalid="ignore", over="ignore"):
-        sigma = np.stack([left_over(sequences[k], _DEGREES[k]) for k in range(4)])  # [spacing, side, y]
+        sigma = np.stack([_left_over(sequences[k], _DEGREES[k]) for k in range(4)])  # [spacing, side, y]
         repeats = np.mean(np.diff(sequences, axis=2) == 0, axis=2)  # [spacing, side, y]
     # Four fine sequences that agree are believed, and so are the two finest if what they see is well above
     # the rounding of the output: that is noise and nothing else, and the wider ones see bends.
@@ -171,17 +156,7 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     if 2 * (noisy & lone).sum() < noisy.sum():
         lone = np.zeros_like(lone)
     medium = np.where(lone, less[0], more[0])
-    # Where they agree they may lie inside one tread of a staircase, as of scores from which 1e9 was taken: it is smooth
-    # there, and its slope is not that of the stairs. Both sides of the middle spacing see those; a corner is on one
-    # side. A bend that its polynomial does not follow is next to the edge of a domain, and of that a higher one leaves
-    # little.
-    stairs = np.isfinite(sigma[2]).all(axis=0) & (less[0] > _STAIRS * fine[3]) & (less[0] > 8 * floor)
-    if stairs.any():
-        bends = _bends(sequences[2]).all(axis=0)
-        bent = left_over(sequences[2], _SAMPLES - 2).min(axis=0)
-        more = np.concatenate([np.where(stairs & bends, np.fmax(bent, fine[3]), more[0])[np.newaxis], more[1:]])
-    tread = np.where(stairs, more[0], fine[3])
-    result = np.where(agreed, tread, np.where(finest, most, np.fmax(likely, medium)))
+    result = np.where(agreed, fine[3], np.where(finest, most, np.fmax(likely, medium)))
     # Standing still at all small spacings: a constant, or steps of an inner dtype of very few bits. The
     # latter move on both sides at the coarse spacing; a constant that ends at a corner moves on one.
     still = (repeats[:3] > 0.5).all(axis=(0, 1))
@@ -195,28 +170,8 @@ def noise_level(center: Any, samples: Any, *, eps: float = FLOAT64_EPS) -> Array
     measured = measured if measured > FINEST_INSIDE else eps
     inner = np.maximum(_inner_eps(values, repeats[3].min(axis=0) < 0.7), measured)
     lower = np.isfinite(middle) & (inner > eps)
-    result = np.where(lower, np.maximum(result, rounding_noise(inner, middle)), result)
+    result = np.where(lower, np.maximum(result, 0.25 * inner * np.abs(middle)), result)
     return np.asarray(result)
-
-
-def rounding_noise(eps: Any, center: Any) -> Array:
-    """Standard deviation of the rounding errors of outputs that are computed with these machine epsilons, at least."""
-    with np.errstate(invalid="ignore"):  # of an infinite output there is none to know
-        return np.asarray(0.25 * np.asarray(eps) * np.abs(center))
-
-
-def unrest(samples: Any) -> Array:
-    """What no polynomial explains over the middle spacing, 1e-6 of the point, on the quieter side: ``[y_size]``.
-
-    Other than `noise_level`, it sees what swings faster than that and slower than the finest samples.
-
-    Args:
-        samples: as for `noise_level`.
-    """
-    values = np.asarray(samples, np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        sides = left_over(values.reshape(4, 2, _SAMPLES, values.shape[1])[2], _DEGREES[2])
-    return np.asarray(np.where(np.isfinite(sides).all(axis=0), sides.min(axis=0), 0.0))
 
 
 def roughness(samples: Any) -> Array:
@@ -231,60 +186,8 @@ def roughness(samples: Any) -> Array:
     values = np.asarray(samples, np.float64)
     sequences = values.reshape(4, 2, _SAMPLES, values.shape[1])
     with np.errstate(invalid="ignore", over="ignore"):
-        rough = np.stack([left_over(sequences[k], _DEGREES[k]) for k in range(3)])
+        rough = np.stack([_left_over(sequences[k], _DEGREES[k]) for k in range(3)])
     return np.asarray(np.where(np.isfinite(rough), rough, 0.0).max(axis=(0, 1)))
-
-
-# One over the distance makes it 16 times as much at the finest spacing as at the next, and 1024 times as much there as
-# at the third; half as many powers of two are enough here. At the coarse spacing bends are left over as well.
-_INWARDS = (4.0, 32.0, 4096.0)
-
-
-def grows_inwards(samples: Any, *, eps: float = FLOAT64_EPS) -> NDArray[np.bool_]:
-    """Outputs ``[y_size]`` that are the noisier the nearer one comes to the point, on both sides and without an end.
-
-    So are numbers that cancel, and are divided by what is left. Always false in less than float64.
-
-    Args:
-        samples, eps: as for `noise_level`.
-    """
-    values = np.asarray(samples, np.float64)
-    if eps >= LOW_PRECISION:
-        return np.zeros(values.shape[1], bool)
-    sequences = values.reshape(4, 2, _SAMPLES, values.shape[1])
-    with np.errstate(invalid="ignore", over="ignore"):
-        finest, fine, medium, coarse = (left_over(sequences[k], _DEGREES[k]) for k in range(4))  # [side, y]
-        inwards = (finest > _INWARDS[0] * fine) & (fine > _INWARDS[1] * medium) & (finest > _INWARDS[2] * coarse)
-    return np.asarray(inwards.all(axis=0))
-
-
-def at_a_pole(center: Any, samples: Any, noise: Any) -> NDArray[np.bool_]:
-    """Outputs ``[y_size]`` whose noise is none: the point stands apart from what is on one side of it, or on both.
-
-    So does a constant that stands in for log(0). What grows without bound towards the point looks rough, but
-    the nearer a sample the farther its value, in order; noise keeps none.
-
-    Args:
-        center, samples: as for `noise_level`.
-        noise: what that returned.
-    """
-    middle, values = np.asarray(center, np.float64), np.asarray(samples, np.float64)
-    sides = np.moveaxis(values.reshape(4, 2, _SAMPLES, middle.size), 1, 0).reshape(2, 4 * _SAMPLES, middle.size)
-    with np.errstate(invalid="ignore", over="ignore"):
-        # In order of their distance: fine spacings first, and each outwards.
-        gap = np.abs(sides - middle)
-        outwards = (np.diff(gap, axis=1) <= 1e-3 * gap[:, :-1]).all(axis=1) & (gap[:, -1] > 0)
-        size = np.fmax(np.abs(middle), np.fmax.reduce(np.abs(np.where(np.isfinite(values), values, 0.0))))
-        rough = np.asarray(noise, np.float64) > 2.0**-10 * np.fmin(size, gap.max(axis=1).max(axis=0))
-    return np.asarray(outwards.any(axis=0) & rough & np.isfinite(middle))
-
-
-def beside(x: Any, *, seed: int = 0) -> Array:
-    """A point ``[x_size]`` that shares no coordinate with another one, up to 2⁻⁷ of each (or of 1) away from it."""
-    values = np.asarray(x, np.float64)
-    random = np.random.default_rng(seed)
-    apart = random.uniform(0.5, 1.0, values.shape) * np.where(random.random(values.shape) < 0.5, -1.0, 1.0)
-    return np.asarray(values + 2.0**-7 * np.maximum(1.0, np.abs(values)) * apart)
 
 
 def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> Array:
@@ -305,7 +208,7 @@ def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         moves = _moves(sequences[3])
         size = np.fmax(middle, np.fmax.reduce(np.abs(np.where(np.isfinite(values), values, 0.0))))
-        fine = np.stack([left_over(sequences[k], _DEGREES[k]) / np.abs(sequences[k]).max(axis=1) for k in (0, 1)])
+        fine = np.stack([_left_over(sequences[k], _DEGREES[k]) / np.abs(sequences[k]).max(axis=1) for k in (0, 1)])
         fine = np.where(fine > 0, fine, 0.0).max(axis=1)  # NaN, as of 0/0, is no noise
         # A precision is the same part of the samples whatever these are. What is left where numbers cancel, as in
         # (x - y)² for equal ones, is a smaller part of larger samples.
@@ -315,147 +218,10 @@ def rounding_eps(center: Any, samples: Any, noise: Any, *, eps: float = FLOAT64_
     return np.asarray(np.maximum(np.maximum(_inner_eps(values, moves), by_noise), np.maximum(next_to_zero, eps)))
 
 
-# What an output is a whole number of times is a rounding inside only where it is this small a part of what it does.
-_GRAIN = 2.0**-36
-
-
-def grain_noise(
-    values: Callable[[Array], Any], x: Any, center: Any, samples: Any, seen: Any, *, seed: int = 0
-) -> Array:
-    """Rounding error of outputs ``[y_size]`` that stand still in the samples and move further away; else 0.
-
-    ``log(x² + 0.01) - log(0.01)`` is exactly 0 around a small x: x² is rounded away beside 0.01, and no noise shows in
-    the samples. Further away every value is a whole number of the spacing of numbers at ``log(0.01)``, for a difference
-    of two such numbers is exact. So is a relu of a short number at short steps; not so at irregular ones, which are
-    looked at where the others leave a doubt.
-
-    Args:
-        values: the function, ``[k, x_size]`` to ``[k, y_size]``.
-        x: the point, ``[x_size]``.
-        center, samples: as for `noise_level`.
-        seen: the outputs at the steps of the first look, ``[points, y_size]``.
-        seed: of the irregular steps.
-    """
-    middle, near = np.asarray(center, np.float64), np.asarray(samples, np.float64)
-    noise = np.zeros(middle.size)
-    still = np.flatnonzero(np.isfinite(middle) & (near == middle).all(axis=0))
-    grain = _grain(middle[still], np.asarray(seen, np.float64)[:, still])
-    if grain.any():
-        point, random = np.asarray(x, np.float64), np.random.default_rng(seed)
-        # No further away than the first look.
-        steps = np.ldexp(random.uniform(0.5, 1.0, (8, 1)), -8) * random.uniform(0.5, 1.0, (8, *point.shape))
-        steps *= np.where(random.random(steps.shape) < 0.5, -1.0, 1.0)
-        again = _grain(middle[still], np.asarray(values(point + steps), np.float64)[:, still])
-        noise[still] = np.where((again > 0) & (again >= grain / 2) & (again <= grain * 2), grain / 2, 0.0)
-    return noise
-
-
-def _grain(middle: Array, seen: Array) -> Array:
-    """The largest power of two of which all values of an output are whole numbers, ``[y]``.
-
-    0 where it is no small part of what the output does, or the output does nothing.
-    """
-    some = np.concatenate([middle[np.newaxis], seen])
-    some = np.where(np.isfinite(some), some, 0.0)
-    _, exponent = np.frexp(some)
-    grain = np.where(some == 0, np.inf, np.ldexp(1.0, exponent - 53 + _spare_bits(some))).min(axis=0)
-    return np.asarray(np.where(grain <= _GRAIN * np.abs(some - some[0]).max(axis=0), grain, 0.0))
-
-
-# Distances at which bfloat16 moves, as parts of the coordinates.
-_FAR = (0.011, 0.037, 0.12, 0.33)
-
-# Types of so few bits that a function in them can stand still at every distance from which a slope is measured (in
-# float32 beside a large constant): epsilon, and how many of the last bits of a float64 they leave 0.
-_SHORT = ((2.0**-23, 29), (2.0**-10, 42), (2.0**-7, 45))
-
-
-def standing(center: Any, samples: Any) -> NDArray[np.bool_]:
-    """Outputs ``[y_size]`` that hardly move in the samples, and have a value that a type of few bits holds exactly.
-
-    Such an output is a constant, or one that is computed in such a type: `eps_further_away` tells.
-
-    Args:
-        center, samples: as for `noise_level`.
-    """
-    middle, values = np.asarray(center, np.float64), np.asarray(samples, np.float64)
-    still = ~_moves(values.reshape(4, 2, _SAMPLES, -1)[3])
-    return np.asarray(still & np.isfinite(middle) & (middle != 0) & (_spare_bits(middle) >= _SHORT[0][1]))
-
-
-def eps_further_away(values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool_]) -> Array:
-    """Machine epsilon ``[y_size]`` of the outputs that turn out to be computed in few bits; 0 for others.
-
-    Some percent away from the point such an output takes one value of its type after another, and uses the last of its
-    few bits. What steps from 0 to 1, or from one integer to the next, does not.
-
-    Args:
-        values: the function, ``[k, x_size]`` to ``[k, y_size]``.
-        x: the point, ``[x_size]``.
-        outputs: those in question, from `standing`.
-    """
-    _, direction = noise_line(x)
-    offsets = np.concatenate([np.asarray(_FAR), -np.asarray(_FAR)])
-    seen = np.asarray(values(np.asarray(x, np.float64) + offsets[:, np.newaxis] * direction), np.float64)
-    result = np.zeros(outputs.size)
-    with np.errstate(invalid="ignore"):
-        spare = np.where(np.isfinite(seen), _spare_bits(seen), 52).min(axis=0)
-        several = (np.diff(np.sort(seen, axis=0), axis=0) > 0).sum(axis=0) >= 2  # NaN comes last, and never rises
-    for eps, bits in _SHORT:
-        result = np.where(outputs & several & (spare == bits), eps, result)
-    return result
-
-
-# Distances, in sizes of the largest coordinate, within which an output that computes with its inputs must move, and at
-# which one moves that has lost them beside a large constant: -1e9 has a neighbour in float32 64 away, -3e38 one 2e31.
-_WITHIN = (0.25, 0.5, 1.0, 2.0)
-_BEYOND = tuple(2.0**power for power in (6, 7, 9, 12, 16, 20, 30, 105, 110, 116))
-
-
-def swallowed(
-    values: Callable[[Array], Any], x: Any, outputs: NDArray[np.bool_], ways: Any = None
-) -> NDArray[np.bool_]:
-    """Outputs ``[n_ways, y_size]`` in which what goes in drowns beside a large constant, in float32 or less.
-
-    The softmax of a row whose scores all had 1e9 taken from them, as Keras hides steps, is one: in float32 nothing is
-    left of a score of ordinary size, and what would be measured is the rounding, a slope of 0. Such an output stands
-    still at up to twice the size of the inputs, moves for much larger ones, and takes numbers of a short type only. A
-    mask in the forward pass alone is no such thing (it stands still for ever), nor is a rounded or clipped number, or a
-    sign (they move nearer by).
-
-    Args:
-        values: the function, ``[k, x_size]`` to ``[k, y_size]``.
-        x: the point, ``[x_size]``.
-        outputs: those in question: from `standing`, or what does not move along some of the ways.
-        ways: directions ``[n_ways, x_size]``, such as that of one coordinate. None: all of them at once.
-    """
-    point, random = np.asarray(x, np.float64), np.random.default_rng(0)
-    size = max(1.0, float(np.abs(point[np.isfinite(point)]).max(initial=0.0)))
-    along = np.ones((1, point.size)) if ways is None else np.asarray(ways, np.float64)
-    # Each coordinate goes at least half as far as is said, and no two as far as each other.
-    along = along * size * random.uniform(0.5, 1.5, point.shape) * np.where(random.random(point.shape) < 0.5, -1.0, 1.0)
-    distances = np.array((0.0, *_WITHIN, *_BEYOND))
-    offsets = np.concatenate([distances, -distances])[:, np.newaxis, np.newaxis] * along
-    seen = np.asarray(values(point + offsets.reshape(-1, point.size)), np.float64)
-    seen = seen.reshape(2, len(distances), len(along), -1)
-    near, far = seen[:, : 1 + len(_WITHIN)], seen[:, 1 + len(_WITHIN) :]
-    short = (np.where(np.isfinite(seen), _spare_bits(seen), 52) >= _SHORT[0][1]).all(axis=(0, 1))
-    center = near[0, 0]
-    still, moved = (near == center).all(axis=(0, 1)), (np.isfinite(far) & (far != center)).any(axis=(0, 1))
-    return np.asarray(outputs & short & still & moved)
-
-
 def _moves(sequences: Array) -> NDArray[np.bool_]:
     """Outputs ``[y]`` that change between samples ``[side, sample, y]``: 30 % of the time, on one side at least."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.mean(np.diff(sequences, axis=1) == 0, axis=1).min(axis=0) < 0.7)
-
-
-def _spare_bits(values: Array) -> NDArray[np.intp]:
-    """How many of the last bits of a float64 are 0: 52 for a power of two, 45 for what needs all of bfloat16's."""
-    mantissa = np.ascontiguousarray(values).view(np.uint64) & np.uint64(2**52 - 1)
-    lowest = mantissa & (~mantissa + np.uint64(1))
-    return np.asarray(np.where(mantissa == 0, 52, np.log2(np.maximum(lowest, 1).astype(np.float64)))).astype(np.intp)
 
 
 def _inner_eps(samples: Array, moves: NDArray[np.bool_]) -> Array:
@@ -505,25 +271,10 @@ def measured_eps(size: Any, noise: Any, *, eps: float = FLOAT64_EPS) -> float:
     return eps if relative <= 1000 * eps else min(2 * relative, 2.0**-7)
 
 
-def _bends(sequences: Array) -> NDArray[np.bool_]:
-    """Whether second and third divided differences keep their sign: ``[side, sample, y]`` to ``[side, y]``.
-
-    Those of stairs and of noise do not.
-    """
-    keeps = np.ones((sequences.shape[0], sequences.shape[2]), bool)
-    places, differences = np.asarray(PLACES), sequences
-    for order in (1, 2, 3):
-        width = (places[order:] - places[:-order])[:, np.newaxis]
-        differences = np.diff(differences, axis=1) / width
-        if order > 1:
-            keeps &= (differences > 0).all(axis=1) | (differences < 0).all(axis=1)
-    return np.asarray(keeps)
-
-
-def left_over(sequences: Array, degree: int) -> Array:
+def _left_over(sequences: Array, degree: int) -> Array:
     """Root mean square of what no polynomial of ``degree`` explains: ``[side, sample, y]`` to ``[side, y]``.
 
-    The samples lie at `PLACES`, in any unit.
+    The samples lie at `_PLACES`, in any unit.
 
     NaN where a sequence is not finite.
     """
@@ -534,7 +285,7 @@ def left_over(sequences: Array, degree: int) -> Array:
 
 @functools.cache
 def _beyond(degree: int) -> Array:
-    """Orthonormal directions ``[sample, d]`` that no polynomial of ``degree`` at `PLACES` reaches."""
-    powers = np.vander(np.asarray(PLACES) / _SAMPLES, degree + 1)
+    """Orthonormal directions ``[sample, d]`` that no polynomial of ``degree`` at `_PLACES` reaches."""
+    powers = np.vander(np.asarray(_PLACES) / _SAMPLES, degree + 1)
     basis, _ = np.linalg.qr(powers, mode="complete")
     return np.asarray(basis[:, degree + 1 :])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gradcheck.records.reasons import Reason
 from gradcheck.verdicts import Verdict
 
 __all__ = ["SCHEMA_VERSION", "Entry", "ModeResult", "jsonable"]
@@ -103,6 +104,7 @@ class ModeResult:
         expected: the verdicts that the caller expected; empty where nothing was said.
         seconds: wall-clock time that the mode took.
         rule: the name of the invariant that does not hold; see `gradcheck.invariants`.
+        reasons: why, as keys, the one that says most first; empty in files of older versions.
         excess: the largest difference between a gradient and its slope, in units of what is allowed there, corners
             left out; above 1 it is a finding.
     """
@@ -122,6 +124,7 @@ class ModeResult:
     excess: float | None = None
     typical: float | None = None
     weak: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -146,6 +149,7 @@ class ModeResult:
             "cause": self.cause,
             "changed": self.changed,
             "rule": self.rule,
+            "reasons": [reason.value for reason in self.reasons],
             "excess": jsonable(self.excess),
             "entry": None if self.entry is None else self.entry.to_dict(),
             "resolution": jsonable(self.resolution),

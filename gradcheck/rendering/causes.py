@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
 
-__all__ = ["BACKWARD", "FORWARD_RUNS", "cause_of", "is_unsupported", "is_users_file"]
+from gradcheck.records.reasons import Reason
+
+__all__ = ["BACKWARD", "FORWARD_RUNS", "cause_of", "is_unsupported", "is_users_file", "reasons_of"]
 
 BACKWARD = "in the backward pass, "
 """How the cause of an error starts that was met while a gradient was formed, where that says more than the error."""
@@ -46,13 +48,19 @@ class _Rule:
     say: str | Callable[[re.Match[str]], str]
     limits_of: frozenset[str] = _NONE
     of_arguments: bool = False
+    reason: Reason | None = None
 
     def sentence(self, match: re.Match[str]) -> str:
         return match.expand(self.say) if isinstance(self.say, str) else self.say(match)
 
 
-def _rule(pattern: str, say: str | Callable[[re.Match[str]], str], limits_of: frozenset[str] = _NONE) -> _Rule:
-    return _Rule(re.compile(pattern, re.DOTALL), say, limits_of)
+def _rule(
+    pattern: str,
+    say: str | Callable[[re.Match[str]], str],
+    limits_of: frozenset[str] = _NONE,
+    reason: Reason | None = None,
+) -> _Rule:
+    return _Rule(re.compile(pattern, re.DOTALL), say, limits_of, reason=reason)
 
 
 def _arguments(pattern: str, say: str | Callable[[re.Match[str]], str]) -> _Rule:
@@ -268,16 +276,25 @@ _RULES = (
         r"Tensor conversion requested dtype (\w+) for Tensor with dtype (\w+)",
         r"a tensor of dtype \2 where \1 is asked for",
     ),
-    _rule(r"the gradient w\.r\.t\. (.+?) has shape (\([^)]*\)) where the input has (\([^)]*\))", _gradient_shape),
+    _rule(
+        r"the gradient w\.r\.t\. (.+?) has shape (\([^)]*\)) where the input has (\([^)]*\))",
+        _gradient_shape,
+        reason=Reason.GRADIENT_SHAPE,
+    ),
     _rule(
         r"<tf\.Tensor .*?> is out of scope",
         "a tensor that was made inside a function was kept and used outside of it",
     ),
     _rule(r"\A(\S.*?)\s+Condition x \S+ y did not hold", r"assertion failed: \1"),
-    _rule(r"gradient registry has no entry for: (\w+)", r"TensorFlow has no gradient for the operation \1"),
+    _rule(
+        r"gradient registry has no entry for: (\w+)",
+        r"TensorFlow has no gradient for the operation \1",
+        reason=Reason.NO_GRADIENT,
+    ),
     _rule(
         r"No gradient defined for operation '[^']*' \(op type: (\w+)\)",
         r"TensorFlow has no gradient for the operation \1",
+        reason=Reason.NO_GRADIENT,
     ),
     _rule(r"assertion failed: \[([^\]]+)\]", r"assertion failed: \1"),
     _rule(
@@ -487,6 +504,60 @@ def cause_of(exception: BaseException, mode: str = "", *, where: bool = True) ->
         line = f"in layer {layers[-1]}: {line}"
     place = _where(exception) if where else ""
     return f"{line} ({place})" if place else line
+
+
+# What TensorFlow's own words say, where no rule says it in others.
+_BY_MESSAGE = (
+    (re.compile(r"\bCould not read index \d+ twice\b"), Reason.READ_TWICE),
+    (
+        re.compile(r"custom_gradient function expected to return|returned too (?:few|many) gradients"),
+        Reason.GRADIENT_COUNT,
+    ),
+    (re.compile(r"\bimplementations? (?:do|does) not (?:yet |currently )?support "), Reason.NO_KERNEL),
+    (re.compile(r"\bnot supported on (?:the )?(?:CPU|GPU)"), Reason.NO_KERNEL),
+    (
+        re.compile(r"\b[Nn]ot invertible\b|\bis singular\b|\bCholesky decomposition was not successful\b"),
+        Reason.SINGULAR,
+    ),
+)
+_FLOATS = re.compile(r"b?float\d+")
+_DTYPE = re.compile(r"\b(?:b?float|u?int|complex)\d+\b|\b(?:bool|string)\b")
+
+# What no other batch would mend, and the message says itself.
+_OF_THE_CODE = frozenset({"AttributeError", "NameError", "ImportError", "NotImplementedError", "SyntaxError"})
+
+
+def reasons_of(exception: BaseException, mode: str = "") -> tuple[Reason, ...]:
+    """Why an error was raised, as keys; `Reason.RAISED` where nothing more is known.
+
+    Args:
+        exception: what was raised.
+        mode: as for `cause_of`.
+    """
+    name, text = _type_and_text(exception)
+    text = _essence(text)
+    if _of_a_keras_variable(exception):
+        return (Reason.OF_THE_CODE,)
+    known = _matching(text, mode)
+    found: list[Reason] = []
+    if known and known[0].reason is not None:
+        found.append(known[0].reason)
+    elif known and known[0].of_arguments:
+        found += _of_arguments(known[0].sentence(known[1]), backward=_in_backward_pass(exception))
+    found += [reason for pattern, reason in _BY_MESSAGE if pattern.search(text)]
+    if (not known and name in _OF_THE_CODE) or _where(exception).endswith(", in build"):
+        found.append(Reason.OF_THE_CODE)
+    return tuple(dict.fromkeys(found)) or (Reason.RAISED,)
+
+
+def _of_arguments(sentence: str, *, backward: bool) -> list[Reason]:
+    """Why the arguments of an operation do not go together."""
+    dtypes = _DTYPE.findall(sentence)
+    if not dtypes:
+        return [Reason.GRADIENT_SHAPE] if backward else []
+    if backward:
+        return [Reason.INDICES if sorted(dtypes) == ["int32", "int64"] else Reason.GRADIENT_DTYPE]
+    return [Reason.FLOAT_DTYPES if all(map(_FLOATS.fullmatch, dtypes)) else Reason.OTHER_DTYPES]
 
 
 def is_unsupported(exception: BaseException, mode: str) -> bool:

@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 from gradcheck.invariants.names import BY_DEFAULT, INVARIANTS
-from gradcheck.rendering.causes import BACKWARD, FORWARD_RUNS
+from gradcheck.records.reasons import Reason
 from gradcheck.verdicts import Verdict
 
-__all__ = [
-    "ALL_OUTPUTS",
-    "BUILT_ON",
-    "BY_ITSELF",
-    "CALLED_BEFORE",
-    "FLOAT64_GIVES",
-    "HINTS",
-    "NOT_LINEAR",
-    "hint",
-    "meaning",
-]
+__all__ = ["HINTS", "hint", "meaning"]
 
-NOT_LINEAR = "the gradient is not linear in what is passed back to it"
-"""How the cause of a `MISMATCH` starts in which no entry is wrong."""
-
-BY_ITSELF = "compiled by itself, as a train step is"
-"""How the cause starts where one call under XLA gives other numbers than the same computation in a loop over points."""
-
-FLOAT64_GIVES = "where the same computation in float64 gives"
-"""In the cause where a low-precision gradient is compared with that of the float64 twin, and not with a slope."""
-
-ALL_OUTPUTS = "all outputs, weighed"
-"""The output of its worst entry."""
-
-BUILT_ON = "depends on the batch that the subject was built on (one that is newly made passes here)"
-"""How the cause of a failure starts that shows only where another batch came first, which the cause names."""
-
-CALLED_BEFORE = "depends on what the subject was called with before (one that is newly made passes here)"
-"""The same where the first batch alone does not bring it about."""
 
 _SOME_MODES = (
     "If only some modes fail, look for what the code itself does otherwise there (tf.executing_eagerly, Python side "
@@ -219,55 +192,43 @@ _KEPT_OF_A_BATCH = (
 
 _NO_TRAINING = "This mode computes the outputs and not their gradient: a model can predict in it, and not be trained."
 
-_FLOATS = r"(?:b?float\d+)"
-
-# Where the cause says more than the verdict: the first that is found in it. The causes are those of
-# `gradcheck.rendering.causes`, `gradcheck.findings` and `gradcheck.harness`.
-_BY_CAUSE = {
-    Verdict.ERROR: (
-        (r"\bCould not read index \d+ twice\b", _READ_TWICE),
-        (rf"\b{BACKWARD}.*different dtypes, int32 and int64", _INDICES),
-        (r"\bthe gradient w\.r\.t\. .+ has another shape than ", _GRADIENT_SHAPE),
-        (rf"\b{BACKWARD}.* do not fit together", _GRADIENT_SHAPE),
-        (rf"\b{BACKWARD}.*\bdtypes?\b", _GRADIENT_DTYPE),
-        (r"custom_gradient function expected to return|returned too (?:few|many) gradients", _GRADIENT_COUNT),
-        (r"\bTensorFlow has no gradient for the operation ", _NO_GRADIENT),
-        (r"\bimplementations? (?:do|does) not (?:yet |currently )?support ", _NO_KERNEL),
-        (r"\bnot supported on (?:the )?(?:CPU|GPU)", _NO_KERNEL),
-        (r"\b[Nn]ot invertible\b|\bis singular\b|\bCholesky decomposition was not successful\b", _SINGULAR),
-        (rf"of different dtypes, {_FLOATS} and {_FLOATS}|of dtype {_FLOATS} where {_FLOATS} is", _FLOAT_DTYPES),
-        (r"of different dtypes, |of dtype \w+ where \w+ is asked for", _OTHER_DTYPES),
-    ),
-    Verdict.DISCONNECTED: ((r"\b(?:returns zeros here|zeros are passed back here)\b(?!.* is cut by )", _ZERO_HERE),),
-    Verdict.MISMATCH: (
-        (rf"^{BY_ITSELF}", _FUSED),
-        (rf"\b{NOT_LINEAR}\b", _CHANGED_ON_ITS_WAY),
-        (r"^a tie: ", _TIE),
-        (rf"^the gradient in [a-z0-9, ]+ is \S+ {FLOAT64_GIVES} ", _PRECISION),
-        (r"\bthe gradient is zero where the slope is ", _ZERO_ENTRIES),
-    ),
-    Verdict.NONFINITE: ((r"\boverflows in (?:b?float16|float32)\b", _OVERFLOW),),
-    Verdict.DISAGREEMENT: (
-        (r"^returns a result where eager mode raises", _EAGER_RAISES),
-        (r"\bdraws random numbers from a seed\b", _SEEDED),
-        (rf"^{BY_ITSELF}", _FUSED),
-    ),
-    Verdict.CRASH: (
-        (r"\bdid not come back within\b|\btook longer than\b", _HUNG),
-        (r"\bof memory and was stopped\b|\bmemory runs out\b", _MEMORY),
-    ),
-    Verdict.NONDETERMINISTIC: (
-        (r"\bdraws random numbers\b", _DRAWN),
-        (r"\bdraws no random number\b", _KEPT),
-    ),
+# Where the reason says more than the verdict. A reason without words gets no advice: none is better than one that does
+# not fit.
+_BY_REASON: dict[Verdict, dict[Reason, str]] = {
+    Verdict.ERROR: {
+        Reason.READ_TWICE: _READ_TWICE,
+        Reason.INDICES: _INDICES,
+        Reason.GRADIENT_SHAPE: _GRADIENT_SHAPE,
+        Reason.GRADIENT_DTYPE: _GRADIENT_DTYPE,
+        Reason.GRADIENT_COUNT: _GRADIENT_COUNT,
+        Reason.NO_GRADIENT: _NO_GRADIENT,
+        Reason.NO_KERNEL: _NO_KERNEL,
+        Reason.SINGULAR: _SINGULAR,
+        Reason.FLOAT_DTYPES: _FLOAT_DTYPES,
+        Reason.OTHER_DTYPES: _OTHER_DTYPES,
+        Reason.OF_THE_CODE: "",
+        Reason.FORWARD_RUNS: "",
+    },
+    Verdict.DISCONNECTED: {Reason.ZEROS_PASSED_BACK: _ZERO_HERE},
+    Verdict.MISMATCH: {
+        Reason.COMPILED_ALONE: _FUSED,
+        Reason.NOT_LINEAR: _CHANGED_ON_ITS_WAY,
+        Reason.TIE: _TIE,
+        Reason.LOW_PRECISION: _PRECISION,
+        Reason.ZERO_ENTRY: _ZERO_ENTRIES,
+    },
+    Verdict.NONFINITE: {Reason.OVERFLOW: _OVERFLOW},
+    Verdict.DISAGREEMENT: {
+        Reason.EAGER_RAISES: _EAGER_RAISES,
+        Reason.SEEDED: _SEEDED,
+        Reason.COMPILED_ALONE: _FUSED,
+    },
+    Verdict.CRASH: {Reason.HUNG: _HUNG, Reason.OUT_OF_MEMORY: _MEMORY},
+    Verdict.NONDETERMINISTIC: {Reason.DRAWN: _DRAWN, Reason.STATE_KEPT: _KEPT},
+    Verdict.UNSUPPORTED: {
+        Reason.FORWARD_RUNS: HINTS[Verdict.UNSUPPORTED].replace("nobody runs it", "nobody trains it"),
+    },
 }
-
-
-# What no other batch would mend, and the message says itself: then no advice is better than one about batches.
-_OF_THE_CODE = re.compile(
-    rf"^(?:in layer \w+: )?(?:AttributeError|NameError|ImportError|NotImplementedError|SyntaxError)\b|, in build\)"
-    rf"|^{re.escape(FORWARD_RUNS)}|a Keras variable is handed"
-)
 
 
 def _promised(verdict: Verdict, rule: str) -> bool:
@@ -275,28 +236,23 @@ def _promised(verdict: Verdict, rule: str) -> bool:
     return verdict is Verdict.PADDING_LEAK and rule in INVARIANTS and rule not in BY_DEFAULT
 
 
-def meaning(verdict: Verdict, rule: str, cause: str = "") -> str:
+def meaning(verdict: Verdict, rule: str, reasons: Sequence[Reason] = ()) -> str:
     """What a verdict means, where ``rule`` is the invariant that was violated, if one was."""
-    if verdict is Verdict.MISMATCH and cause.startswith(NOT_LINEAR):
+    if verdict is Verdict.MISMATCH and Reason.NOT_LINEAR in reasons:
         return _LINEAR
-    if cause.startswith(FORWARD_RUNS) and verdict in (Verdict.UNSUPPORTED, Verdict.ERROR):
+    if verdict in (Verdict.UNSUPPORTED, Verdict.ERROR) and Reason.FORWARD_RUNS in reasons:
         return _NO_TRAINING
     if _promised(verdict, rule):
         return f"The subject does not keep the invariant {rule}, which was asked for: {INVARIANTS[rule]}."
     return verdict.meaning
 
 
-def hint(verdict: Verdict, mode: str, rule: str, cause: str = "") -> str:
-    """The hint for a verdict, by its cause where that says more, with the mode filled in where it names one."""
-    if cause.startswith((BUILT_ON, CALLED_BEFORE)):
+def hint(verdict: Verdict, mode: str, rule: str, reasons: Sequence[Reason] = ()) -> str:
+    """The hint for a verdict, by the first reason that says more than it does, with the mode filled in."""
+    if Reason.BUILT_ON in reasons or Reason.CALLED_BEFORE in reasons:
         return _KEPT_OF_A_BATCH
     if _promised(verdict, rule):
         return _PROMISE
-    if verdict is Verdict.UNSUPPORTED and cause.startswith(FORWARD_RUNS):
-        return HINTS[verdict].replace("nobody runs it", "nobody trains it").replace("MODE", mode)
-    for pattern, words in _BY_CAUSE.get(verdict, ()):
-        if re.search(pattern, cause):
-            return words.replace("MODE", mode)
-    if verdict is Verdict.ERROR and _OF_THE_CODE.search(cause):
-        return ""
-    return HINTS[verdict].replace("MODE", mode)
+    table = _BY_REASON.get(verdict, {})
+    words = next((table[reason] for reason in reasons if reason in table), HINTS[verdict])
+    return words.replace("MODE", mode)

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gradcheck.records.reasons import Reason
 from gradcheck.records.report import ReportRecord
 from gradcheck.records.results import Entry, ModeResult
 from gradcheck.rendering.alike import wording
 from gradcheck.rendering.heatmap import heat_map_lines
-from gradcheck.rendering.hints import ALL_OUTPUTS, FLOAT64_GIVES, hint, meaning
+from gradcheck.rendering.hints import hint, meaning
 from gradcheck.rendering.layout import broken, clipped, columns, paragraph, text_width
+from gradcheck.rendering.sentences import ALL_OUTPUTS
 from gradcheck.support.number_text import number, pair, times
 from gradcheck.support.outgoing import for_terminal
 from gradcheck.verdicts import Verdict
@@ -111,14 +113,14 @@ def _groups(results: Sequence[ModeResult]) -> list[list[ModeResult]]:
     return groups
 
 
-def entry_rows(entry: Entry, verdict: Verdict, cause: str = "") -> list[tuple[str, str]]:
+def entry_rows(entry: Entry, verdict: Verdict, reasons: Sequence[Reason] = ()) -> list[tuple[str, str]]:
     """The numbers of the worst entry: both, and their difference beside what is allowed."""
     labels = _THEORETICAL_AND_NUMERICAL
     if entry.theoretical is not None and entry.numerical is not None:
         labels = _FIRST_AND_SECOND.get(verdict, labels)
     if entry.output == ALL_OUTPUTS:
         labels = _TOGETHER_AND_APART
-    if FLOAT64_GIVES in cause:
+    if Reason.LOW_PRECISION in reasons:
         labels = _LOW_AND_WIDE
     first, second = pair(entry.theoretical, entry.numerical)
     rows = [(labels[0], "none: there is no gradient" if entry.theoretical is None else first)]
@@ -176,7 +178,7 @@ def _failure(group: Sequence[ModeResult], said: set[str], evidence: Mapping[str,
     result = group[0]
     heading = f"{_and(one.mode for one in group)}: {result.verdict.value}"
     lines = ["", heading]
-    words = meaning(result.verdict, result.rule, result.cause)
+    words = meaning(result.verdict, result.rule, result.reasons)
     if words not in said:
         lines += paragraph(words)
     lines += labelled("Cause", result.cause)
@@ -187,11 +189,11 @@ def _failure(group: Sequence[ModeResult], said: set[str], evidence: Mapping[str,
         entry = result.entry
         where = f"{entry.output} w.r.t. {entry.input}" if entry.input and entry.output else entry.output or entry.input
         lines += labelled("Worst entry", where)
-        lines += columns(entry_rows(entry, result.verdict, result.cause), indent=4)
+        lines += columns(entry_rows(entry, result.verdict, result.reasons), indent=4)
         if result.mode in evidence:
             lines += heat_map_lines(evidence[result.mode], indent=4)
     lines += notes_of(group)
-    advice = hint(result.verdict, result.mode, result.rule, result.cause) if result.verdict.fails else ""
+    advice = hint(result.verdict, result.mode, result.rule, result.reasons) if result.verdict.fails else ""
     if advice not in said:
         lines += labelled("What to do", advice)
     said |= {words, advice}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck.isolation.searches import SearchOutcome, unfinished_document
+from gradcheck.records.reasons import Reason
 from gradcheck.records.results import ModeResult
 from gradcheck.sweep.plan import Unit
 from gradcheck.verdicts import Verdict
@@ -20,7 +21,7 @@ def record_of(unit: Unit, outcome: SearchOutcome, worker: str) -> dict[str, Any]
 
 def record_of_lost(unit: Unit, cause: str, worker: str = "") -> dict[str, Any]:
     """The row of a unit that took every worker along that it was given to: a ``CRASH``."""
-    result = ModeResult(unit.mode, Verdict.CRASH, cause)
+    result = ModeResult(unit.mode, Verdict.CRASH, cause, reasons=(Reason.DIED,))
     return _record(unit, unfinished_document(unit.task, result), "", 0.0, worker)
 
 

@@ -7,9 +7,11 @@ import pytest
 import tensorflow as tf
 
 from gradcheck import Batch
-from gradcheck.engines.jacobians import project, theoretical_jacobian
+from gradcheck.engines.jacobians import theoretical_jacobian
+from gradcheck.engines.projected import project
 from gradcheck.engines.reference import REFERENCE_STEP, compute_gradient
-from gradcheck.harness.baseline import Options, observe
+from gradcheck.harness.observation import observe
+from gradcheck.harness.options import Options
 from gradcheck.modes import OneByOne, execution
 from gradcheck.subject import subject_of
 from gradcheck.variants import subjects as variants

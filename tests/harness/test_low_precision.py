@@ -99,6 +99,19 @@ def test_a_mask_excuses_no_wrong_gradient(hides, length):
     assert found.verdict is (Verdict.UNRESOLVED if nothing_left else Verdict.MISMATCH), found
 
 
+@pytest.mark.parametrize(
+    ("factor", "length", "verdict"), [(1.0, 0, "UNRESOLVED"), (1.0, 1, "PASS"), (1.01, 1, "MISMATCH")]
+)
+def test_slopes_convict_only_where_the_exact_reference_does(factor, length, verdict):
+    """Beside 1e30 the output moves as if nothing depended on the scores, at every step and next to the point."""
+
+    def subject(values, lengths):
+        return masked_rows(values, lengths, factor, 1e30)
+
+    found = gradcheck.check(subject, Batch(SHORT, [length]), modes="graph", engine="measured")["graph"]
+    assert found.verdict.value == verdict, found
+
+
 def test_a_mask_in_a_loop_beside_a_variable():
     """What is made anew has a body of a loop with the constant, and a variable."""
     weight = tf.Variable([[1.0, 0.5], [-0.25, 2.0]], dtype=tf.float64)

@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 import gradcheck
-from gradcheck import Batch, Verdict, modes, numerics, strategies
-from gradcheck.engines.jacobians import Cost, certain, is_large, missed
+from gradcheck import Batch, Verdict, modes, strategies
+from gradcheck.engines.jacobians import Cost, is_large
+from gradcheck.engines.projected import certain, missed
 from gradcheck.modes import EagerExecution, execution
-from gradcheck.numerics import driver
 from gradcheck.problem import Problem
 from gradcheck.shapes import MOST_SHAPES, ShapeBudget
 from gradcheck.subject import subject_of
@@ -123,44 +123,6 @@ def test_the_budget_keeps_the_last_shapes_for_small_ones():
     budget.add(batch(1, 2))
     assert not budget.affords(batch(1, 1))
     assert ShapeBudget("dynamic").knows(batch(9, 9)), "one trace serves every shape"
-
-
-def test_only_open_entries_are_extrapolated_and_the_judgement_is_the_same(monkeypatch):
-    # Thirty smooth outputs and one that bends at the point.
-    def function(points):
-        smooth = np.tanh(points @ matrix)
-        return np.concatenate([smooth, np.abs(points[:, :1])], axis=1)
-
-    random = np.random.default_rng(0)
-    matrix, x = random.normal(size=(4, 30)), np.array([0.0, 0.5, 1.0, -3.0])
-    slope = (1 - np.tanh(x @ matrix) ** 2) * matrix
-    theory = np.concatenate([slope, np.array([[0.5], [0], [0], [0]])], axis=1)
-    sizes = []
-    whole = driver.refine
-
-    def counted(center, plus, *rest, **options):
-        sizes.append(plus[0].size)
-        return whole(center, plus, *rest, **options)
-
-    monkeypatch.setattr(driver, "refine", counted)
-    some = numerics.compare(function, x, theory)
-    assert 1 <= sum(sizes) < theory.size / 4, "few entries were open"
-    monkeypatch.setattr(driver, "_refine_some", lambda chosen, *rest: whole(*rest[:-1], theoretical=rest[-1]))
-    every = numerics.compare(function, x, theory)
-    for name in ("status", "numerical", "bound", "left", "right", "kind"):
-        np.testing.assert_array_equal(getattr(some, name), getattr(every, name))
-
-
-def test_points_are_made_when_they_are_sliced():
-    point, ways = np.array([-0.0, 2.0]), np.array([[1.0, 0.5], [0.0, 1.0]])
-    points = driver._Points(point, np.array([0.5, 0.25, -0.5, -0.25]), np.array([0, 1, 0, 1]), ways)
-    points.before = [(np.array([0.0, 1.0]), np.array([3.0, 3.0]))]
-    whole = points[0 : len(points)]
-    assert np.signbit(whole[0, 0]), "the point itself, its zero negative"
-    np.testing.assert_array_equal(whole, [[0, 2], [3, 5], [0.5, 2.25], [0, 2.25], [-0.5, 1.75], [0, 1.75]])
-    for size in (1, 2, 3, 4):
-        pieces = [points[start : start + size] for start in range(0, len(points), size)]
-        np.testing.assert_array_equal(np.concatenate(pieces), whole)
 
 
 def test_the_cost_model_depends_on_the_sizes_alone():

@@ -47,7 +47,6 @@ def test_dropout_of_one_entry(mode: str, value: float) -> None:
     for _ in range(TIMES if mode != "eager" else TIMES // 3):
         # As in a new process: nothing that was seen before helps.
         subject.random = False
-        subject.witnesses.clear()
         verdicts[gradcheck.check(dropped_out, one_entry(value), modes=mode)[mode].verdict] += 1
     assert set(verdicts) == {Verdict.NONDETERMINISTIC}, verdicts
 
@@ -58,7 +57,6 @@ def test_rarely_dropped() -> None:
     verdicts: Counter[Verdict] = Counter()
     for _ in range(TIMES):
         subject.random = False
-        subject.witnesses.clear()
         verdicts[gradcheck.check(rarely_dropped, one_entry(0.0), modes="graph")["graph"].verdict] += 1
     # One batch in a hundred and sixty draws the same number 48 times.
     assert verdicts[Verdict.NONDETERMINISTIC] >= TIMES - 1, verdicts

@@ -8,8 +8,6 @@ import tensorflow as tf
 
 import gradcheck
 from gradcheck import Verdict, strategies
-from gradcheck.harness import witness
-from gradcheck.subject import subject_of
 
 from .subjects import masked_mean
 
@@ -91,46 +89,3 @@ def test_a_check_of_one_batch_leaves_nothing_out():
     batch = gradcheck.Batch(np.linspace(-1, 1, 12).reshape(2, 3, 2), [2, 1])
     assert gradcheck.check(subject, batch).ok
     assert len(set(calls)) >= 3  # the batch, nearby, other padding
-
-
-def test_what_a_mode_verified_serves_the_next_ones_however_long_the_search_is(monkeypatch):
-    """Where there is room for some examples only they are the first, which every mode meets again; not the last."""
-    monkeypatch.setattr("gradcheck.harness.baseline.reference_of", lambda problem, columns: "slopes are measured")
-
-    def subject(values):
-        return tf.sin(values)
-
-    known = []
-    original = witness.Witnesses.__init__
-
-    def noted(self, baseline):
-        original(self, baseline)
-        known.append(self.current is not None)
-
-    monkeypatch.setattr(witness.Witnesses, "__init__", noted)
-    batches = strategies.batches(features=1, max_batch=2, max_length=2)
-
-    def met_again(seed):
-        """How many of 20 examples were known in each mode."""
-        counts = dict.fromkeys(("graph", "dynamic"), 0)
-
-        def count(mode, number, phase):
-            counts[mode] += known[-1]
-
-        gradcheck.search(subject, batches, seed=seed, modes=tuple(counts), max_examples=20, on_example=count)
-        return counts
-
-    counts = met_again(seed=1)
-    assert counts["graph"] < 3  # the same numbers with other padding
-    assert counts["dynamic"] == 20
-    kept = subject_of(subject, None).witnesses
-    everything = sum(one.found.jacobian.size for _, one in kept.values())
-
-    kept.clear()
-    monkeypatch.setattr(witness, "_MOST_ENTRIES", everything // 2)
-    counts = met_again(seed=1)
-    assert counts["graph"] < 3
-    assert 5 <= counts["dynamic"] < 20
-
-    assert 5 <= met_again(seed=2)["dynamic"] < 20  # what another search left makes room
-    assert sum(one.found.jacobian.size for _, one in kept.values()) <= everything // 2

@@ -103,16 +103,13 @@ def test_none_gradient_without_effect_is_a_note():
 
 
 def test_a_fault_of_this_project_is_not_put_on_the_subject(monkeypatch):
-    from gradcheck.harness import measuring
+    from gradcheck.harness import one_mode
 
-    def never_checked_before(values, lengths):  # else another test may have left a witness, and nothing is measured
-        return subjects.masked_mean(values, lengths)
-
-    monkeypatch.setattr(measuring, "unstable", None)  # what is called there then raises a TypeError
-    report = gradcheck.check(never_checked_before, BATCH, modes="graph")
+    monkeypatch.setattr(one_mode, "first_broken", None)  # what is called there then raises a TypeError
+    report = gradcheck.check(subjects.masked_mean, BATCH, modes="graph")
     assert report["graph"].verdict is Verdict.ERROR
     assert "gradcheck itself failed, which says nothing of the subject (TypeError" in report["graph"].cause
-    assert "harness/measuring.py" in report["graph"].detail
+    assert "harness/one_mode.py" in report["graph"].detail
 
 
 def test_an_error_in_numpy_that_the_subject_calls_is_the_subjects():

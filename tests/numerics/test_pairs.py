@@ -44,6 +44,7 @@ def test_pairs_also_hold_among_other_outputs_and_inputs() -> None:
     def evaluate(points: np.ndarray) -> np.ndarray:
         return np.stack([p.function(points[:, k]) for k, p in enumerate(chosen)], axis=1)
 
+    found_out = 0
     for wrong in (None, *range(len(chosen))):
         values = [p.wrong if k == wrong else p.right for k, p in enumerate(chosen)]
         with np.errstate(all="ignore"):
@@ -52,5 +53,8 @@ def test_pairs_also_hold_among_other_outputs_and_inputs() -> None:
         expected = wrong is not None and chosen[wrong].wrong_status is Status.MISMATCH
         if not expected:
             assert mismatches == []
-        elif abs(chosen[wrong].wrong - chosen[wrong].right) > 1e-10 and chosen[wrong].name != "constant":
-            assert mismatches == [chosen[wrong].name]
+        else:
+            assert set(mismatches) <= {chosen[wrong].name}
+            found_out += len(mismatches)
+    # Among outputs of another size a wrong one may be undecided.
+    assert found_out >= 0.9 * sum(pair.wrong_status is Status.MISMATCH for pair in chosen)

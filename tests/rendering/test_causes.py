@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gradcheck.rendering.causes import cause_of, is_unsupported
+from gradcheck.records.reasons import Reason
+from gradcheck.rendering.causes import cause_of, is_unsupported, reasons_of
 
 MESSAGES = Path(__file__).parent / "messages"
 VERSIONS = ("2.8", "2.21")
@@ -257,3 +258,36 @@ def test_errors_of_this_tensorflow() -> None:
         assert is_unsupported(raised.value, mode) is unsupported, cause
         assert "test_causes.py" in cause or (mode == "xla"), cause
         del subject
+
+
+REASONS = [
+    ("ValueError", "lengths must be sorted", Reason.RAISED),
+    ("ValueError", "the gradient w.r.t. x has shape () where the input has (2,)", Reason.GRADIENT_SHAPE),
+    ("LookupError", "gradient registry has no entry for: DenseBincount", Reason.NO_GRADIENT),
+    (
+        "UnimplementedError",
+        "Current CPU implementations do not yet support dilation rates larger than 1.",
+        Reason.NO_KERNEL,
+    ),
+    ("InvalidArgumentError", "Input is not invertible.", Reason.SINGULAR),
+    (
+        "InvalidArgumentError",
+        "cannot compute Mul as input #1(zero-based) was expected to be a double tensor but is a float tensor",
+        Reason.FLOAT_DTYPES,
+    ),
+    (
+        "InvalidArgumentError",
+        "cannot compute Mul as input #1(zero-based) was expected to be a double tensor but is a int32 tensor",
+        Reason.OTHER_DTYPES,
+    ),
+    ("ValueError", "Tensor conversion requested dtype float32 for Tensor with dtype int32", Reason.OTHER_DTYPES),
+    ("ValueError", "custom_gradient function expected to return 2 gradients, but returned 1", Reason.GRADIENT_COUNT),
+    ("InternalError", "Recorded operation 'f' returned too few gradients. Expected 3", Reason.GRADIENT_COUNT),
+    ("InvalidArgumentError", "Could not read index 0 twice because it was cleared", Reason.READ_TWICE),
+    ("NameError", "name 'x' is not defined", Reason.OF_THE_CODE),
+]
+
+
+@pytest.mark.parametrize(("kind", "message", "reason"), REASONS)
+def test_the_reason_of_an_error(kind: str, message: str, reason: Reason) -> None:
+    assert reasons_of(error(kind, message), "eager") == (reason,)

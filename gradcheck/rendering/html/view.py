@@ -480,13 +480,13 @@ def _card(
         shown=shown,
         cause=_sentence(result.cause),
         rule=result.rule,
-        meaning=meaning(result.verdict, result.rule, result.cause),
-        advice=hint(result.verdict, shown.mode, result.rule, result.cause)
+        meaning=meaning(result.verdict, result.rule, result.reasons),
+        advice=hint(result.verdict, shown.mode, result.rule, result.reasons)
         if result.verdict is not Verdict.PASS
         else "",
         expectation=expectation,
         reason=detail.reason,
-        entry=() if entry is None else tuple(entry_rows(entry, result.verdict, result.cause)),
+        entry=() if entry is None else tuple(entry_rows(entry, result.verdict, result.reasons)),
         worst=worst,
         maps=None if evidence is None else heat_maps(evidence),
         plot=None if evidence is None else slope_plot(evidence),

@@ -1,4 +1,4 @@
-"""What looks at a gradient beside the slopes of single entries: ties, linearity, forward mode, the graph."""
+"""What looks at a gradient beside the slopes of single entries: ties, linearity, the graph, XLA's iterations."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_what_cuts_a_path_is_named(subject, words):
     result = gradcheck.check(subject, TIE, modes="graph")["graph"]
     assert result.verdict is Verdict.DISCONNECTED, result
     assert words in result.cause
-    assert "test_witnesses.py:" in result.cause
+    assert "test_rules.py:" in result.cause
 
 
 class Stopped(tf.keras.layers.Layer):
@@ -128,7 +128,7 @@ def test_what_cuts_the_path_of_a_variable_is_named():
     result = gradcheck.check(Stopped(dtype="float64"), TIE, modes="graph")["graph"]
     assert result.verdict is Verdict.DISCONNECTED, result
     assert "variable" in result.cause
-    assert "the path is cut by tf.stop_gradient (test_witnesses.py:" in result.cause
+    assert "the path is cut by tf.stop_gradient (test_rules.py:" in result.cause
 
 
 def test_an_index_that_cuts_a_path_is_named_where_nothing_moves():

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gradcheck.evidence import Scene, evidence_of
 from gradcheck.findings import Finding
-from gradcheck.harness.baseline import Baseline, Options, observe
+from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.dtype_taken import as_taken, find_dtype_taken
-from gradcheck.harness.one_mode import call_witness, checked_mode
-from gradcheck.harness.weakness import weaknesses
-from gradcheck.harness.witness import Witnesses
+from gradcheck.harness.observation import observe
+from gradcheck.harness.one_mode import checked_mode
+from gradcheck.harness.options import Options
 from gradcheck.preserving import preserved
 from gradcheck.records.evidence import Evidence
 from gradcheck.records.results import ModeResult
@@ -24,7 +24,7 @@ from gradcheck.verdicts import Verdict
 
 __all__ = ["ORDER", "Scripts", "evidence_by_mode", "run_modes"]
 
-# The first that runs the subject becomes the witness: XLA evaluates many points the fastest by far. Eager goes last.
+# XLA evaluates many points the fastest by far. Eager goes last: what the others show of a batch it need not show again.
 ORDER = ("xla", "graph", "dynamic", "eager")
 
 
@@ -51,18 +51,10 @@ def run_modes(
             variable.assign(value)
         if subject.first_arguments is None:
             subject.first_arguments = tuple(baseline.problem.bound_to)
-        witnesses = Witnesses(baseline)
-        if tuple(modes) == ("eager",) and witnesses.current is None and baseline.reference is None:
-            call_witness(baseline, witnesses)
         results, findings = {}, {}
         for mode in sorted(modes, key=ORDER.index):
-            start = time.perf_counter()
-            state = checked_mode(baseline, witnesses, mode)
-            if cast:
-                state.notes.append(cast)
-            state.weak = weaknesses(baseline, state)
-            results[mode] = state.result(mode, time.perf_counter() - start)
-            findings[mode] = state.finding
+            findings[mode], result = checked_mode(baseline, mode)
+            results[mode] = replace(result, notes=(*result.notes, cast)) if cast else result
         return baseline, results, findings
 
 

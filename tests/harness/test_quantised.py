@@ -1,4 +1,4 @@
-"""What is rounded or cast to an integer: whether a gradient of zero is right is a matter of how wide the treads are."""
+"""What is rounded or cast to an integer: whether a gradient of zero is right is a matter of how wide the steps are."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from gradcheck.verdicts import Verdict
 POINTS = np.random.default_rng(5).normal(size=(4, 1, 3)) * 10.0 ** np.arange(-2, 2)[:, None, None]
 
 
-def rounded(treads, cast):
+def rounded(steps, cast):
     if cast:
-        return lambda x: tf.cast(tf.cast(x * treads, tf.int64), x.dtype) / treads
-    return lambda x: tf.floor(x * treads) / treads
+        return lambda x: tf.cast(tf.cast(x * steps, tf.int64), x.dtype) / steps
+    return lambda x: tf.floor(x * steps) / steps
 
 
 @pytest.mark.parametrize("cast", [True, False])
 @pytest.mark.parametrize(
-    ("treads", "verdict"),
+    ("steps", "verdict"),
     [(1.0, Verdict.PASS), (20.0, Verdict.PASS), (255.0, Verdict.DISCONNECTED), (1e5, Verdict.DISCONNECTED)],
 )
-def test_the_width_of_the_treads_decides_and_nothing_else(treads, verdict, cast):
-    """Wherever the batch lies: a ladder of steps sees a slope, treads, jumps or nothing, by chance."""
-    subject = rounded(treads, cast)
+def test_the_width_of_the_steps_decides_and_nothing_else(steps, verdict, cast):
+    """Wherever the batch lies: a ladder of steps sees a slope, steps, jumps or nothing, by chance."""
+    subject = rounded(steps, cast)
     met = {gradcheck.check(subject, x, modes="graph")["graph"].verdict for x in POINTS}
     assert met == {verdict}
 
 
-def test_a_gradient_of_zero_on_wide_treads_is_noted_with_what_cuts_it():
+def test_a_gradient_of_zero_on_wide_steps_is_noted_with_what_cuts_it():
     note = "\n".join(gradcheck.check(rounded(10.0, cast=True), POINTS[2], modes="graph")["graph"].notes)
-    assert "a cast to int64 (test_treads.py:" in note
+    assert "a cast to int64 (test_quantised.py:" in note
     assert "in steps if at all, between which they are flat" in note
 
 
@@ -78,7 +78,7 @@ def test_steps_excuse_nothing_that_moves_beside_them(subject):
     assert gradcheck.check(subject, np.array([0.3]), modes="graph")["graph"].verdict is Verdict.DISCONNECTED
 
 
-def test_a_gradient_that_is_not_zero_on_treads_is_wrong():
+def test_a_gradient_that_is_not_zero_on_steps_is_wrong():
     @tf.custom_gradient
     def straight_through(x):
         return tf.round(x), lambda upstream: upstream
@@ -90,13 +90,13 @@ def test_a_gradient_that_is_not_zero_on_treads_is_wrong():
 
 def test_variables_that_are_rounded_are_looked_at_too():
     class Quantized(tf.Module):
-        def __init__(self, treads):
+        def __init__(self, steps):
             super().__init__()
-            self.treads = treads
+            self.steps = steps
             self.scale = tf.Variable([1.3, 0.7], dtype=tf.float64)
 
         def __call__(self, x):
-            return x * tf.round(self.scale * self.treads) / self.treads
+            return x * tf.round(self.scale * self.steps) / self.steps
 
     x = np.array([[0.3, 1.7]])
     assert gradcheck.check(Quantized(4.0), x, modes="graph")["graph"].verdict is Verdict.PASS

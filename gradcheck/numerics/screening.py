@@ -54,10 +54,8 @@ def check_samples(center: Any, plus: Any, minus: Any, steps: Any, noise: Any) ->
     for name, array in (("plus", plus), ("minus", minus)):
         if array.shape != expected:
             raise InputError(f"{name} must be [n_steps, n, y_size] = {expected}, got {array.shape}")
-    if noise.shape not in (center.shape, expected):
-        raise InputError(
-            f"noise must be [y_size] = {center.shape}, as noise_level returns it, or {expected}, got {noise.shape}"
-        )
+    if noise.shape != center.shape:
+        raise InputError(f"noise must be [y_size] = {center.shape}, as noise_level returns it, got {noise.shape}")
     if not (steps > 0).all() or not (np.diff(steps, axis=0) < 0).all():
         raise InputError("steps must be positive and strictly falling along the first axis")
     return center, plus, minus, steps, noise

@@ -19,15 +19,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck.engines.jacobians import Examination, Theoretical
+from gradcheck.agreement import gradient_bound, noise_ratio, output_bound
 from gradcheck.findings import Finding
 from gradcheck.graph.random_operations import why_it_varies
-from gradcheck.harness.baseline import NEARBY, Baseline
+from gradcheck.harness.baseline import NEARBY, Baseline, close
+from gradcheck.harness.comparison import Comparison
 from gradcheck.modes import CompiledExecution, EagerExecution, Execution
+from gradcheck.rendering import sentences
 from gradcheck.support.number_text import precise_pair
 from gradcheck.verdicts import Verdict
 
-__all__ = ["nondeterministic", "wavering"]
+__all__ = ["deterministic", "nondeterministic", "nondeterministic_by_chance"]
 
 # How often everything is asked for: in three calls, since what is drawn once a call does not vary within it.
 _TIMES = (2, 6, 16)
@@ -37,7 +39,7 @@ _TIMES = (2, 6, 16)
 _OFTEN = (240,)
 _OFTEN_EAGERLY = (24,)
 
-# Verdicts that a random function can come to without noise in its outputs. See `wavering` for those with noise.
+# Verdicts that a random function can come to without noise in its outputs.
 _BY_CHANCE = frozenset(
     {
         Verdict.MISMATCH,
@@ -50,25 +52,40 @@ _BY_CHANCE = frozenset(
 )
 
 
-def wavering(
-    baseline: Baseline,
-    run: Execution,
-    finding: Finding,
-    found: Examination | None = None,
-    theory: Theoretical | None = None,
-) -> Finding | None:
+def deterministic(c: Comparison) -> Finding | None:
+    """The same call twice gives the same result."""
+    baseline, run, found, theory = c.baseline, c.run, c.found, c.theory
+    if theory is None or not theory.jacobian.size:
+        return None
+    x, eps = baseline.problem.x, found.eps
+    bound = output_bound(found.center, found.noise, eps)
+    twice = run.evaluate(x[None])[0]
+    # The noise of a random function is as large as its values and would excuse anything: a second, fixed bound.
+    doubtful = not baseline.deterministic or not close(twice, found.center, bound)
+    if doubtful and not close(twice, found.center, baseline.loose(found.center)):
+        return nondeterministic(baseline, "the outputs", found.center, twice)
+    first, again = theory.jacobian[0], theory.again
+    ratio = noise_ratio(found.center, found.noise, eps)
+    allowed = gradient_bound(np.abs(first)[None], ratio, float(eps.max(initial=2.0**-52)))[0]
+    if np.isfinite(first).all() and np.isfinite(again).all() and not close(first, again, allowed):
+        return nondeterministic(baseline, "the gradient", first, again, row=0)
+    return None
+
+
+def nondeterministic_by_chance(c: Comparison, finding: Finding, *, asked_anew: bool = False) -> Finding | None:
     """NONDETERMINISTIC where the same call does not always give the same; None where it does.
 
     A subject whose gradient passes or lies between the slopes of a corner, and whose outputs are as smooth as their
     precision allows, is not asked: that many draws do not fall on one smooth curve by chance.
 
     Args:
-        baseline: what eager mode showed.
-        run: the problem in a mode.
+        c: the comparison that the finding rests on.
         finding: what the mode came to.
-        found: what that rests on, where it was measured in this mode.
-        theory: the gradient that it rests on, of this mode.
+        asked_anew: whether it rests on other calls as well, so that what the comparison saw is not enough.
     """
+    baseline, run = c.baseline, c.run
+    own = not asked_anew and c.theory is not None
+    found, theory = (c.found, c.theory) if own else (None, None)
     known = baseline.subject.random
     grainy = found is not None and found.grainy
     smooth = finding.verdict in (Verdict.PASS, Verdict.KINK)
@@ -184,15 +201,15 @@ def nondeterministic(
     problem.subject.random = True
     outputs = what == "the outputs"
     layout = problem.outputs if outputs else problem.plan.inputs
-    words, worst = "", 0
+    words, of, worst = "", "", 0
     if one.size == two.size:
         with np.errstate(invalid="ignore"):
             difference = np.where((one == two) | (np.isnan(one) & np.isnan(two)), 0.0, np.abs(one - two))
         worst = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
         of = "" if outputs or row is None else f" of {problem.outputs.describe(row)}"
-        words = f"{of}: {layout.describe(worst)} is {', then '.join(precise_pair(one[worst], two[worst]))}"
+        words = f"{layout.describe(worst)} is {', then '.join(precise_pair(one[worst], two[worst]))}"
     place: tuple[int, int | None] | None = (worst, None) if outputs else None if row is None else (row, worst)
     where = f"{NEARBY} " if near else ""
-    why = why_it_varies(problem, forward=outputs)
-    cause = f"{where}the same call twice gives two different results in {what}{words}{why and f'; {why}'}"
-    return Finding(Verdict.NONDETERMINISTIC, cause, place=None if near else place, scripted=not near)
+    why, reasons = why_it_varies(problem, forward=outputs)
+    cause = sentences.several_results(where, what, of, words, why)
+    return Finding(Verdict.NONDETERMINISTIC, cause, place=None if near else place, reasons=reasons, scripted=not near)

@@ -1,10 +1,10 @@
-"""Paths on which everything moves in steps: what is rounded, compared or cast to an integer, and nothing beside it.
+"""Quantised paths: what is rounded, compared or cast to an integer, with nothing that moves smoothly next to it.
 
 Such a function is flat between its jumps, so that a gradient of zero or None is its derivative wherever it has one.
 Whether that is what anybody meant is a matter of size. Lengths rounded to whole numbers are supposed to have no
-gradient; where the treads are so small that the output follows the input like a slope, training loses something that is
-there. No ladder of steps can tell the two apart: its long steps see the slope, its short ones the tread. So the graph
-says whether all is steps, and one sweep of equal steps how wide the treads are.
+gradient; where the steps are so small that the output follows the input like a slope, training loses something that is
+there. No ladder of steps can tell the two apart: its long steps see the slope, its short ones the step. So the graph
+says whether all is steps, and one sweep of equal steps how wide the steps are.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gradcheck.graph.paths import moves_in_steps
 from gradcheck.modes import Execution
 from gradcheck.numerics import Judgement, Kind, Status
 
-__all__ = ["REACH", "by_treads", "on_treads"]
+__all__ = ["REACH", "by_width", "on_quantised_paths"]
 
 # How far an input is moved to either side.
 REACH = 2.0**-4
 
-# Equal steps of the sweep, and how many of them must move an output that follows the input: treads of 1/128 and less.
+# Equal steps of the sweep, and how many of them must move an output that follows the input: steps of 1/128 and less.
 _SWEEP = 32
 _FOLLOWS = 16
 
@@ -33,19 +33,19 @@ _ONE_WAY = 0.5
 _DOUBTFUL = (Status.UNRESOLVED, Status.MISMATCH)
 
 
-def on_treads(run: Execution, found: Examination) -> Examination:
-    """An examination in which paths of steps are judged by the width of their treads; see `by_treads`."""
+def on_quantised_paths(run: Execution, found: Examination) -> Examination:
+    """An examination in which paths of steps are judged by the width of their steps; see `by_width`."""
     theory = found.jacobian[np.ix_(found.rows, found.columns)]
-    judgement = by_treads(run, found.judgement, theory, found.rows, found.columns)
+    judgement = by_width(run, found.judgement, theory, found.rows, found.columns)
     return found if judgement is found.judgement else replace(found, judgement=judgement)
 
 
-def by_treads(
+def by_width(
     run: Execution, judgement: Judgement, theory: np.ndarray, rows: np.ndarray, columns: np.ndarray
 ) -> Judgement:
-    """A judgement in which paths of steps are judged by the width of their treads.
+    """A judgement in which paths of steps are judged by the width of their steps.
 
-    Looked at are pairs of an input and an output whose gradient is zero throughout. On wide treads it passes, and where
+    Looked at are pairs of an input and an output whose gradient is zero throughout. On wide steps it passes, and where
     a jump is exactly at the point it stays a corner; where the output follows the input it is wrong, by the mean slope.
 
     Args:
@@ -81,7 +81,7 @@ def by_treads(
         climbs = ((moves > 0).sum(axis=1) >= _FOLLOWS) & (np.abs(rise) >= _ONE_WAY * moves.sum(axis=1))
     follows, slope, error = np.zeros(steps.shape, bool), np.zeros(steps.shape), np.zeros(steps.shape)
     follows[lines] = steps[lines] & climbs & np.isfinite(rise)
-    # A tread at either end may be cut.
+    # A step at either end may be cut.
     slope[lines], error[lines] = rise / (2 * REACH), moves.max(axis=1) / REACH
     flat = steps & ~follows & (judgement.status != Status.KINK)
     decided = flat | follows
