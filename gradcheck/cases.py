@@ -55,7 +55,7 @@ NO_CALL = "was checked with a call= that cannot be imported, such as a lambda"
 # Weights beyond this many numbers are not written: a case file is something to mail and to commit.
 MOST_WEIGHTS = 1 << 16
 
-_OPTIONS = ("wrt", "engine", "padding", "invariants", "order", "rtol", "atol", "resolution_limit")
+_OPTIONS = ("wrt", "engine", "padding", "invariants", "order", "rtol", "atol", "resolution_limit", "accuracy")
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from gradcheck.errors import InputError, shown
 
-__all__ = ["ENGINES", "MODES", "mode_order", "parse_modes"]
+__all__ = ["ACCURACIES", "ENGINES", "MODES", "mode_order", "parse_modes"]
 
 MODES = ("eager", "graph", "dynamic", "xla")
+
+ACCURACIES = ("strict",)
 
 ENGINES = ("exact", "measured", "compiled", "reference", "projected")
 """Where the numbers come from that a gradient is compared with. ``compiled`` is an older name of ``measured``."""

@@ -17,6 +17,7 @@ constants, and would fold a bug away with them.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -180,13 +181,14 @@ def _prepare_variables(plan: Plan, tensors: Sequence[Any], state: Sequence[Any])
 
 def _call(plan: Plan, target: Callable[..., Any], tensors: Sequence[Any], constants: Sequence[Any]) -> Any:
     args, kwargs = plan.pack(tensors[: plan.input_count], constants)
-    if plan.order == 1:
-        return plan.subject.invoke(target, *args, **kwargs)
-    return _gradient_as_output(plan, lambda: plan.subject.invoke(target, *args, **kwargs), tensors)
+    call = functools.partial(plan.subject.invoke, target, *args, **kwargs)
+    for _ in range(plan.order - 1):
+        call = functools.partial(_gradient_as_output, plan, call, tensors)
+    return call()
 
 
 def _gradient_as_output(plan: Plan, call: Callable[[], Any], tensors: Sequence[Any]) -> dict[str, Any]:
-    """The function whose gradient is a second derivative: the gradient of all outputs, weighed and summed.
+    """The function whose gradient is a derivative of one order more: the gradient of all outputs, weighed and summed.
 
     The weights, by position, are 0.5, 0.75 … 1.5 with changing signs: numbers that every dtype and mode has exactly.
     """
@@ -743,8 +745,15 @@ def traced(problem: Problem) -> tuple[Any, list[Any], list[Any]]:
     return function.graph, inputs, outputs
 
 
-def traced_function(problem: Problem) -> tuple[Any, list[Any], list[Any]]:
-    """A problem's function of its flat inputs and its constants, traced for their shapes; and what `traced` gives."""
+def traced_function(
+    problem: Problem, finish: Callable[[list[Any]], Any] | None = None
+) -> tuple[Any, list[Any], list[Any]]:
+    """A problem's function of its flat inputs and its constants, traced for their shapes; and what `traced` gives.
+
+    Args:
+        problem: the problem.
+        finish: what the function returns, made of its outputs within the graph; they themselves, flat, where omitted.
+    """
     tf = tensorflow()
     plan = problem.plan
     target = plan.subject.traceable(_autographed)
@@ -756,7 +765,7 @@ def traced_function(problem: Problem) -> tuple[Any, list[Any], list[Any]]:
         components = _checked_components(plan, _call(plan, target, tensors, constants))
         inputs.extend(tensors[: plan.input_count])
         outputs.extend(tensor for _, _, tensor in components)
-        return _join(outputs)
+        return _join(outputs) if finish is None else finish(outputs)
 
     specs = tuple(tf.TensorSpec(shape, dtype) for dtype, shape in plan.constant_specs)
     with _converting():

@@ -52,6 +52,7 @@ class Plan:
         unknown_axes: for each input block that is an argument, and for each constant, the axes that a trace in
             dynamic mode leaves unknown.
         order: 1: the function is the subject. 2: it is the gradient of the subject's outputs, weighed and summed.
+            3: it is the gradient of that, likewise.
     """
 
     subject: Subject

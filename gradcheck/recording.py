@@ -64,14 +64,14 @@ def listened() -> bool:
 
 def defaults() -> Mapping[str, Any]:
     """What stands for arguments that a call leaves out: some of ``modes``, ``wrt``, ``engine``, ``expect``,
-    ``invariants``, ``max_examples``. For those that it gives see `restricted`.
+    ``invariants``, ``accuracy``, ``max_examples``. For those that it gives see `restricted`.
     """
     return _defaults.get()
 
 
 def filled(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a check, with the `defaults` of those that say how it compares: what a replay has to be told."""
-    said = {name: value for name, value in defaults().items() if name in ("wrt", "engine", "invariants")}
+    said = {name: value for name, value in defaults().items() if name in ("wrt", "engine", "invariants", "accuracy")}
     return {**said, **{name: value for name, value in options.items() if value is not None}}
 
 

@@ -309,7 +309,7 @@ def search(
             `gradcheck.isolation.Limits` say what hanging and eating is; where True their defaults, and half of the
             machine's memory. An `gradcheck.isolation.checks.IsolatedChecks` is used and left open.
         **options: ``wrt``, ``engine``, ``call``, ``padding``, ``invariants``, ``order``, ``rtol``, ``atol``,
-            ``resolution_limit`` of `check`.
+            ``resolution_limit``, ``accuracy`` of `check`.
 
     Raises:
         InputError: the strategy is not one, or a drawn example cannot be checked.
@@ -383,7 +383,9 @@ def _is_number(number: Any) -> bool:
 _CHECKED = ("wrt", "engine", "order", "padding")
 
 # What a search hands on to each check.
-_OPTIONS = ("wrt", "engine", "call", "padding", "invariants", "order", "rtol", "atol", "resolution_limit")
+_OPTIONS = (
+    "wrt", "engine", "call", "padding", "invariants", "order", "rtol", "atol", "resolution_limit", "accuracy",
+)  # fmt: skip
 
 
 def search_with(

@@ -23,6 +23,7 @@ class Verdict(enum.Enum):
     NONDETERMINISTIC = "NONDETERMINISTIC"
     DISAGREEMENT = "DISAGREEMENT"
     UNSUPPORTED = "UNSUPPORTED"
+    INACCURATE = "INACCURATE"
     UNRESOLVED = "UNRESOLVED"
     KINK = "KINK"
     PASS = "PASS"
@@ -74,6 +75,10 @@ _MEANINGS = {
     Verdict.ERROR: "The subject, or the computation of its gradient, raises an error on this batch in this mode.",
     Verdict.CRASH: "The process died or hung on this batch.",
     Verdict.UNSUPPORTED: "This mode cannot run the subject at all; that says nothing about the gradient.",
+    Verdict.INACCURATE: (
+        "The formula of the gradient is right, and the number that comes out is far from it: digits cancel, or a tail "
+        'underflows to 0. Only checks that ask for it (accuracy="strict") fail on that.'
+    ),
     Verdict.KINK: (
         "The function has a corner or a step exactly here, so no single slope; the gradient lies between the slopes "
         "on the two sides, which is all that can be asked of it."

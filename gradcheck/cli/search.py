@@ -29,7 +29,7 @@ from gradcheck.cli.progress import search_progress
 from gradcheck.errors import InputError
 from gradcheck.importing import load_object, load_strategy
 from gradcheck.invariants import parse_invariants
-from gradcheck.mode_names import ENGINES
+from gradcheck.mode_names import ACCURACIES, ENGINES
 from gradcheck.records.results import SCHEMA_VERSION
 from gradcheck.results import Gap
 from gradcheck.support.files import file_stem, write_text
@@ -66,10 +66,15 @@ def _convert_invariants(ctx: click.Context, param: click.Parameter, value: str |
 @click.option("--engine", type=click.Choice(ENGINES), help="How Jacobians are formed.")
 @click.option(
     "--order",
-    type=click.IntRange(1, 2),
+    type=click.IntRange(1, 3),
     default=1,
     show_default=True,
-    help="2 checks the gradient of the gradient.",
+    help="2 checks the gradient of the gradient, 3 the gradient of that.",
+)
+@click.option(
+    "--accuracy",
+    type=click.Choice(ACCURACIES),
+    help="strict: fail where a number is far off though its formula is right.",
 )
 @click.option(
     "--invariants",
@@ -130,6 +135,7 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
         "engine": options["engine"],
         "order": options["order"],
         "invariants": options["invariants"],
+        "accuracy": options["accuracy"],
         "expect": expect,
         "shrink_seconds": options["shrink_seconds"],
     }
@@ -201,7 +207,7 @@ def _after_interruption(spec: str, specs: list[str], modes: tuple[str, ...], met
 
 
 # What of a search makes it another one than that with the default; how many batches and from which seed does not.
-_TELLING = ("wrt", "order", "engine", "invariants", "strategy", "dtype", "poison")
+_TELLING = ("wrt", "order", "engine", "invariants", "accuracy", "strategy", "dtype", "poison")
 
 
 def _settings(options: dict[str, Any]) -> dict[str, str]:

@@ -7,7 +7,7 @@ shaken by a random part of its type's unit roundoff, and what the derivative mov
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ __all__ = [
     "loses_digits",
     "precision_of",
     "scale_of",
+    "underflow",
 ]
 
 # Roundings of an entry that are allowed without a look at how it is computed. In double precision more of them cost
@@ -35,9 +36,15 @@ _ROUNDINGS, _ROUNDINGS_DOUBLE = 8.0, 32.0
 # to the same number.
 _DEVIATIONS = 16.0
 
+# Directions along which slopes are linear where a function is differentiable.
+_LINEAR = 3
+
 # Samples for every entry in doubt, and for those that would be called wrong.
 _SAMPLES, _MORE_SAMPLES = 2, 8
 
+
+# An entry that is off by more roundings of itself is far off as a number, be its formula right.
+_FAR = 1e3
 
 # Outputs whose rounding errors are so many times those of their last digit get a look at how they are computed.
 _AMPLIFIED = 1e3
@@ -100,7 +107,9 @@ def judge_entries(
     units = eps[rows][None]
     with np.errstate(all="ignore"):
         size = np.fmax(np.fmax(np.abs(low), np.abs(high)), np.abs(theory))
-        bound = tolerance.bound(size) if tolerance.given else _roundings(units) * size
+        bound = tolerance.bound(size) if tolerance.given else _roundings(units) * size + underflow(units)
+        built = _smooth_though_built_of_kinks(reference, slopes, columns, rows, units)
+        low, high = np.where(built, right, low), np.where(built, right, high)
         outside = _outside(theory, low, high)
         if not tolerance.given and loses_digits(slopes, rows, eps):
             wide = _DEVIATIONS * reference.deviation(columns, _SAMPLES)[:, rows]
@@ -116,9 +125,40 @@ def judge_entries(
         scale = scale_of(slopes, reference.problem.x, rows, bound, limits)
         if not tolerance.given:
             # An output that has lost its digits may have a gradient that has lost them.
-            lost = np.abs(center - slopes.value)[rows] > limits * np.abs(slopes.value[rows])
+            lost = np.abs(center - slopes.value)[rows] > limits * np.abs(slopes.value[rows]) + underflow(eps[rows])
             bound = np.where(lost & (outside > bound), np.inf, bound)
-        return _judged(slopes, theory, right, left, low, high, bound, outside, scale, units, limits, tolerance.given)
+        found = _judged(slopes, theory, right, left, low, high, bound, outside, scale, units, limits, tolerance.given)
+        far = (found.status == Status.PASS) & (outside > _FAR * units * size) & (not tolerance.given)
+        if far.any():
+            by_chance = _DEVIATIONS * reference.deviation(columns, _MORE_SAMPLES, formulas=False)[:, rows]
+            far &= ~(outside <= by_chance)
+        return replace(found, inaccurate=far)
+
+
+def _smooth_though_built_of_kinks(
+    reference: Reference, slopes: Slopes, columns: Array, rows: Array, units: Array
+) -> Array:
+    """Where corners cancel, so that the function has a slope there, and conventions need not give it, ``[k, rows]``.
+
+    An output is differentiable where its one-sided slopes are linear in the direction. A tie that only rounding makes
+    says nothing of that.
+    """
+    right, left = slopes.right[:, rows], slopes.left[:, rows]
+    close = np.sqrt(units) * np.fmax(np.abs(right), np.abs(left))
+    with np.errstate(invalid="ignore"):
+        even = (np.abs(right - left) <= close) & (slopes.low[:, rows] < slopes.high[:, rows])
+    even &= slopes.fuzzy == 0
+    if not even.any():
+        return np.asarray(even)
+    weights = np.random.default_rng(0).standard_normal((_LINEAR, len(columns)))
+    directions = np.zeros((_LINEAR, reference.problem.x.size))
+    directions[:, columns] = weights
+    along = reference.along(directions)
+    terms = np.sqrt(units) * (np.abs(weights) @ np.abs(right))
+    with np.errstate(invalid="ignore"):
+        linear = np.abs(along.right[:, rows] - weights @ right) <= terms
+        linear &= np.abs(along.left[:, rows] - weights @ right) <= terms
+    return np.asarray(even & linear.all(axis=0))
 
 
 def _outside(theory: Array, low: Array, high: Array) -> Array:
@@ -137,6 +177,11 @@ def loses_digits(slopes: Slopes, rows: Array, eps: Array) -> bool:
 def _roundings(eps: Array) -> Array:
     """How many roundings are allowed at once, by machine epsilon, times that."""
     return np.where(eps < _SINGLE, _ROUNDINGS_DOUBLE, _ROUNDINGS) * eps
+
+
+def underflow(eps: Array) -> Array:
+    """The smallest normal number of types with some machine epsilons: what is less may come out as 0."""
+    return np.where(eps < _SINGLE, 2.0**-1022, 2.0**-126)
 
 
 def precision_of(slopes: Slopes, eps: Array) -> Array:
@@ -162,6 +207,7 @@ def scale_of(slopes: Slopes, x: Array, rows: Array, bound: Array, limits: Array)
     largest = np.abs(right).max(axis=0, initial=0.0)
     value = np.abs(np.where(np.isfinite(slopes.value[rows]), slopes.value[rows], 0.0))
     ordinary = max(float(np.abs(np.where(np.isfinite(x), x, 0.0)).max(initial=0.0)), float(value.max(initial=0.0)))
+    ordinary = ordinary or 1.0  # at zeros nothing tells how large numbers are
     lost = ~(slopes.noise[rows] <= limits * ordinary)
     vanishing = (largest <= bound.max(axis=0, initial=0.0)) & ~lost
     return np.asarray(np.where(vanishing, np.maximum(1.0, largest), np.maximum(largest, 1e-300)))

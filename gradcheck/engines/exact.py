@@ -21,7 +21,10 @@ from gradcheck.graph.paths import line_of
 from gradcheck.modes import traced_function
 from gradcheck.problem import Problem
 
-__all__ = ["Reference", "reference_of"]
+__all__ = ["FAILED", "Reference", "reference_of"]
+
+FAILED = "the interpreter itself failed"
+"""In the words of why there is no reference, where that is this project's own fault."""
 
 # How strongly operations are shaken to sample rounding errors, in unit roundoffs of their types. Not more: what a mask
 # of -1e30 absorbs answers to one unit as much as to many.
@@ -35,6 +38,7 @@ class _Traced:
     program: Program
     captured: tuple[Any, ...]
     function: Any  # keeps what is captured alive
+    suspects: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -46,14 +50,16 @@ class Reference:
         function: its outputs as a function of its flat inputs.
         graph: TensorFlow's own graph of it, which knows the lines of the code.
         columns: the inputs w.r.t. which it is known that slopes can be computed.
+        suspects: names of operations whose gradient was wrong on other batches, by what was wrong with it.
     """
 
     problem: Problem
     function: Differentiable
     graph: Any
     columns: Array
+    suspects: dict[str, str] = field(default_factory=dict)
     _slopes: dict[bytes, Slopes] = field(default_factory=dict)
-    _samples: dict[tuple[bytes, int], Array] = field(default_factory=dict)
+    _samples: dict[tuple[bytes, int, bool], Array] = field(default_factory=dict)
 
     def slopes(self, columns: Array) -> Slopes:
         """Slopes w.r.t. some inputs, ``[len(columns), y_size]``; computed once.
@@ -78,14 +84,22 @@ class Reference:
         ]
         return np.asarray(np.fmax.reduce(shaken))
 
-    def deviation(self, columns: Array, samples: int) -> Array:
-        """Largest of some samples of the rounding errors of the slopes, ``[len(columns), y_size]``."""
+    def deviation(self, columns: Array, samples: int, *, formulas: bool = True) -> Array:
+        """Largest of some samples of the rounding errors of the slopes, ``[len(columns), y_size]``.
+
+        Args:
+            columns: the inputs.
+            samples: how many.
+            formulas: whether those are among them that customary formulas for local derivatives make, as ``1 - y²``
+                for that of tanh.
+        """
         units = self._units(columns)
         largest = np.zeros((len(columns), self.problem.outputs.size))
         for seed in range(1, samples + 1):
-            key = (columns.tobytes(), seed)
+            key = (columns.tobytes(), seed, formulas)
             if key not in self._samples:
-                self._samples[key] = np.abs(self.function.shaken(self.problem.x, units, scale=_SHAKEN, seed=seed))
+                shaken = self.function.shaken(self.problem.x, units, scale=_SHAKEN, seed=seed, formulas=formulas)
+                self._samples[key] = np.abs(shaken)
             largest = np.fmax(largest, self._samples[key])
         return largest
 
@@ -114,11 +128,14 @@ class Reference:
         if found is None:
             return ""
         inner, outer = found
+        return f"{inner.op}{self.line(outer)}"
+
+    def line(self, node: Node) -> str:
+        """The line of the user's code that made an operation of the main graph, in brackets; empty if not known."""
         try:
-            line = line_of(self.graph.get_operation_by_name(outer.name))
+            return line_of(self.graph.get_operation_by_name(node.name))
         except (KeyError, ValueError):
-            line = ""
-        return f"{inner.op}{line}"
+            return ""
 
     def _units(self, columns: Array) -> Array:
         units = np.zeros((len(columns), self.problem.x.size))
@@ -138,6 +155,8 @@ def reference_of(problem: Problem, columns: Array) -> Reference | str:
         found.slopes(columns)
     except (NoRule, Unfit) as missing:
         return str(missing)
+    except Exception as error:  # a fault of ours is no fault of the subject, and measured slopes are there
+        return f"{FAILED} ({error!r}); please report it"
     return found
 
 
@@ -166,7 +185,9 @@ def _bound(problem: Problem, columns: Array) -> Reference | str:
                 run.resources[identity] = states[identity]
         return [x, *constants, *(item if _is_handle(item) else wide(item.numpy()) for item, _ in captured)]
 
-    return Reference(problem, Differentiable(traced.program, arguments), traced.function.graph, columns)
+    return Reference(
+        problem, Differentiable(traced.program, arguments), traced.function.graph, columns, traced.suspects
+    )
 
 
 def _is_handle(item: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,9 +40,9 @@ class Pass:
         shaken: rounding errors are made, in units of each type's unit roundoff, in values and coefficients alike: the
             difference from a pass without is a sample of the rounding errors of derivatives (Monte Carlo arithmetic,
             Parker 1997). 0: none are made.
+        formulas: whether the rounding errors of customary formulas for local derivatives (`Rule.grain`) are among them.
         only: numbers of the operations that round, in the order of execution; all where None.
-        watch: number of the operation that is to be told.
-        watched, outer: that operation, and the one of the ``main`` program within which it ran.
+        observer: called after each operation, with the pass, the program, the operation, its inputs and what it gave.
         resources: values of variables by the identity of their handle; assignments change them.
         opaque: names of the operations whose slopes were measured, with the error of these as a part of the largest.
         executed: how many operations ran.
@@ -58,19 +58,18 @@ class Pass:
         convention: Convention = Convention.ALONG,
         shaken: float = 0.0,
         seed: int = 0,
+        formulas: bool = True,
         only: range | None = None,
-        watch: int = -1,
+        observer: Callable[[Pass, Program, Node, list[Any], Any], None] | None = None,
     ) -> None:
         self.decisions = Decisions(convention, directions, seed)
         self.directions = directions
         self.lanes = lanes
         self.order = order
         self.shaken = shaken
+        self.formulas = formulas
         self.only = only
-        self.watch = watch
-        self.watched: Node | None = None
-        self.outer: Node | None = None
-        self.main: Program | None = None
+        self.observer = observer
         self.resources: dict[int, Any] = {}
         self.opaque: dict[str, float] = {}
         self.executed = 0
@@ -85,10 +84,6 @@ class Pass:
         if start + count <= len(_POOL):
             return _POOL[start : start + count].reshape(shape)
         return np.resize(np.roll(_POOL, -start), shape)
-
-    def constant(self, value: np.ndarray) -> Jet:
-        """A value that stands still."""
-        return Jet(value)
 
     def moving(self, value: np.ndarray, directions: np.ndarray) -> Jet:
         """A value that moves along directions ``[directions, *shape]``, with lanes without rounding errors so far."""
@@ -122,7 +117,7 @@ class Pass:
                 off = np.abs(x.v if size is None else size)
                 v = x.v + scale * np.where(np.isfinite(off), off, 0.0) * self.deviations(*x.v.shape)
                 d = tuple(c * (1 + scale * self.deviations(*c.shape)) for c in x.d)
-                if grain:
+                if grain and self.formulas:
                     moved = next(i for i in inputs if isinstance(i, Jet) and i.d)
                     if moved.d[0].shape == d[0].shape:
                         d = (d[0] + scale * grain * self.deviations(*d[0].shape) * moved.d[0], *d[1:])
@@ -219,12 +214,10 @@ class Program:
                     if type(value) is Decided:
                         values[place] = decisions.settled(value)
             decisions.now = run.executed
-            if run.watch == run.executed:
-                run.watched = node
             run.executed += 1
             found = bound(run, *values)
-            if run.watched is not None and run.outer is None and self is run.main:
-                run.outer = node
+            if run.observer is not None:
+                run.observer(run, self, node, values, found)
             if rounds and unit and (only is None or decisions.now in only):
                 size = terms(*values) if terms is not None else None
                 if single is not None:

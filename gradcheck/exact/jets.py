@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Jet", "Value", "bilinear", "constant", "function", "jet", "lift", "linear", "value_of"]
+__all__ = ["Array", "Jet", "Value", "bilinear", "function", "jet", "lift", "linear", "value_of"]
 
 Array: TypeAlias = NDArray[Any]
 
@@ -90,11 +90,6 @@ Value: TypeAlias = "Jet | Array | float | int | complex"
 def jet(value: Value) -> Jet:
     """A number, an array or a jet as a jet."""
     return value if isinstance(value, Jet) else Jet(_inexact(value))
-
-
-def constant(value: Value) -> Jet:
-    """The value alone: a jet that stands still."""
-    return Jet(value.v) if isinstance(value, Jet) else Jet(_inexact(value))
 
 
 def value_of(value: Any) -> Array:

@@ -68,11 +68,6 @@ class Slopes:
     coarsest: float = 0.0
     opaque: tuple[str, ...] = ()
 
-    @property
-    def smooth(self) -> bool:
-        """Whether no operation decides a tie."""
-        return self.ties == 0
-
 
 class Differentiable:
     """A program of one flat vector of real numbers.
@@ -85,6 +80,8 @@ class Differentiable:
     def __init__(self, program: Program, arguments: Callable[[Pass, Jet], Sequence[Any]]) -> None:
         self.program = program
         self.arguments = arguments
+        # The directions, the point and the slopes of the last pass without rounding errors: samples come in rows.
+        self._still: tuple[Array, Array, Array] | None = None
 
     def run(self, run: Pass, x: Array, directions: Array) -> Jet:
         """One pass: the output vector with its coefficients along directions ``[directions, x_size]``."""
@@ -195,26 +192,33 @@ class Differentiable:
 
     def operation(self, x: Array, number: int) -> tuple[Node, Node] | None:
         """The operation that runs as the one of a number, and that of the main graph it belongs to."""
-        run = Pass(0, watch=number)
-        run.main = self.program
-        self.run(run, x, np.zeros((0, x.size)))
-        return None if run.watched is None or run.outer is None else (run.watched, run.outer)
+        found: list[Node] = []
 
-    def shaken(self, x: Array, directions: Array, *, scale: float, seed: int, only: range | None = None) -> Array:
+        def observer(run: Pass, program: Program, node: Node, _inputs: Any, _found: Any) -> None:
+            if not found and run.executed > number:
+                found.append(node)
+            if len(found) == 1 and program is self.program:
+                found.append(node)
+
+        self.run(Pass(0, observer=observer), x, np.zeros((0, x.size)))
+        return (found[0], found[1]) if len(found) > 1 else None
+
+    def shaken(self, x: Array, directions: Array, *, scale: float, seed: int, formulas: bool = True) -> Array:
         """A sample of the rounding errors of slopes, in the subject's own precision, ``[directions, y_size]``.
 
         Args:
             x, directions: as for `slopes`.
             scale: how many unit roundoffs of its type each operation is shaken by; the result is per unit roundoff.
             seed: of the rounding errors.
-            only: numbers of the operations that are shaken; all where omitted.
+            formulas: whether rounding errors of customary formulas for local derivatives are among them.
         """
-        usual = Convention.USUAL
+        if self._still is None or self._still[0] is not directions or self._still[1] is not x:
+            run = Pass(len(directions), convention=Convention.USUAL)
+            self._still = (directions, x, _first(self.run(run, x, directions), len(directions)))
+        run = Pass(len(directions), convention=Convention.USUAL, shaken=scale, seed=seed, formulas=formulas)
         with np.errstate(all="ignore"):
-            still = _first(self.run(Pass(len(directions), convention=usual), x, directions), len(directions))
-            run = Pass(len(directions), convention=usual, shaken=scale, seed=seed, only=only)
             moved = _first(self.run(run, x, directions), len(directions))
-            return np.asarray((moved - still) / scale)
+            return np.asarray((moved - self._still[2]) / scale)
 
 
 def _first(found: Jet, count: int) -> Array:

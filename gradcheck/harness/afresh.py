@@ -65,6 +65,8 @@ def tried_afresh(
     result = report[mode]
     if not result.verdict.fails or result.verdict is Verdict.NONDETERMINISTIC:
         return report
+    report = _with_lower_order(subject, args, report, mode, options)
+    result = report[mode]
     first = subject.first_arguments
     if first is not None and repr(first) == repr(args):
         first = None
@@ -92,6 +94,21 @@ def tried_afresh(
         return _with_cause(report, result, cause, Reason.BUILT_ON)
     cause = f"depends on what the subject was called with before (one that is newly made passes here): {result.cause}"
     return _with_cause(report, result, cause, Reason.CALLED_BEFORE)
+
+
+def _with_lower_order(
+    subject: Subject, args: tuple[Any, ...], report: Report, mode: str, options: Mapping[str, Any]
+) -> Report:
+    """The report of a wrong second or third derivative, with what the one below it comes to."""
+    order = options.get("order") or 1
+    if order == 1:
+        return report
+    below = check(subject, *args, modes=(mode,), **{**options, "order": order - 1, "expect": None})[mode].verdict
+    name = "gradient" if order == 2 else "second derivative"
+    note = f"the {name} itself is {below} on this batch"
+    note += f": begin with order={order - 1}" if below.fails else ", so only what it is differentiated by is wrong"
+    result = replace(report[mode], notes=(*report[mode].notes, note))
+    return replace(report, modes={**report.modes, mode: result})
 
 
 def _passes_after(

@@ -19,7 +19,7 @@ from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.harness.options import Options
 from gradcheck.invariants import Chosen, parse_invariants
 from gradcheck.invariants.holding import applicable, not_applied
-from gradcheck.mode_names import ENGINES, parse_modes
+from gradcheck.mode_names import ACCURACIES, ENGINES, parse_modes
 from gradcheck.numerics.judgement import require_tolerances
 from gradcheck.preserving import ONE_AT_A_TIME
 from gradcheck.problem import WRT
@@ -50,6 +50,7 @@ def check(
     rtol: float | None = None,
     atol: float | None = None,
     resolution_limit: float | None = None,
+    accuracy: str | None = None,
 ) -> Report:
     """Check the gradients of a subject on one batch, in every mode.
 
@@ -75,10 +76,13 @@ def check(
             ``rows_independent``, ``empty_row``, or ``"all"``; see `gradcheck.invariants`.
         order: 1 checks the gradient. 2 checks the gradient of the gradient instead: the function is then the gradient
             of all outputs, each with a weight of its own, and what is compared is its slopes with its gradient. It
-            takes the first derivative as given, so check order 1 as well. No rule about padding is held.
+            takes the first derivative as given, so check order 1 as well. 3 does the same once more. No rule about
+            padding is held.
         rtol, atol: a tolerance of your own, ``atol + rtol·|numerical|``, in place of the measured error bound.
         resolution_limit: entries whose error bound exceeds this part of their row's largest entry are
             ``UNRESOLVED``. Where omitted 1e-4 in float64, coarser in lower precision.
+        accuracy: ``"strict"`` makes it a failure (``INACCURATE``) that an entry is off by more than a thousand
+            roundings of itself, though its formula is right. Where omitted this is a note.
 
     Returns:
         A `Report`. A finding never raises.
@@ -89,7 +93,7 @@ def check(
     """
     if not args:
         raise InputError("check needs a batch, or the arguments of the subject, behind the subject")
-    asked = _Asked.of(modes, wrt, engine, expect, invariants, order, padding)
+    asked = _Asked.of(modes, wrt, engine, expect, invariants, order, padding, accuracy)
     tolerance = {"rtol": rtol, "atol": atol, "resolution_limit": resolution_limit}
     require_tolerances(**tolerance)
     _tell_where_long(args, asked.modes)
@@ -107,6 +111,7 @@ class _Asked:
     expected: dict[str, tuple[Verdict, ...]]
     invariants: Chosen
     order: int
+    accuracy: str | None
 
     @classmethod
     def of(
@@ -118,6 +123,7 @@ class _Asked:
         invariants: str | Sequence[str] | None,
         order: int,
         padding: bool,
+        accuracy: str | None,
     ) -> _Asked:
         """The same, validated.
 
@@ -128,13 +134,15 @@ class _Asked:
         chosen_modes = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
         wrt = wrt if wrt is not None else defaults.get("wrt") or "all"
         engine = engine if engine is not None else defaults.get("engine")
+        accuracy = accuracy if accuracy is not None else defaults.get("accuracy")
         require_expectations(expect, parse_modes(modes) if modes is not None else None)
         expect = expect if expect is not None else defaults.get("expect")
         chosen = parse_invariants(invariants if invariants is not None else defaults.get("invariants"), padding=padding)
-        require_options(wrt=wrt, engine=engine, order=order, padding=padding)
+        require_options(wrt=wrt, engine=engine, order=order, padding=padding, accuracy=accuracy)
         version = tensorflow().__version__
         expected = {mode: expected_verdicts(expect, mode, version) for mode in chosen_modes}
-        return cls(chosen_modes, wrt, "measured" if engine == "compiled" else engine, expected, chosen, order)
+        engine = "measured" if engine == "compiled" else engine
+        return cls(chosen_modes, wrt, engine, expected, chosen, order, accuracy)
 
 
 def _reported(adapter: Subject, args: tuple[Any, ...], asked: _Asked, tolerance: dict[str, Any]) -> Report:
@@ -144,7 +152,7 @@ def _reported(adapter: Subject, args: tuple[Any, ...], asked: _Asked, tolerance:
         batch = adapter.told(args[0])
         args = (batch,)
     chosen = applicable(asked.invariants, adapter, batch)
-    options = Options(asked.wrt, asked.engine, chosen, asked.order, tolerance)
+    options = Options(asked.wrt, asked.engine, chosen, asked.order, tolerance, asked.accuracy)
     baseline, results, findings = run_modes(adapter, args, asked.modes, options)
     unheld = not_applied(asked.invariants, adapter, batch)
     further = (unheld,) if unheld else ()
@@ -180,7 +188,9 @@ def _tell_where_long(args: Sequence[Any], modes: Sequence[str]) -> None:
         )
 
 
-def require_options(*, wrt: Any = "all", engine: Any = None, order: Any = 1, padding: Any = True) -> None:
+def require_options(
+    *, wrt: Any = "all", engine: Any = None, order: Any = 1, padding: Any = True, accuracy: Any = None
+) -> None:
     """Check these options of `check`.
 
     Raises:
@@ -190,10 +200,15 @@ def require_options(*, wrt: Any = "all", engine: Any = None, order: Any = 1, pad
         raise InputError(f"wrt must be one of {', '.join(map(repr, WRT))}; got {shown(wrt)}")
     if engine is not None and not (isinstance(engine, str) and engine in ENGINES):
         raise InputError(f"engine must be one of {', '.join(map(repr, ENGINES))}; got {shown(engine)}")
-    if not isinstance(order, (int, np.integer)) or isinstance(order, bool) or order not in (1, 2):
-        raise InputError(f"order must be 1, the gradient, or 2, the gradient of the gradient; got {shown(order)}")
+    if not isinstance(order, (int, np.integer)) or isinstance(order, bool) or order not in (1, 2, 3):
+        raise InputError(
+            "order must be 1, the gradient, 2, the gradient of the gradient, or 3, the gradient of that; "
+            f"got {shown(order)}"
+        )
     if not isinstance(padding, (bool, np.bool_)):
         raise InputError(f"padding must be True or False; got {shown(padding)}")
+    if accuracy is not None and not (isinstance(accuracy, str) and accuracy in ACCURACIES):
+        raise InputError(f"accuracy must be {' or '.join(map(repr, ACCURACIES))}, or be left out; got {shown(accuracy)}")
 
 
 def assert_gradients(subject: Any, *args: Any, **options: Any) -> Report:

@@ -5,13 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck.agreement import gradient_bound, noise_ratio, output_bound
+from gradcheck.engines.exact import Reference
+from gradcheck.engines.jacobians import examine
 from gradcheck.engines.reference import REFERENCE_STEP, compute_gradient
 from gradcheck.findings import Finding
 from gradcheck.harness.comparison import Comparison
-from gradcheck.modes import EagerExecution, OneByOne
+from gradcheck.modes import EagerExecution, Execution, OneByOne
+from gradcheck.numerics import Status
 from gradcheck.verdicts import Verdict
 
-__all__ = ["compare_engines"]
+__all__ = ["CONTRADICTED", "compare_engines", "taken_back"]
+
+CONTRADICTED = (
+    "ENGINES DIFFER: the forward values of this mode move as tf.test.compute_gradient says, and not as the exact "
+    "reference does. Please report it, and use engine='measured' meanwhile"
+)
+"""A note on a reference that is wrong itself."""
+
+# So many times what two steps differ by may a slope measured with the shorter one be off, and this part of itself.
+_TRUNCATED = 4.0
+_COARSE = 1e-5
 
 
 def compare_engines(c: Comparison, finding: Finding) -> str:
@@ -34,14 +47,9 @@ def compare_engines(c: Comparison, finding: Finding) -> str:
     try:
         theoretical, numerical = compute_gradient(run, x, rows=rows, columns=columns)
         ours = found.jacobian[np.ix_(rows, columns)]
-        points = np.repeat(x[None], 2 * columns.size, axis=0)
-        for number, column in enumerate(columns):
-            points[2 * number, column] += REFERENCE_STEP
-            points[2 * number + 1, column] -= REFERENCE_STEP
-        values = run.evaluate(points)[:, rows]
+        slopes = _central(x, run, rows, columns, REFERENCE_STEP)
     except Exception:  # it refuses a point nearby; then nothing was compared
         return ""
-    slopes = ((values[0::2] - values[1::2]) / (2 * REFERENCE_STEP)).T
     eps = found.eps
     ratio = noise_ratio(found.center, found.noise, eps)
     level = float(eps.max(initial=2.0**-52))
@@ -53,6 +61,8 @@ def compare_engines(c: Comparison, finding: Finding) -> str:
         apart[~np.isfinite(theoretical) & ~np.isfinite(ours)] = 0.0
         off[~np.isfinite(numerical) & ~np.isfinite(slopes)] = 0.0
         same = (apart <= allowed).all() and (off <= rounding).all()
+    if same and c.reference is not None and not finding.verdict.fails:
+        return "" if _as_the_reference(c, c.reference, rows, columns, slopes, rounding) else CONTRADICTED
     if same:
         return ""
     return (
@@ -61,3 +71,64 @@ def compare_engines(c: Comparison, finding: Finding) -> str:
         "The verdict of this mode is not to be trusted; please "
         "report it, and use engine='reference' meanwhile"
     )
+
+
+def taken_back(c: Comparison, finding: Finding) -> bool:
+    """Whether the forward values side with a gradient that the exact reference calls wrong."""
+    entry, place = finding.entry, finding.place
+    if c.reference is None or finding.verdict is not Verdict.MISMATCH or entry is None or entry.reference is None:
+        return False
+    if place is None or place[1] is None or entry.theoretical is None or entry.numerical is None:
+        return False
+    seen = entry.reference[1]
+    if not abs(seen - entry.theoretical) < abs(seen - entry.numerical):
+        return False
+    return _contradicted(c, np.array([place[0]]), np.array([place[1]]), np.array([[entry.numerical]]))
+
+
+def _contradicted(c: Comparison, rows: np.ndarray, columns: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether forward values do not move as the exact reference says: the ladder of step sizes decides.
+
+    Args:
+        c: the mode.
+        rows, columns: outputs and inputs.
+        expected: slopes by the reference, ``[len(rows), len(columns)]``.
+    """
+    baseline = c.baseline
+    jacobian = np.zeros((baseline.problem.outputs.size, baseline.x.size))
+    jacobian[np.ix_(rows, columns)] = expected
+    found = examine(c.run, baseline.x, jacobian, eps=baseline.eps, rows=rows, columns=columns, options={})
+    return bool((found.judgement.status == Status.MISMATCH).any())
+
+
+def _as_the_reference(
+    c: Comparison,
+    reference: Reference,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    slopes: np.ndarray,
+    rounding: np.ndarray,
+) -> bool:
+    """Whether slopes measured with `REFERENCE_STEP`, ``[len(rows), len(columns)]``, are those of the exact reference.
+
+    That step is long. Where it says something else, twice the step says by how much it may be off; then the ladder.
+    """
+    exact = reference.slopes(c.baseline.columns)
+    if exact.ties:
+        return True
+    expected = exact.right[np.searchsorted(c.baseline.columns, columns)][:, rows].T
+    longer = _central(c.baseline.x, c.run, rows, columns, 2 * REFERENCE_STEP)
+    with np.errstate(invalid="ignore"):
+        off = _TRUNCATED * np.abs(longer - slopes) + _COARSE * (1 + np.abs(expected)) + rounding
+        near = np.abs(slopes - expected) <= off
+    return bool(near.all()) or not _contradicted(c, rows, columns, expected)
+
+
+def _central(x: np.ndarray, run: Execution, rows: np.ndarray, columns: np.ndarray, step: float) -> np.ndarray:
+    """Central differences ``[len(rows), len(columns)]``."""
+    points = np.repeat(x[None], 2 * columns.size, axis=0)
+    for number, column in enumerate(columns):
+        points[2 * number, column] += step
+        points[2 * number + 1, column] -= step
+    values = run.evaluate(points)[:, rows]
+    return np.asarray(((values[0::2] - values[1::2]) / (2 * step)).T)

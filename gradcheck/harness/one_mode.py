@@ -16,7 +16,7 @@ from gradcheck.graph.paths import moves_in_steps, what_cuts
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.comparison import Comparison, compare
 from gradcheck.harness.confirming import confirmed
-from gradcheck.harness.cross_check import compare_engines
+from gradcheck.harness.cross_check import CONTRADICTED, compare_engines, taken_back
 from gradcheck.harness.first_nonfinite import where_it_begins
 from gradcheck.harness.rules import first_broken
 from gradcheck.harness.rules.determinism import nondeterministic, nondeterministic_by_chance
@@ -100,7 +100,12 @@ def _by_the_rules(baseline: Baseline, run: Execution) -> tuple[Finding, Comparis
     finding = nondeterministic_by_chance(comparison, finding) or finding
     if not finding.verdict.fails:
         baseline.held.add(run.mode)
-    return confirmed(run, baseline.x, finding), comparison
+    finding = confirmed(run, baseline.x, finding)
+    if taken_back(comparison, finding):
+        # Without the reference slopes are measured.
+        finding, comparison = _by_the_rules(replace(baseline, reference=None), run)
+        comparison.notes.append(CONTRADICTED)
+    return finding, comparison
 
 
 def _explained(baseline: Baseline, finding: Finding, mode: str) -> Finding:

@@ -18,8 +18,9 @@ class Options:
         wrt: ``"inputs"``, ``"variables"`` or ``"all"``.
         engine: the engine that the caller named, or None.
         invariants: which ones are held.
-        order: 1: the gradient is checked. 2: the gradient of the gradient.
+        order: 1: the gradient is checked. 2: the gradient of the gradient. 3: the gradient of that.
         tolerance: ``rtol``, ``atol`` and ``resolution_limit`` as the caller gave them.
+        accuracy: ``"strict"`` makes a failure of a number that is far off though its formula is right.
     """
 
     wrt: str = "all"
@@ -27,6 +28,7 @@ class Options:
     invariants: Chosen = field(default_factory=lambda: Chosen(()))
     order: int = 1
     tolerance: dict[str, Any] = field(default_factory=dict)
+    accuracy: str | None = None
 
     @property
     def own_bounds(self) -> bool:

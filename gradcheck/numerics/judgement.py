@@ -99,6 +99,8 @@ class Judgement:
         kind: `gradcheck.numerics.Kind` of every entry, SMOOTH where the screen settled it.
         resolution: the smallest error of the gradient, relative to the largest entry for the same output,
             that this check could have seen: the worst over the entries that passed. NaN where none did.
+        inaccurate: the entries that passed because the formula is right, and are far off as numbers; None where nobody
+            looked.
     """
 
     status: Statuses
@@ -109,6 +111,7 @@ class Judgement:
     right: Array
     kind: NDArray[np.int8]
     resolution: float
+    inaccurate: Mask | None = None
 
     def count(self, status: Status) -> int:
         """Number of entries with a status."""

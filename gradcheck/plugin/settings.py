@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gradcheck.errors import InputError
-from gradcheck.mode_names import ENGINES, MODES
+from gradcheck.mode_names import ACCURACIES, ENGINES, MODES
 from gradcheck.support.files import require_writable
 from gradcheck.verdicts import Verdict
 
@@ -44,9 +44,10 @@ GITHUB = ("auto", "on", "off")
 
 MARKER = "gradcheck"
 MARKER_HELP = (
-    "gradcheck(modes=, wrt=, expect=, engine=, invariants=, max_examples=): how this test checks gradients. "
+    "gradcheck(modes=, wrt=, expect=, engine=, invariants=, accuracy=, max_examples=): how this test checks gradients. "
     f"modes: some of {', '.join(MODES)}; wrt: {', '.join(WRT)}; expect: a verdict, or a dict of verdicts by "
     f"mode; engine: {', '.join(ENGINES)}; invariants: names of what should make no difference; "
+    "accuracy: 'strict' to fail where a number is far off though its formula is right; "
     "max_examples: of each search."
 )
 
@@ -320,5 +321,6 @@ _CHECKS = {
     "expect": _expect,
     "engine": lambda value, where: _choice(value, ENGINES, where),
     "invariants": lambda value, where: _invariants(value, where),
+    "accuracy": lambda value, where: _choice(value, ACCURACIES, where),
     "max_examples": _max_examples,
 }

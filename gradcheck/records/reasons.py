@@ -30,6 +30,9 @@ class Reason(enum.Enum):
     DIGITS_LOST = "digits lost"
     NOT_MEASURED = "not measured well enough"
 
+    # The formula is right, and the number is not.
+    INACCURATE = "inaccurate number"
+
     # Numbers that are none.
     OUTPUT_NOT_FINITE = "output not finite"
     GRADIENT_NOT_FINITE = "gradient not finite"

@@ -57,6 +57,11 @@ HINTS = {
         "If nobody runs it in this mode, leave the mode out (modes=...) or expect it "
         '(expect={"MODE": "UNSUPPORTED"}). Otherwise replace the operation named above.'
     ),
+    Verdict.INACCURATE: (
+        "Write what the operation named above computes so that no digits cancel: 1 - tanh(x)² as 1 / cosh(x)², "
+        "1 - sigmoid(x) as sigmoid(-x), log(1 + x) as log1p(x). If such inputs never occur, restrict what is drawn "
+        "(min_value, max_value)."
+    ),
     Verdict.KINK: "Nothing needs to be done. For smooth inputs only, draw values away from the corner.",
     Verdict.UNRESOLVED: (
         "Rounding is in the way: of float32 or less inside (compute in float64 if the subject allows it), or of "

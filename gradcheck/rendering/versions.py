@@ -26,6 +26,7 @@ LETTERS = {
     Verdict.ERROR: "E",
     Verdict.CRASH: "C",
     Verdict.UNSUPPORTED: "U",
+    Verdict.INACCURATE: "A",
 }
 
 

@@ -25,6 +25,11 @@ def square_stopped(x):
     return x * x, lambda upstream: 2 * upstream * tf.stop_gradient(x)
 
 
+@tf.custom_gradient
+def square_wrong_and_stopped(x):
+    return x * x, lambda upstream: upstream * (1 + 2 * tf.stop_gradient(x))
+
+
 def cube(x, factor=1.0):
     """A gradient that has a gradient of its own, off by a factor."""
 
@@ -89,6 +94,62 @@ def test_searched_with_masks():
     assert found.ok, str(found)
 
 
-def test_orders_are_one_and_two():
-    with pytest.raises(InputError, match="order must be 1, the gradient, or 2"):
-        gradcheck.check(masked_mean, BATCH, order=3)
+def test_orders_are_one_to_three():
+    with pytest.raises(InputError, match="order must be 1, the gradient, 2, the gradient of the gradient, or 3"):
+        gradcheck.check(masked_mean, BATCH, order=4)
+
+
+def quartic(x, factor=1.0):
+    """A second derivative whose own gradient is off by a factor."""
+
+    @tf.custom_gradient
+    def second(x):
+        return 12 * x * x, lambda upstream: factor * 24 * x * upstream
+
+    @tf.custom_gradient
+    def first(x):
+        return 4 * x**3, lambda upstream: second(x) * upstream
+
+    @tf.custom_gradient
+    def zeroth(x):
+        return x**4, lambda upstream: first(x) * upstream
+
+    return zeroth(x)
+
+
+def test_only_the_third_derivative_is_wrong():
+    def wrong(x):
+        return quartic(x, 1.001)
+
+    assert gradcheck.check(quartic, X, order=3).ok
+    for order in (1, 2):
+        assert gradcheck.check(wrong, X, order=order).ok
+    third = gradcheck.check(wrong, X, order=3)
+    assert {result.verdict for result in third.modes.values()} == {Verdict.MISMATCH}, str(third)
+
+
+@pytest.mark.parametrize("layer", [tf.keras.layers.GRU(2), tf.keras.layers.MultiHeadAttention(1, 2)])
+def test_third_derivatives_of_layers(layer):
+    values = np.random.default_rng(0).normal(size=(1, 2, 2))
+    layer.build(values.shape) if isinstance(layer, tf.keras.layers.GRU) else layer(values, values)
+
+    def subject(values):
+        values = tf.cast(values, layer.compute_dtype)
+        return layer(values) if isinstance(layer, tf.keras.layers.GRU) else layer(values, values)
+
+    result = gradcheck.check(subject, values, modes=("graph",), order=3)["graph"]
+    assert result.verdict is Verdict.PASS, result.cause
+
+
+@pytest.mark.parametrize(("wrong", "note"), [(cube_wrong, "so only what it is"), (square_wrong_and_stopped, "order=1")])
+def test_a_search_says_whether_the_first_derivative_is_right(wrong, note):
+    found = gradcheck.search(
+        lambda values: wrong(values) + values**2,
+        gradcheck.strategies.batches(features=2),
+        modes=("graph",),
+        order=2,
+        max_examples=20,
+        seed=1,
+    )["graph"]
+    assert found.verdict.fails
+    assert any("the gradient itself is" in text and note in text for text in found.report["graph"].notes)

@@ -11,9 +11,8 @@ from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, jet
 from gradcheck.exact.rules.elementwise import UNARY, reciprocal, sigmoid, square
-from gradcheck.exact.rules.indexing import apply
 from gradcheck.exact.rules.reductions import total
-from gradcheck.exact.rules.shapes import unmoved
+from gradcheck.exact.rules.shapes import apply, unmoved
 from gradcheck.exact.rules.through import by_kernel, kernel_of, plain, refuse
 from gradcheck.exact.table import Bound, rule
 

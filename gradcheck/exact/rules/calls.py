@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from gradcheck.exact.decisions import Decided
 from gradcheck.exact.graph import Node
 from gradcheck.exact.jets import Jet
 from gradcheck.exact.kernels import wide
+from gradcheck.exact.lists import TensorList
 from gradcheck.exact.rules.shapes import concatenated, stacked, unmoved
 from gradcheck.exact.table import Bound, rule
 
@@ -20,21 +20,6 @@ if TYPE_CHECKING:
     from gradcheck.exact.interpreter import Library, Pass
 
 __all__ = ["TensorList", "read_handle"]
-
-
-@dataclass(frozen=True)
-class TensorList:
-    """A list of tensors; an item that was never written is None.
-
-    Attributes:
-        items: the tensors.
-        shape: of each item, as far as it is known; None where nothing is.
-        dtype: of the items.
-    """
-
-    items: tuple[Any, ...]
-    shape: tuple[int, ...] | None
-    dtype: str
 
 
 def _results(node: Node, found: list[Any]) -> Any:

@@ -16,9 +16,8 @@ from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, bilinear, jet
 from gradcheck.exact.rules.elementwise import exp, log, rsqrt, square
-from gradcheck.exact.rules.indexing import apply
 from gradcheck.exact.rules.reductions import extreme
-from gradcheck.exact.rules.shapes import unmoved
+from gradcheck.exact.rules.shapes import apply, unmoved
 from gradcheck.exact.rules.sorting import place_of_extreme
 from gradcheck.exact.rules.through import by_kernel, by_numbers, kernel_of, plain
 from gradcheck.exact.table import Bound, NoRule, rule

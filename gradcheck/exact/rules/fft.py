@@ -10,8 +10,7 @@ import numpy as np
 from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet
-from gradcheck.exact.rules.indexing import apply
-from gradcheck.exact.rules.shapes import unmoved
+from gradcheck.exact.rules.shapes import apply, unmoved
 from gradcheck.exact.rules.through import refuse
 from gradcheck.exact.table import Bound, rule
 

@@ -13,8 +13,7 @@ import numpy as np
 from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, jet
-from gradcheck.exact.rules.indexing import apply
-from gradcheck.exact.rules.shapes import stacked, unmoved
+from gradcheck.exact.rules.shapes import apply, stacked, unmoved
 from gradcheck.exact.rules.through import by_kernel, kernel_of, plain, refuse
 from gradcheck.exact.table import Bound, rule
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,18 +9,11 @@ import numpy as np
 from gradcheck.exact.decisions import Decided
 from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
-from gradcheck.exact.jets import Array, Jet, jet, linear
-from gradcheck.exact.rules.shapes import unmoved
+from gradcheck.exact.jets import Array, Jet, jet
+from gradcheck.exact.rules.shapes import apply, unmoved
 from gradcheck.exact.table import Bound, rule
 
-__all__ = ["apply"]
-
-
-def apply(x: Any, operation: Callable[[Array, int], Array]) -> Any:
-    """A linear operation on an array, or on a jet's value and coefficients: told how many axes lead."""
-    if type(x) is Jet:
-        return linear(lambda a, coefficient: operation(a, int(coefficient)), x)
-    return operation(np.asarray(x), 0)
+__all__: list[str] = []
 
 
 @rule("Slice", moves_only=True)

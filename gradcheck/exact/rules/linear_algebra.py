@@ -15,8 +15,8 @@ import numpy as np
 from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import UNIT, Pass
 from gradcheck.exact.jets import Array, Jet, jet
-from gradcheck.exact.rules.indexing import apply
 from gradcheck.exact.rules.products import matmul
+from gradcheck.exact.rules.shapes import apply
 from gradcheck.exact.rules.through import by_numbers, kernel_of
 from gradcheck.exact.table import Bound, rule
 

@@ -10,8 +10,7 @@ from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, jet
 from gradcheck.exact.rules.elementwise import exp, log
-from gradcheck.exact.rules.indexing import apply
-from gradcheck.exact.rules.shapes import stacked, unmoved
+from gradcheck.exact.rules.shapes import apply, stacked, unmoved
 from gradcheck.exact.rules.through import kernel_of, refuse
 from gradcheck.exact.table import Bound, rule
 

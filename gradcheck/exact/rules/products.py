@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, bilinear, jet
-from gradcheck.exact.rules.indexing import apply
+from gradcheck.exact.rules.shapes import apply
 from gradcheck.exact.table import Bound, rule
 
 __all__ = ["matmul"]

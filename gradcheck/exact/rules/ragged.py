@@ -11,8 +11,7 @@ from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, jet
 from gradcheck.exact.kernels import wide
-from gradcheck.exact.rules.indexing import apply
-from gradcheck.exact.rules.shapes import concatenated, stacked, unmoved
+from gradcheck.exact.rules.shapes import apply, concatenated, stacked, unmoved
 from gradcheck.exact.rules.through import by_numbers, plain
 from gradcheck.exact.table import Bound, NoRule, rule
 

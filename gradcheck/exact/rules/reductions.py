@@ -11,8 +11,7 @@ from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, jet
 from gradcheck.exact.rules.elementwise import exp, log
-from gradcheck.exact.rules.indexing import apply
-from gradcheck.exact.rules.shapes import unmoved
+from gradcheck.exact.rules.shapes import apply, unmoved
 from gradcheck.exact.table import Bound, rule
 
 __all__ = ["axes_of", "extreme", "total"]

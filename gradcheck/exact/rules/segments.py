@@ -13,9 +13,8 @@ from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, jet
 from gradcheck.exact.kernels import wide
-from gradcheck.exact.rules.indexing import apply
 from gradcheck.exact.rules.reductions import extreme
-from gradcheck.exact.rules.shapes import concatenated, unmoved
+from gradcheck.exact.rules.shapes import apply, concatenated, unmoved
 from gradcheck.exact.table import Bound, rule
 
 __all__ = ["summed"]

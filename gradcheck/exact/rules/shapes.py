@@ -11,20 +11,15 @@ from gradcheck.exact.decisions import Decided
 from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, jet, lift, linear
+from gradcheck.exact.lists import TensorList
 from gradcheck.exact.table import Bound, rule
 
-__all__ = ["concatenated", "moved", "stacked", "unmoved"]
+__all__ = ["apply", "concatenated", "moved", "stacked", "unmoved"]
 
 
 def moved(operation: Callable[[Array, int], Array]) -> Bound:
     """A rule that moves the numbers of its one moving input: ``operation(array, number of leading axes)``."""
-
-    def run(_: Pass, x: Any) -> Any:
-        if type(x) is Jet:
-            return linear(lambda a, coefficient: operation(a, int(coefficient)), x)
-        return operation(np.asarray(x), 0)
-
-    return run
+    return lambda _, x: apply(x, operation)
 
 
 def unmoved(value: Any) -> Array:
@@ -118,12 +113,13 @@ def _expand_dims(node: Node) -> Bound:
             rank = a.ndim - lead
             return np.expand_dims(a, (where + rank + 1 if where < 0 else where) + lead)
 
-        return _apply(x, operation)
+        return apply(x, operation)
 
     return run
 
 
-def _apply(x: Any, operation: Callable[[Array, int], Array]) -> Any:
+def apply(x: Any, operation: Callable[[Array, int], Array]) -> Any:
+    """A linear operation on an array, or on a jet's value and coefficients: told how many axes lead."""
     if type(x) is Jet:
         return linear(lambda a, coefficient: operation(a, int(coefficient)), x)
     return operation(np.asarray(x), 0)
@@ -140,7 +136,7 @@ def _transpose(node: Node) -> Bound:
             turned = a.transpose(*((0,) if lead else ()), *(axis + lead for axis in order))
             return np.conj(turned) if conjugate else turned
 
-        return _apply(x, operation)
+        return apply(x, operation)
 
     return run
 
@@ -174,7 +170,7 @@ def stacked(parts: Sequence[Any], axis: int) -> Any:
         return Jet(plain) if any(type(part) is Jet for part in parts) else plain
     rank = np.ndim(next(part.v for part in parts if type(part) is Jet))
     where = axis + rank + 1 if axis < 0 else axis
-    return concatenated([_apply(part, lambda a, lead: np.expand_dims(a, where + lead)) for part in parts], where)
+    return concatenated([apply(part, lambda a, lead: np.expand_dims(a, where + lead)) for part in parts], where)
 
 
 @rule("ConcatV2", "Concat", moves_only=True)
@@ -219,7 +215,7 @@ def _unpack(node: Node) -> Bound:
         where = axis % rank
 
         def taken(number: int) -> Any:
-            return _apply(x, lambda a, lead: np.take(a, number, where + lead))
+            return apply(x, lambda a, lead: np.take(a, number, where + lead))
 
         return taken(0) if count == 1 else [taken(number) for number in range(count)]
 
@@ -246,7 +242,7 @@ def _split(node: Node) -> Bound:
 
         def part(number: int) -> Any:
             start, stop = int(ends[number] - sizes[number]), int(ends[number])
-            return _apply(x, lambda a, lead: a[(slice(None),) * (where + lead) + (slice(start, stop),)])
+            return apply(x, lambda a, lead: a[(slice(None),) * (where + lead) + (slice(start, stop),)])
 
         return part(0) if count == 1 else [part(number) for number in range(count)]
 
@@ -272,7 +268,7 @@ def _padded(x: Any, widths: list[tuple[int, int]], fill: Any) -> Any:
             return np.pad(a, [(0, 0), *widths])
         return np.pad(a, widths, constant_values=fill)
 
-    return _apply(x, operation)
+    return apply(x, operation)
 
 
 @rule("MirrorPad", moves_only=True)
@@ -281,7 +277,7 @@ def _mirror_pad(node: Node) -> Bound:
 
     def run(_: Pass, x: Any, paddings: Any) -> Any:
         widths = [tuple(int(n) for n in row) for row in np.asarray(paddings)]
-        return _apply(x, lambda a, lead: np.pad(a, [(0, 0)] * lead + widths, mode=mode))  # type: ignore[call-overload]
+        return apply(x, lambda a, lead: np.pad(a, [(0, 0)] * lead + widths, mode=mode))  # type: ignore[call-overload]
 
     return run
 
@@ -290,7 +286,7 @@ def _mirror_pad(node: Node) -> Bound:
 def _tile(node: Node) -> Bound:
     def run(_: Pass, x: Any, multiples: Any) -> Any:
         times = tuple(int(n) for n in np.asarray(multiples))
-        return _apply(x, lambda a, lead: np.tile(a, (*(1,) * lead, *times)))
+        return apply(x, lambda a, lead: np.tile(a, (*(1,) * lead, *times)))
 
     return run
 
@@ -303,7 +299,7 @@ def _broadcast_to(node: Node) -> Bound:
         def operation(a: Array, lead: int) -> Array:
             return np.broadcast_to(lift(a, len(target)), (a.shape[0], *target)) if lead else np.broadcast_to(a, target)
 
-        return _apply(x, operation)
+        return apply(x, operation)
 
     return run
 
@@ -318,7 +314,7 @@ def _reverse(node: Node) -> Bound:
     def run(_: Pass, x: Any, axes: Any) -> Any:
         rank = np.ndim(x.v if type(x) is Jet else x)
         where = tuple(int(axis) % rank for axis in np.asarray(axes))
-        return _apply(x, lambda a, lead: np.flip(a, tuple(axis + lead for axis in where)))
+        return apply(x, lambda a, lead: np.flip(a, tuple(axis + lead for axis in where)))
 
     return run
 
@@ -327,7 +323,7 @@ def _reverse(node: Node) -> Bound:
 def _reverse_by_mask(node: Node) -> Bound:
     def run(_: Pass, x: Any, mask: Any) -> Any:
         where = tuple(int(axis) for axis in np.flatnonzero(np.asarray(mask)))
-        return _apply(x, lambda a, lead: np.flip(a, tuple(axis + lead for axis in where)))
+        return apply(x, lambda a, lead: np.flip(a, tuple(axis + lead for axis in where)))
 
     return run
 
@@ -338,7 +334,7 @@ def _roll(node: Node) -> Bound:
         rank = np.ndim(x.v if type(x) is Jet else x)
         by = tuple(int(n) for n in np.atleast_1d(shift))
         where = tuple(int(n) % rank for n in np.atleast_1d(axis))
-        return _apply(x, lambda a, lead: np.roll(a, by, tuple(k + lead for k in where)))
+        return apply(x, lambda a, lead: np.roll(a, by, tuple(k + lead for k in where)))
 
     return run
 
@@ -348,6 +344,8 @@ def _like(node: Node) -> Bound:
     make = np.zeros if node.op == "ZerosLike" else np.ones
 
     def run(_: Pass, x: Any) -> Any:
+        if isinstance(x, TensorList):
+            return x.zeros()
         array = x.at if isinstance(x, Decided) else x.v if type(x) is Jet else np.asarray(x)
         return make(array.shape, array.dtype)
 
@@ -362,7 +360,7 @@ def _fill(node: Node) -> Bound:
         def operation(a: Array, lead: int) -> Array:
             return np.broadcast_to(lift(a, len(target)), (a.shape[0], *target)) if lead else np.broadcast_to(a, target)
 
-        return _apply(value, operation)
+        return apply(value, operation)
 
     return run
 

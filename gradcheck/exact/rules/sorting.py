@@ -15,8 +15,7 @@ from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet
 from gradcheck.exact.kernels import kernel
-from gradcheck.exact.rules.indexing import apply
-from gradcheck.exact.rules.shapes import unmoved
+from gradcheck.exact.rules.shapes import apply, unmoved
 from gradcheck.exact.table import Bound, rule
 
 __all__ = ["descending", "place_of_extreme"]

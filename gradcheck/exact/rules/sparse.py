@@ -11,9 +11,8 @@ from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import Pass
 from gradcheck.exact.jets import Array, Jet, jet
 from gradcheck.exact.rules.elementwise import exp
-from gradcheck.exact.rules.indexing import apply
 from gradcheck.exact.rules.products import matmul
-from gradcheck.exact.rules.shapes import unmoved
+from gradcheck.exact.rules.shapes import apply, unmoved
 from gradcheck.exact.rules.through import by_numbers, kernel_of, plain
 from gradcheck.exact.table import Bound, NoRule, rule
 

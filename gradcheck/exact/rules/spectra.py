@@ -15,9 +15,9 @@ from gradcheck.exact.decisions import Convention
 from gradcheck.exact.graph import Node
 from gradcheck.exact.interpreter import UNIT, Pass
 from gradcheck.exact.jets import Array, Jet, jet
-from gradcheck.exact.rules.indexing import apply
 from gradcheck.exact.rules.linear_algebra import adjoint, disturbed
 from gradcheck.exact.rules.products import matmul
+from gradcheck.exact.rules.shapes import apply
 from gradcheck.exact.rules.through import kernel_of
 from gradcheck.exact.table import Bound, rule
 

@@ -13,7 +13,7 @@ from gradcheck.harness.comparison import Comparison
 from gradcheck.harness.rules.determinism import deterministic
 from gradcheck.harness.rules.eager_agreement import as_in_eager_mode
 from gradcheck.harness.rules.finite import empty_output, finite
-from gradcheck.harness.rules.gradient import decided, gradient, smooth
+from gradcheck.harness.rules.gradient import accurate, decided, gradient, smooth
 from gradcheck.harness.rules.invariance import invariants
 from gradcheck.harness.rules.linearity import linear
 from gradcheck.harness.rules.ties import consistent_at_ties
@@ -32,6 +32,7 @@ RULES: tuple[Callable[[Comparison], Finding | None], ...] = (
     consistent_at_ties,
     invariants,
     as_a_train_step,
+    accurate,
     # What is no failure: the least that is said of a mode.
     decided,
     smooth,

@@ -7,6 +7,7 @@ import numpy as np
 from gradcheck.engines.projected import locate_nonfinite
 from gradcheck.findings import Finding, nonfinite
 from gradcheck.harness.comparison import Comparison
+from gradcheck.harness.operation_at_fault import blamed
 from gradcheck.records.reasons import Reason
 from gradcheck.verdicts import Verdict
 
@@ -30,7 +31,8 @@ def finite(c: Comparison) -> Finding | None:
     inputs, outputs = baseline.problem.plan.inputs, baseline.problem.outputs
     rows, columns = baseline.rows, baseline.columns
     if found.cotangents is None:
-        return nonfinite(found.center, found.jacobian, inputs, outputs, rows, columns)
+        finding = nonfinite(found.center, found.jacobian, inputs, outputs, rows, columns)
+        return finding if finding is None or c.reference is None else blamed(c.reference, finding)
     bad = nonfinite(found.center, np.zeros((found.center.size, 0)), inputs, outputs, rows, np.zeros(0, int))
     beyond = ~np.isfinite(found.jacobian[:, columns]).all(axis=1)
     if bad is not None or not beyond.any():

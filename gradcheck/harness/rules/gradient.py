@@ -10,12 +10,13 @@ from gradcheck.engines.projected import locate
 from gradcheck.findings import Finding, kinked, undecided, wrong
 from gradcheck.harness.comparison import Comparison
 from gradcheck.harness.entries import entries_at, settled
+from gradcheck.harness.operation_at_fault import blamed, inaccurate
 from gradcheck.numerics import Status
 from gradcheck.records.reasons import Reason
 from gradcheck.rendering import sentences
 from gradcheck.verdicts import Verdict
 
-__all__ = ["decided", "gradient", "smooth"]
+__all__ = ["accurate", "decided", "gradient", "smooth"]
 
 
 def gradient(c: Comparison) -> Finding | None:
@@ -23,13 +24,25 @@ def gradient(c: Comparison) -> Finding | None:
     if c.twin is not None:
         return c.twin if c.twin.verdict.fails else None
     if not c.found.projected:
-        return wrong(c.run, c.found)
+        finding = wrong(c.run, c.found)
+        return finding if finding is None or c.reference is None else blamed(c.reference, finding)
     if not np.isin(c.found.judgement.status, (Status.MISMATCH, Status.NONFINITE)).any():
         return None
     x, rows, columns = c.baseline.x, c.baseline.rows, c.baseline.columns
     single = locate(x, c.found, c.halves(), lambda weights: c.run.pullback(x, weights), rows=rows, columns=columns)
     found = entries_at(c.baseline, c.run, c.reference, *single)
     return wrong(c.run, settled(c.baseline, c.run, found))
+
+
+def accurate(c: Comparison) -> Finding | None:
+    """What is right in formula is right as a number: a note where it is not, or a failure where that was asked for."""
+    if c.reference is None or c.found.judgement.inaccurate is None or not c.found.judgement.inaccurate.any():
+        return None
+    finding = inaccurate(c.reference, c.run, c.found)
+    if c.baseline.options.accuracy == "strict":
+        return replace(finding, resolution=c.resolution)
+    c.notes.append(finding.cause)
+    return None
 
 
 def decided(c: Comparison) -> Finding | None:

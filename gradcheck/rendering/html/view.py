@@ -45,6 +45,7 @@ GLYPHS = {
     Verdict.ERROR: "!",
     Verdict.CRASH: "✖",
     Verdict.UNSUPPORTED: "⊘",
+    Verdict.INACCURATE: "≈",
 }
 
 
