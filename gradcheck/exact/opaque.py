@@ -204,7 +204,8 @@ class _Local:
             found = self._jacobian
             corners = found.kind != Kind.SMOOTH
             if corners.any():
-                p.decisions.note(int(corners.any(axis=0).sum()))
+                count = int(corners.any(axis=0).sum())
+                p.decisions.note(count, count)  # a measured corner is never exact
             if not corners.any() or p.decisions.convention is not Convention.ALONG:
                 slopes = self._by_convention(p, found)
                 error = np.where(np.isfinite(found.error), found.error, 0.0)
@@ -218,7 +219,8 @@ class _Local:
             one = self._by_convention(p, found) if p.decisions.convention is not Convention.ALONG else side
             one = np.where(found.kind == Kind.JUMP, np.nan, one)
             if (found.kind != Kind.SMOOTH).any():
-                p.decisions.note(int((found.kind != Kind.SMOOTH).any(axis=0).sum()))
+                count = int((found.kind != Kind.SMOOTH).any(axis=0).sum())
+                p.decisions.note(count, count)
             slopes[moving] = size[moving, None] * one
             wrong = np.where(found.kind == Kind.SMOOTH, found.error, found.side_error)
             error[moving] = size[moving, None] * np.where(np.isfinite(wrong), wrong, 0.0)
@@ -266,5 +268,5 @@ class _Local:
             raise NoRule(self.node.op, self.node.name, "the shape of its output changes beside the point")
         if all(np.array_equal(row, at) for row in rows):
             return at
-        p.decisions.note(1)
+        p.decisions.note(1, 1)
         return p.decisions.decided(at, np.stack(rows))

@@ -208,7 +208,9 @@ def require_options(
     if not isinstance(padding, (bool, np.bool_)):
         raise InputError(f"padding must be True or False; got {shown(padding)}")
     if accuracy is not None and not (isinstance(accuracy, str) and accuracy in ACCURACIES):
-        raise InputError(f"accuracy must be {' or '.join(map(repr, ACCURACIES))}, or be left out; got {shown(accuracy)}")
+        raise InputError(
+            f"accuracy must be {' or '.join(map(repr, ACCURACIES))}, or be left out; got {shown(accuracy)}"
+        )
 
 
 def assert_gradients(subject: Any, *args: Any, **options: Any) -> Report:

@@ -197,8 +197,8 @@ _SIZES = (1.0, 8.0, FAINT)
 def _by_products(baseline: Baseline, reference: Reference, run: Execution) -> Examination | None:
     """A few random combinations of gradient rows beside the reference: one forward and one backward pass.
 
-    None where every entry has to be looked at: outside of a search, where accuracy is strict, on the first batch of each signature in a mode, at
-    a tie, and where a combination is not the reference's.
+    None where every entry has to be looked at: outside of a search, where accuracy is to be strict, on the first batch
+    of each signature in a mode, at a tie, and where a combination is not the reference's.
     """
     problem, rows, columns, eps = baseline.problem, baseline.rows, baseline.columns, baseline.eps
     if not searching(problem.subject) or is_large(problem.x.size, problem.outputs.size):

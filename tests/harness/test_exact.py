@@ -53,9 +53,9 @@ def test_a_gradient_outside_every_convention_is_wrong() -> None:
     assert result.verdict is Verdict.MISMATCH, result
 
 
-def test_a_gradient_by_convention_is_a_kink() -> None:
-    """Its slope is 1 on both sides of 0, and TensorFlow's gradients of the two parts add up to 0."""
-    result = gradcheck.check(lambda x: tf.nn.relu(x) - tf.nn.relu(-x), np.array([0.0, 1.0]), modes="graph")["graph"]
+def test_a_gradient_by_convention_is_a_kink_where_there_is_a_corner() -> None:
+    """The slopes of abs(x) + relu(x) at 0 are -1 and 2. TensorFlow's 0 lies within."""
+    result = gradcheck.check(lambda x: tf.abs(x) + tf.nn.relu(x), np.array([0.0, 1.0]), modes="graph")["graph"]
     assert result.verdict is Verdict.KINK, result
 
 

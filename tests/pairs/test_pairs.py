@@ -53,5 +53,6 @@ def test_corners_are_met() -> None:
 
 
 def test_every_verdict_is_in_the_table() -> None:
-    undecided = {Verdict.PASS, Verdict.KINK, Verdict.UNRESOLVED}
+    # INACCURATE fails only where that is asked for: tests/harness/test_accuracy.py.
+    undecided = {Verdict.PASS, Verdict.KINK, Verdict.UNRESOLVED, Verdict.INACCURATE}
     assert {pair.verdict for pair in PAIRS} == set(Verdict) - undecided - OUT_OF_PROCESS

@@ -121,7 +121,7 @@ def extreme(p: Pass, x: Jet, largest: bool) -> Jet:
         moving |= (one != np.take_along_axis(one, first[None, ..., None], -1)).any(axis=0)
     count = int((near & moving).any(axis=-1).sum())
     if count:
-        p.decisions.note(count)
+        p.decisions.note(count, int((near & moving & (gap.v != 0)).any(axis=-1).sum()))
     if p.decisions.convention is not Convention.ALONG:
         weights = p.decisions.pick(near)
         return Jet(v, tuple(np.where(weights == 0, 0.0, weights * c).sum(axis=-1) for c in x.d))
