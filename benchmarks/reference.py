@@ -44,10 +44,10 @@ def _row(name: str, subject: Any, repeats: int) -> str:
 
     from gradcheck.engines.jacobians import examine, theoretical_jacobian
     from gradcheck.engines.reference import compute_gradient
+    from gradcheck.execution.modes import execution
     from gradcheck.harness.observation import observe
     from gradcheck.harness.options import Options
-    from gradcheck.modes import execution
-    from gradcheck.subject import subject_of
+    from gradcheck.subject.adapter import subject_of
 
     values = np.random.default_rng(0).normal(size=(ROWS, STEPS, FEATURES))
     baseline = observe(subject_of(subject, None), (values,), Options())

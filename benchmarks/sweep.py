@@ -30,7 +30,7 @@ def tasks(first: int, count: int, examples: int) -> list[SearchTask]:
 
 
 def in_process(count: int, examples: int) -> float:
-    from gradcheck.importing import load_object
+    from gradcheck.subject.importing import load_object
 
     subject, strategy = load_object(SUBJECT, "subject"), tasks(0, 1, examples)[0].load_strategy()
     search(subject, strategy, modes="eager", max_examples=examples, seed=10_000)

@@ -16,9 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from gradcheck.reading import read_results
 from gradcheck.rendering.html import render_html
-from gradcheck.results import Results
+from gradcheck.results.reading import read_results
+from gradcheck.results.rows import Results
 
 DOCS = Path(__file__).resolve().parent
 RESULTS = [Path("docs/measurements") / f"pooling-{minor}.json" for minor in ("2.8", "2.21")]

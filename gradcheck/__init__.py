@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gradcheck.mode_names import MODES as MODES
     from gradcheck.records.results import ModeResult as ModeResult
     from gradcheck.report import Report as Report
-    from gradcheck.searching import SearchResult as SearchResult
-    from gradcheck.searching import search as search
+    from gradcheck.searching.searches import SearchResult as SearchResult
+    from gradcheck.searching.searches import search as search
     from gradcheck.strategies import Batch as Batch
     from gradcheck.strategies import Padding as Padding
     from gradcheck.suites import suite as suite

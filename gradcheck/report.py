@@ -30,7 +30,8 @@ class Report(ReportRecord):
         wrt: what was differentiated: ``inputs``, ``variables`` or ``all``.
         scripts: for each failing mode a script that shows the failure with plain TensorFlow and NumPy.
         evidence: for each mode that did not simply pass what its pictures are made from (Jacobians, batch, the
-            function along the worst entry), as plain data; measured when it is looked up. See `gradcheck.evidence`.
+            function along the worst entry), as plain data; measured when it is looked up. See
+            `gradcheck.diagnosis.evidence`.
         counts: where this is a whole search for whoever listens, by mode how often each verdict was met.
     """
 

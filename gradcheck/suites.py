@@ -16,7 +16,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.errors import InputError, shown
-from gradcheck.expectations import of_modes, require_expectations
+from gradcheck.records.expectations import of_modes, require_expectations
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -56,7 +56,7 @@ class Suite:
             GradientError: with the smallest batch, where the mode failed.
         """
         __tracebackhide__ = True
-        from gradcheck.searching import search
+        from gradcheck.searching.searches import search
         from gradcheck.strategies import batches
 
         strategy = batches(features=3) if self.strategy is None else self.strategy

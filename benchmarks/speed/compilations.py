@@ -51,7 +51,7 @@ def main(name: str, mode: str, examples: int) -> dict[str, Any]:
 
     import gradcheck
     from gradcheck import strategies as st
-    from gradcheck.subject import subject_of
+    from gradcheck.subject.adapter import subject_of
 
     def mean(values: Any, lengths: Any) -> Any:
         mask = tf.sequence_mask(lengths, tf.shape(values)[1], values.dtype)[..., tf.newaxis]
@@ -77,7 +77,7 @@ def main(name: str, mode: str, examples: int) -> dict[str, Any]:
     found = gradcheck.search(subject, st.batches(features=3), modes=mode, max_examples=examples, seed=0, call=call)
     seconds = time.perf_counter() - start
     # A layer that was built on the way is another subject than before, to the cache.
-    from gradcheck import subject as module
+    from gradcheck.subject import adapter as module
 
     adapters = {id(kept): kept for kept in [*module._KEPT.values(), subject_of(subject, call)]}
     programs = [

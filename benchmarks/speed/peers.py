@@ -122,7 +122,7 @@ def _jax(name: str, n: dict[str, np.ndarray]) -> Callable[[Any], Any]:
 
 def main(name: str, runs: int) -> dict[str, Any]:
     import gradcheck
-    from gradcheck.subject import subject_of
+    from gradcheck.subject.adapter import subject_of
 
     n = numbers()
     function = _tensorflow(name, n)

@@ -23,9 +23,9 @@ from subjects import LOOPS, batch, layer, plain
 import gradcheck
 from gradcheck.engines.jacobians import examine, theoretical_jacobian
 from gradcheck.engines.reference import REFERENCE_STEP, compute_gradient
-from gradcheck.modes import CompiledExecution, EagerExecution, OneByOne, execution
-from gradcheck.problem import Problem
-from gradcheck.subject import subject_of
+from gradcheck.execution.modes import CompiledExecution, EagerExecution, OneByOne, execution
+from gradcheck.subject.adapter import subject_of
+from gradcheck.subject.problem import Problem
 
 SUBJECTS = ("Dense", "GRU", "LSTM", "MultiHeadAttention", *LOOPS)
 QUICK = ("Dense", "GRU")

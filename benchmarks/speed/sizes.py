@@ -37,7 +37,7 @@ def main(size: int, runs: int, skip: list[str]) -> dict[str, Any]:
     import tensorflow as tf
 
     import gradcheck
-    from gradcheck.subject import subject_of
+    from gradcheck.subject.adapter import subject_of
 
     x = np.random.default_rng(0).normal(size=size)
 

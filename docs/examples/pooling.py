@@ -55,8 +55,8 @@ if __name__ == "__main__":
     import numpy as np
 
     import gradcheck
-    from gradcheck.reading import results_of
-    from gradcheck.results import Results
+    from gradcheck.results.reading import results_of
+    from gradcheck.results.rows import Results
 
     values = np.array([[[0.5, -1.0], [0.0, 2.0], [1.5, 1.5]], [[1.5, 1.5], [1.5, 1.5], [1.5, 1.5]]])
     batch = gradcheck.Batch(values, np.array([2, 0], np.int32))

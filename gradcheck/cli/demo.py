@@ -22,7 +22,7 @@ from gradcheck.records.results import SCHEMA_VERSION
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gradcheck.searching import SearchResult
+    from gradcheck.searching.searches import SearchResult
 
 __all__ = ["demo"]
 

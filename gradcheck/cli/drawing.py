@@ -52,7 +52,7 @@ def drawing_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 def strategy_of(options: dict[str, Any]) -> str | dict[str, Any]:
-    """What was chosen, as `gradcheck.importing.load_strategy` takes it.
+    """What was chosen, as `gradcheck.subject.importing.load_strategy` takes it.
 
     Raises:
         InputError: where ``--strategy`` was given, and an option that says how the built-in strategy draws.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from gradcheck.searching import ModeSearch
+    from gradcheck.searching.searches import ModeSearch
 
 __all__ = ["SearchProgress", "search_progress"]
 

@@ -17,7 +17,7 @@ from gradcheck.mode_names import MODES
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from gradcheck.cases import Case
+    from gradcheck.cases.document import Case
     from gradcheck.report import Report
 
 __all__ = ["replay"]
@@ -108,7 +108,7 @@ def _code(
     Raises:
         InputError: where a case would lead to imports that nobody has allowed.
     """
-    from gradcheck.named_code import missing, refusal
+    from gradcheck.cases.named_code import missing, refusal
     from gradcheck.zoo.catalog import catalog
 
     if trust and subject is not None:
@@ -153,7 +153,7 @@ def _is_attended() -> bool:
 
 
 def _loaded(specs: dict[str, Any]) -> dict[str, Any]:
-    from gradcheck.importing import load_object
+    from gradcheck.subject.importing import load_object
 
     return {what: None if spec is None else load_object(spec, what) for what, spec in specs.items()}
 

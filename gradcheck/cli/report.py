@@ -11,11 +11,11 @@ import click
 from gradcheck.cli.common import OutputFile, json_option, remark, say, write_json
 from gradcheck.cli.exits import BAD_INPUT, FOUND, OK
 from gradcheck.errors import InputError
-from gradcheck.reading import NoResultsError, read_results, results_from
-from gradcheck.results import Results, aligned, by_version
+from gradcheck.results.reading import NoResultsError, read_results, results_from
+from gradcheck.results.rows import Results, aligned, by_version
+from gradcheck.results.upgrade import Side, Upgrade, default_sides, find_side, sides
 from gradcheck.support.files import write_text
 from gradcheck.support.naming import LEGACY
-from gradcheck.upgrade import Side, Upgrade, default_sides, find_side, sides
 
 __all__ = ["report", "text_of"]
 
@@ -172,14 +172,14 @@ def text_of(results: Results, upgrade: tuple[Side, Side] | None = None) -> str:
         results: the results.
         upgrade: from what to what an upgrade is looked at; where omitted none is.
     """
-    from gradcheck.history import histories
     from gradcheck.rendering import render_matrix
     from gradcheck.rendering.failures import failures_of, title_of
     from gradcheck.rendering.gaps import gap_lines, gaps_in_short
     from gradcheck.rendering.layout import paragraph
     from gradcheck.rendering.upgrade import render_upgrade
     from gradcheck.rendering.versions import render_versions
-    from gradcheck.tried import tried
+    from gradcheck.results.effort import tried
+    from gradcheck.results.history import histories
 
     lines: list[str] = []
     if results.gaps:

@@ -27,17 +27,17 @@ from gradcheck.cli.drawing import drawing_options, strategy_of, wrt_option
 from gradcheck.cli.exits import BAD_INPUT, FOUND, INTERRUPTED, OK
 from gradcheck.cli.progress import search_progress
 from gradcheck.errors import InputError
-from gradcheck.importing import load_object, load_strategy
 from gradcheck.invariants import parse_invariants
 from gradcheck.mode_names import ACCURACIES, ENGINES
 from gradcheck.records.results import SCHEMA_VERSION
-from gradcheck.results import Gap
+from gradcheck.results.rows import Gap
+from gradcheck.subject.importing import load_object, load_strategy
 from gradcheck.support.files import file_stem, write_text
 
 if TYPE_CHECKING:
     from gradcheck.cli.progress import SearchProgress
     from gradcheck.rendering.text import Access
-    from gradcheck.searching import ModeSearch, SearchResult
+    from gradcheck.searching.searches import ModeSearch, SearchResult
 
 __all__ = ["search"]
 
@@ -304,7 +304,7 @@ def _first_failure(spec: str, shown: SearchProgress, options: dict[str, Any]) ->
 
 def _until_then(spec: str, modes: tuple[str, ...], found: list[ModeSearch]) -> SearchResult:
     """What an interrupted search had come to."""
-    from gradcheck.searching import SearchResult
+    from gradcheck.searching.searches import SearchResult
 
     report = next((one.report for one in found if one.report is not None), None)
     by_mode = {one.mode: one for one in found}

@@ -199,7 +199,7 @@ def _database(place: str) -> str:
 
 def _text(result: SweepResult, place: str) -> str:
     from gradcheck.cli.report import text_of
-    from gradcheck.reading import results_of
+    from gradcheck.results.reading import results_of
 
     units = result.document["units"]
     lines = [text_of(results_of(result.document)), ""]

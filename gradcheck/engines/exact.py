@@ -17,9 +17,9 @@ from gradcheck.exact.jets import Array, Jet
 from gradcheck.exact.kernels import wide
 from gradcheck.exact.reference import Differentiable, Slopes, Unfit
 from gradcheck.exact.table import NoRule
+from gradcheck.execution.modes import traced_function
 from gradcheck.graph.paths import line_of
-from gradcheck.modes import traced_function
-from gradcheck.problem import Problem
+from gradcheck.subject.problem import Problem
 
 __all__ = ["FAILED", "Reference", "reference_of"]
 

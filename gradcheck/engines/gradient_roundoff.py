@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck.engines.jacobians import Examination
-from gradcheck.modes import Execution
+from gradcheck.execution.modes import Execution
 from gradcheck.numerics import Status
 
 __all__ = ["own_roundoff"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck.engines.jacobians import Examination
+from gradcheck.execution.modes import EagerExecution, Execution
 from gradcheck.graph.operations import holds
-from gradcheck.modes import EagerExecution, Execution
 from gradcheck.numerics import Status
 
 __all__ = ["LAST_DIGITS", "stopped_early"]

@@ -1,8 +1,8 @@
 """Both Jacobians of a problem in one mode, entry by entry, with an error bound for each entry.
 
-This is the *compiled* engine (and, on a `gradcheck.modes.OneByOne` execution, the *reference* engine): the theoretical
-Jacobian by one pullback of all unit cotangents, the numerical one by `gradcheck.numerics.compare` on evaluations of
-many points at once. For Jacobians too large to form see `gradcheck.engines.projected`.
+This is the *measured* engine, and, on a `gradcheck.execution.modes.OneByOne` execution, the *reference* engine: the
+theoretical Jacobian by one pullback of all unit cotangents, the numerical one by `gradcheck.numerics.compare` on
+evaluations of many points at once. For Jacobians too large to form see `gradcheck.engines.projected`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck import numerics
-from gradcheck.modes import Execution
+from gradcheck.execution.modes import Execution
 
 __all__ = [
     "DIRECTIONS",
@@ -23,7 +23,6 @@ __all__ = [
     "Recorder",
     "Rounding",
     "Theoretical",
-    "eps_of",
     "examine",
     "is_large",
     "random_weights",
@@ -39,20 +38,6 @@ DIRECTIONS = 4
 
 # What a judgement has for every entry.
 _ENTRYWISE = ("status", "numerical", "bound", "excess", "left", "right", "kind")
-
-_EPS = {
-    "float64": 2.0**-52,
-    "complex128": 2.0**-52,
-    "float32": 2.0**-23,
-    "complex64": 2.0**-23,
-    "float16": 2.0**-10,
-    "bfloat16": 2.0**-7,
-}
-
-
-def eps_of(dtype: str) -> float:
-    """Machine epsilon of a TensorFlow dtype, by its name."""
-    return _EPS.get(dtype, 2.0**-7)
 
 
 @dataclass

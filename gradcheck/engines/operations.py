@@ -12,8 +12,8 @@ from gradcheck.exact.graph import Node
 from gradcheck.exact.jets import Array
 from gradcheck.exact.kernels import wide
 from gradcheck.exact.registered import CUSTOM, Checked, check_operations
-from gradcheck.modes import traced_function
-from gradcheck.problem import Problem
+from gradcheck.execution.modes import traced_function
+from gradcheck.subject.problem import Problem
 
 __all__ = ["RIGHT", "whose_gradient_is_inaccurate", "whose_gradient_is_not_finite", "whose_gradient_is_wrong"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from gradcheck import numerics
 from gradcheck.engines.exact import Reference
 from gradcheck.engines.jacobians import DIRECTIONS, Examination, Recorder, random_weights, rounding
-from gradcheck.modes import Execution
+from gradcheck.execution.modes import Execution
 from gradcheck.numerics import Status
 
 __all__ = [

@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.engines.jacobians import Examination, points_a_call
+from gradcheck.execution.modes import Execution
 from gradcheck.graph.paths import moves_in_steps
-from gradcheck.modes import Execution
 from gradcheck.numerics import Judgement, Kind, Status
 
 __all__ = ["REACH", "by_width", "on_quantised_paths"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._tensorflow import tensorflow
-from gradcheck.modes import Execution
+from gradcheck.execution.modes import Execution
 
 __all__ = ["REFERENCE_STEP", "compute_gradient"]
 

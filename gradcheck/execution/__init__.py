@@ -1,1 +1,1 @@
-"""Running a subject: who hears of a call before it is made."""
+"""How TensorFlow runs a problem: the four modes (`modes`), a time axis found, a float64 copy made (`float64_twin`)."""

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck._tensorflow import tensorflow
-from gradcheck.modes import traced_function
-from gradcheck.problem import Problem
-from gradcheck.subject import Subject
+from gradcheck.execution.modes import traced_function
+from gradcheck.subject.adapter import Subject
+from gradcheck.subject.problem import Problem
 from gradcheck.support.layout import Block, Layout
 
 __all__ = ["with_rounded_constants"]

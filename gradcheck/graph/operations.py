@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from typing import Any
 
+from gradcheck.execution.modes import traced
 from gradcheck.graph.paths import upstream
-from gradcheck.modes import traced
-from gradcheck.problem import Problem
+from gradcheck.subject.problem import Problem
 
 __all__ = ["holds", "operations"]
 

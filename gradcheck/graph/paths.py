@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gradcheck._tensorflow import tensorflow
-from gradcheck.modes import traced
-from gradcheck.problem import Problem
+from gradcheck.execution.modes import traced
+from gradcheck.subject.problem import Problem
 
 __all__ = ["line_of", "moves_in_steps", "upstream", "what_cuts"]
 

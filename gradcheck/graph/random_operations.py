@@ -10,8 +10,8 @@ import re
 
 from gradcheck.graph.operations import operations
 from gradcheck.graph.paths import line_of
-from gradcheck.problem import Problem
 from gradcheck.records.reasons import Reason
+from gradcheck.subject.problem import Problem
 
 __all__ = ["drawn_from_a_seed", "why_it_varies"]
 

@@ -22,15 +22,15 @@ import numpy as np
 
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
+from gradcheck.execution.modes import EagerExecution
 from gradcheck.harness.checking import arguments_as_code, check
-from gradcheck.modes import EagerExecution
-from gradcheck.problem import Problem
 from gradcheck.records.reasons import Reason
 from gradcheck.records.results import ModeResult
 from gradcheck.report import Report
 from gradcheck.reproduce.layers import same_layer
 from gradcheck.strategies import Batch
-from gradcheck.subject import Subject, holders
+from gradcheck.subject.adapter import Subject, holders
+from gradcheck.subject.problem import Problem
 from gradcheck.verdicts import Verdict
 
 __all__ = ["tried_afresh"]

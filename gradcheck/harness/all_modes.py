@@ -8,18 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradcheck.evidence import Scene, evidence_of
-from gradcheck.findings import Finding
+from gradcheck.diagnosis.evidence import Scene, evidence_of
+from gradcheck.diagnosis.findings import Finding
+from gradcheck.diagnosis.script import script_for
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.dtype_taken import as_taken, find_dtype_taken
 from gradcheck.harness.observation import observe
 from gradcheck.harness.one_mode import checked_mode
 from gradcheck.harness.options import Options
-from gradcheck.preserving import preserved
 from gradcheck.records.evidence import Evidence
 from gradcheck.records.results import ModeResult
-from gradcheck.reproducing import script_for
-from gradcheck.subject import Subject
+from gradcheck.subject.adapter import Subject
+from gradcheck.subject.restoring import preserved
 from gradcheck.verdicts import Verdict
 
 __all__ = ["ORDER", "Scripts", "evidence_by_mode", "run_modes"]

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from gradcheck.engines.exact import Reference
-from gradcheck.engines.jacobians import eps_of, random_weights
+from gradcheck.engines.jacobians import random_weights
 from gradcheck.harness.options import Options
-from gradcheck.padding import steps_mask, valid_inputs, valid_outputs
-from gradcheck.problem import Problem
+from gradcheck.numerics.precision import eps_of
 from gradcheck.strategies import Batch
-from gradcheck.subject import Subject
+from gradcheck.subject.adapter import Subject
+from gradcheck.subject.problem import Problem
+from gradcheck.subject.valid import steps_mask, valid_inputs, valid_outputs
 
 __all__ = ["NEARBY", "Baseline", "Pulled", "close", "looked_at_in_full"]
 

@@ -9,26 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck import recording
 from gradcheck._tensorflow import tensorflow, versions
-from gradcheck.cases import NOT_JSON, Case, case_of
+from gradcheck.cases.document import NOT_JSON, Case, case_of
 from gradcheck.errors import InputError, shown
-from gradcheck.expectations import expected_verdicts, require_expectations
+from gradcheck.harness import session as recording
 from gradcheck.harness.all_modes import Scripts, evidence_by_mode, run_modes
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
+from gradcheck.harness.hypothesis_feedback import tell_hypothesis
 from gradcheck.harness.options import Options
 from gradcheck.invariants import Chosen, parse_invariants
 from gradcheck.invariants.holding import applicable, not_applied
 from gradcheck.mode_names import ACCURACIES, ENGINES, parse_modes
 from gradcheck.numerics.judgement import require_tolerances
-from gradcheck.preserving import ONE_AT_A_TIME
-from gradcheck.problem import WRT
+from gradcheck.records.expectations import expected_verdicts, require_expectations
 from gradcheck.rendering import render_report
 from gradcheck.report import Report
-from gradcheck.steering import tell_hypothesis
 from gradcheck.strategies import Batch
 from gradcheck.strategies._literals import array_code
-from gradcheck.subject import Subject, subject_of
+from gradcheck.subject.adapter import Subject, subject_of
+from gradcheck.subject.problem import WRT
+from gradcheck.subject.restoring import ONE_AT_A_TIME
 from gradcheck.verdicts import Verdict
 
 __all__ = ["ENGINES", "arguments_as_code", "assert_gradients", "check", "require_options"]
@@ -67,7 +67,7 @@ def check(
             (`tf.test.compute_gradient`'s own dispatches, one an entry; slow) or ``"projected"`` (random directions
             only). Where omitted: exact where every operation has a rule, else measured; projected for Jacobians too
             large to form.
-        expect: verdicts that are expected, by mode and version: see `gradcheck.expectations.expected_verdicts`.
+        expect: verdicts that are expected, by mode and version: see `gradcheck.records.expectations.expected_verdicts`.
         call: how the subject is called, as ``call(subject, values, ...)`` with any of ``values``, ``lengths``,
             ``mask`` by name. Where omitted the subject's signature decides.
         padding: whether valid outputs are also held to depend on valid inputs only, where the subject is told of its

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradcheck.agreement import combinations
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.engines.comparison import (
     Tolerance,
     judge_directions,
@@ -32,13 +32,13 @@ from gradcheck.engines.jacobians import (
     theoretical_jacobian,
 )
 from gradcheck.engines.projected import Halves, certain, halves_by_reference, halves_by_slopes, project
-from gradcheck.findings import Finding
+from gradcheck.execution.modes import CompiledExecution, Execution, OneByOne
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.entries import as_interpreted, interpreted_nearby, measured, with_reference
 from gradcheck.harness.low_precision import through_twin
 from gradcheck.harness.observation import searching
-from gradcheck.modes import CompiledExecution, Execution, OneByOne
 from gradcheck.numerics import Judgement, Kind, Status
+from gradcheck.numerics.tolerance import combinations
 
 __all__ = ["Comparison", "compare"]
 

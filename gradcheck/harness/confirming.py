@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.agreement import FEW_BITS
-from gradcheck.engines.jacobians import eps_of
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.engines.reference import compute_gradient
-from gradcheck.findings import Finding
-from gradcheck.modes import Execution, OneByOne
+from gradcheck.execution.modes import Execution, OneByOne
+from gradcheck.numerics.precision import eps_of
+from gradcheck.numerics.tolerance import FEW_BITS
 from gradcheck.verdicts import Verdict
 
 __all__ = ["confirmed"]

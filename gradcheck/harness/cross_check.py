@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck.agreement import gradient_bound, noise_ratio, output_bound
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.engines.exact import Reference
 from gradcheck.engines.jacobians import examine
 from gradcheck.engines.reference import REFERENCE_STEP, compute_gradient
-from gradcheck.findings import Finding
+from gradcheck.execution.modes import EagerExecution, Execution, OneByOne
 from gradcheck.harness.comparison import Comparison
-from gradcheck.modes import EagerExecution, Execution, OneByOne
 from gradcheck.numerics import Status
+from gradcheck.numerics.tolerance import gradient_bound, noise_ratio, output_bound
 from gradcheck.verdicts import Verdict
 
 __all__ = ["CONTRADICTED", "compare_engines", "taken_back"]

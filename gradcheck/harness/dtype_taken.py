@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradcheck._tensorflow import tensorflow
-from gradcheck.dtypes import dtypes_of, recast
-from gradcheck.modes import EagerExecution, traced_function
-from gradcheck.problem import Problem
+from gradcheck.execution.modes import EagerExecution, traced_function
 from gradcheck.rendering.causes import cause_of
-from gradcheck.subject import Subject
+from gradcheck.subject.adapter import Subject
+from gradcheck.subject.dtypes import dtypes_of, recast
+from gradcheck.subject.problem import Problem
 
 __all__ = ["as_taken", "find_dtype_taken"]
 

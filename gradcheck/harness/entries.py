@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.agreement import output_bound
 from gradcheck.engines.comparison import Tolerance, judge_entries, precision_of
 from gradcheck.engines.exact import Reference, reference_of
 from gradcheck.engines.gradient_roundoff import own_roundoff
 from gradcheck.engines.iterative import stopped_early
 from gradcheck.engines.jacobians import Examination, examine
 from gradcheck.engines.quantisation import on_quantised_paths
+from gradcheck.execution.modes import Execution
 from gradcheck.harness.baseline import Baseline, close
-from gradcheck.modes import Execution
 from gradcheck.numerics import Status, excused, typical_slope
+from gradcheck.numerics.tolerance import output_bound
 
 __all__ = ["as_interpreted", "entries_at", "interpreted_nearby", "measured", "settled", "with_reference"]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.modes import EagerExecution
-from gradcheck.problem import Problem
+from gradcheck.execution.modes import EagerExecution
 from gradcheck.rendering.causes import is_users_file
+from gradcheck.subject.problem import Problem
 
 __all__ = ["where_it_begins"]
 

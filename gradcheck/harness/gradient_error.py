@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from gradcheck import recording
+from gradcheck.harness import session as recording
 
 if TYPE_CHECKING:
-    from gradcheck.cases import Case
+    from gradcheck.cases.document import Case
     from gradcheck.rendering.text import Access
     from gradcheck.report import Report
 

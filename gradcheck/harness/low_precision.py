@@ -6,20 +6,29 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.agreement import FEW_BITS, LARGE, gradient_bound, lost_below, noise_ratio, output_terms, squares_bound
+from gradcheck.diagnosis.findings import Finding, kinked, undecided, wrong
 from gradcheck.engines.exact import Reference, reference_of
-from gradcheck.engines.jacobians import Examination, eps_of, rounding, theoretical_jacobian
-from gradcheck.findings import Finding, kinked, undecided, wrong
+from gradcheck.engines.jacobians import Examination, rounding, theoretical_jacobian
+from gradcheck.execution.float64_twin import widened_names
+from gradcheck.execution.modes import Execution, OneByOne, execution
 from gradcheck.graph.constants import with_rounded_constants
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.confirming import confirmed
 from gradcheck.harness.entries import as_interpreted, measured, with_reference
-from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.numerics import Status, noise_points
+from gradcheck.numerics.precision import eps_of
+from gradcheck.numerics.tolerance import (
+    FEW_BITS,
+    LARGE,
+    gradient_bound,
+    lost_below,
+    noise_ratio,
+    output_terms,
+    squares_bound,
+)
 from gradcheck.records.reasons import Reason
 from gradcheck.records.results import Entry
 from gradcheck.rendering import sentences
-from gradcheck.twin import widened_names
 from gradcheck.verdicts import Verdict
 
 __all__ = ["through_twin"]

@@ -10,21 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.agreement import FEW_BITS, combinations, output_bound
 from gradcheck.engines.exact import Reference, reference_of
 from gradcheck.engines.jacobians import is_large
 from gradcheck.errors import InputError
+from gradcheck.execution.float64_twin import float64_twin, is_low
+from gradcheck.execution.modes import EagerExecution, reach
+from gradcheck.execution.time_axis import settle_time_axes
 from gradcheck.harness.baseline import Baseline, Pulled, close, looked_at_in_full
 from gradcheck.harness.options import Options
-from gradcheck.modes import EagerExecution, reach
-from gradcheck.preserving import keep
-from gradcheck.problem import Problem
-from gradcheck.reached import created_variables, is_random_state
+from gradcheck.numerics.tolerance import FEW_BITS, combinations, output_bound
 from gradcheck.strategies import Batch
-from gradcheck.subject import Subject
+from gradcheck.subject.adapter import Subject
+from gradcheck.subject.problem import Problem
+from gradcheck.subject.reached import created_variables, is_random_state
+from gradcheck.subject.restoring import keep
 from gradcheck.support.layout import Layout
-from gradcheck.time_axis import settle_time_axes
-from gradcheck.twin import float64_twin, is_low
 
 __all__ = ["observe", "observing_anew", "observing_once", "searching"]
 

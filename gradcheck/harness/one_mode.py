@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.errors import InputError
-from gradcheck.findings import Finding
+from gradcheck.execution.modes import Execution, OneByOne, execution
 from gradcheck.graph.paths import moves_in_steps, what_cuts
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.comparison import Comparison, compare
@@ -21,7 +22,6 @@ from gradcheck.harness.first_nonfinite import where_it_begins
 from gradcheck.harness.rules import first_broken
 from gradcheck.harness.rules.determinism import nondeterministic, nondeterministic_by_chance
 from gradcheck.harness.weakness import weaknesses
-from gradcheck.modes import Execution, OneByOne, execution
 from gradcheck.records.reasons import Reason
 from gradcheck.records.results import ModeResult
 from gradcheck.rendering.causes import BACKWARD, FORWARD_RUNS, cause_of, is_unsupported, reasons_of
@@ -155,9 +155,8 @@ def _silent_zeros(baseline: Baseline, run: Execution, finding: Finding) -> list[
 
 # Where this project computes, and calls no code of the subject's by itself.
 _PACKAGE = Path(__file__).parents[1]
-_COMPUTING = tuple(
-    f"{_PACKAGE / name}{os.sep}" for name in ("numerics", "exact", "engines", "harness", "invariants", "graph")
-)
+_OURS = ("numerics", "exact", "engines", "harness", "invariants", "graph", "diagnosis")
+_COMPUTING = tuple(f"{_PACKAGE / name}{os.sep}" for name in _OURS)
 
 
 def _raised(mode: str, error: Exception) -> Finding:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.diagnosis.findings import Finding, entry_at
 from gradcheck.engines.comparison import underflow
 from gradcheck.engines.exact import Reference
 from gradcheck.engines.jacobians import Examination
@@ -15,9 +16,8 @@ from gradcheck.engines.operations import (
     whose_gradient_is_not_finite,
     whose_gradient_is_wrong,
 )
-from gradcheck.findings import Finding, entry_at
+from gradcheck.execution.modes import Execution
 from gradcheck.graph.paths import what_cuts
-from gradcheck.modes import Execution
 from gradcheck.records.reasons import Reason
 from gradcheck.verdicts import Verdict
 

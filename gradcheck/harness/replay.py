@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradcheck.cases import MOST_WEIGHTS, Case, floating
-from gradcheck.encoding import with_classes
+from gradcheck.cases.document import MOST_WEIGHTS, Case, floating
+from gradcheck.cases.encoding import with_classes
+from gradcheck.cases.named_code import missing, refusal
 from gradcheck.errors import InputError
+from gradcheck.execution.modes import EagerExecution
 from gradcheck.harness.checking import check
-from gradcheck.importing import load_object, module_of
-from gradcheck.modes import EagerExecution
-from gradcheck.named_code import missing, refusal
-from gradcheck.preserving import preserved
-from gradcheck.problem import Problem
 from gradcheck.report import Report
-from gradcheck.subject import Subject
+from gradcheck.subject.adapter import Subject
+from gradcheck.subject.importing import load_object, module_of
+from gradcheck.subject.problem import Problem
+from gradcheck.subject.restoring import preserved
 from gradcheck.verdicts import Verdict
 
 __all__ = ["replay"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.engines.jacobians import Examination
-from gradcheck.findings import Finding
 from gradcheck.graph.operations import operations
 from gradcheck.harness.baseline import Baseline
-from gradcheck.problem import Problem
+from gradcheck.subject.problem import Problem
 from gradcheck.verdicts import Verdict
 
 __all__ = ["COARSE", "detection_words", "weaknesses"]

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.agreement import (
+from gradcheck.diagnosis.findings import Finding
+from gradcheck.engines.jacobians import random_weights
+from gradcheck.execution.modes import EagerExecution, Execution, OneByOne, execution
+from gradcheck.numerics.tolerance import (
     FEW_BITS,
     combinations,
     gradient_bound,
@@ -18,14 +21,11 @@ from gradcheck.agreement import (
     output_terms,
     squares_bound,
 )
-from gradcheck.engines.jacobians import random_weights
-from gradcheck.findings import Finding
-from gradcheck.modes import EagerExecution, Execution, OneByOne, execution
-from gradcheck.padding import steps_mask
-from gradcheck.problem import Problem
 from gradcheck.records.results import Entry
 from gradcheck.rendering.causes import cause_of
 from gradcheck.strategies import Batch
+from gradcheck.subject.problem import Problem
+from gradcheck.subject.valid import steps_mask
 from gradcheck.support.layout import Block, Layout
 from gradcheck.support.number_text import precise_pair
 from gradcheck.verdicts import Verdict

@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.errors import InputError
-from gradcheck.findings import Finding
 from gradcheck.invariants.comparing import Example
 from gradcheck.invariants.mask import all_true_mask
 from gradcheck.invariants.names import BY_DEFAULT, INVARIANTS, Chosen
 from gradcheck.invariants.padding import padding_amount, padding_content, padding_gradient
 from gradcheck.invariants.rows import empty_row, permutation, row_alone, rows_independent
-from gradcheck.padding import extended
 from gradcheck.strategies import Batch
-from gradcheck.subject import Subject
+from gradcheck.subject.adapter import Subject
+from gradcheck.subject.valid import extended
 
 __all__ = ["AMOUNT_NOT_VARIED", "PADDING_NOT_HELD", "applicable", "broken_invariant", "not_applied"]
 

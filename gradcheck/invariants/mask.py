@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.findings import Finding
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.invariants.comparing import Example, Places
 from gradcheck.strategies import Batch, Padding
 from gradcheck.verdicts import Verdict

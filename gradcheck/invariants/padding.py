@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.findings import Finding
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.invariants.comparing import Example, Places, matching
-from gradcheck.padding import extended, refilled, valid_inputs, valid_outputs
+from gradcheck.subject.valid import extended, refilled, valid_inputs, valid_outputs
 
 __all__ = ["padding_amount", "padding_content", "padding_gradient"]
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.findings import Finding
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.invariants.comparing import Example, halved, matching
-from gradcheck.padding import valid_inputs, valid_outputs
 from gradcheck.records.results import Entry
 from gradcheck.rendering.causes import cause_of
 from gradcheck.strategies import Batch, Padding
+from gradcheck.subject.valid import valid_inputs, valid_outputs
 from gradcheck.verdicts import Verdict
 
 __all__ = ["empty_row", "permutation", "row_alone", "rows_independent"]

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck.cases import Case, case_of
-from gradcheck.encoding import class_names, decode, encode, with_classes
+from gradcheck.cases.document import Case, case_of
+from gradcheck.cases.encoding import class_names, decode, encode, with_classes
 from gradcheck.errors import InputError
 from gradcheck.execution.announcing import calls_announced
-from gradcheck.importing import load_object, module_of, spec_of
 from gradcheck.isolation.environment import installed_versions
 from gradcheck.isolation.limits import Limits, available_memory
 from gradcheck.isolation.process import Worker
 from gradcheck.isolation.tasks import Death, Task
-from gradcheck.reading import mode_result
 from gradcheck.records.reasons import Reason
 from gradcheck.records.results import ModeResult
 from gradcheck.report import Report
+from gradcheck.results.reading import mode_result
 from gradcheck.strategies._literals import array_code
+from gradcheck.subject.importing import load_object, module_of, spec_of
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ _loaded: dict[tuple[str, str | None], Any] = {}
 
 def _subject(arguments: Mapping[str, Any]) -> Any:
     """The subject, once for each process, so that what was compiled for it is used again."""
-    from gradcheck.subject import subject_of
+    from gradcheck.subject.adapter import subject_of
 
     key = (arguments["subject"], arguments["call"])
     if key not in _loaded:

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.cases import Case
+from gradcheck.cases.document import Case
 from gradcheck.errors import InputError
 from gradcheck.harness.replay import replay
-from gradcheck.importing import load_object
 from gradcheck.isolation.checks import as_code, calls_told, crash_result, report_from
 from gradcheck.isolation.environment import installed_versions
 from gradcheck.isolation.limits import Limits, available_memory
 from gradcheck.isolation.process import Worker
 from gradcheck.isolation.tasks import Task
 from gradcheck.report import Report
+from gradcheck.subject.importing import load_object
 
 if TYPE_CHECKING:
     from gradcheck.isolation.worker import Channel
@@ -47,7 +47,7 @@ class IsolatedReplays:
     def replay(
         self, case: Case, *, subject: str, call: str | None = None, modes: Sequence[str] | None = None
     ) -> Report:
-        """`gradcheck.cases.replay`, each mode a task: one that kills the process costs the others nothing.
+        """`gradcheck.cases.document.replay`, each mode a task: one that kills the process costs the others nothing.
 
         Args:
             case: the case. Nothing that it names is imported.

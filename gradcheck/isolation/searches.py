@@ -15,9 +15,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.encoding import encode
+from gradcheck.cases.encoding import encode
 from gradcheck.errors import InputError
-from gradcheck.importing import load_object, load_strategy
 from gradcheck.isolation.checks import IsolatedChecks, as_code, calls_told, crash_result
 from gradcheck.isolation.environment import installed_versions
 from gradcheck.isolation.journal import Journal
@@ -25,9 +24,10 @@ from gradcheck.isolation.limits import Limits
 from gradcheck.isolation.pool import Pool
 from gradcheck.isolation.tasks import Death, Outcome, Task, key_of
 from gradcheck.mode_names import MODES
-from gradcheck.reading import mode_result
 from gradcheck.records.results import SCHEMA_VERSION, ModeResult
 from gradcheck.report import Report
+from gradcheck.results.reading import mode_result
+from gradcheck.subject.importing import load_object, load_strategy
 from gradcheck.support.build import build
 from gradcheck.verdicts import Verdict
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
 
     from gradcheck.isolation.worker import Channel
-    from gradcheck.searching import ModeSearch, SearchResult
+    from gradcheck.searching.searches import ModeSearch, SearchResult
 
 __all__ = [
     "FUNCTIONS",
@@ -331,7 +331,7 @@ def unfinished_document(
 
 def search_in_worker(arguments: Mapping[str, Any], channel: Channel) -> None:
     """Search the modes of a task one after the other; each is sent when it is done."""
-    from gradcheck.searching import LocalChecks, search_with
+    from gradcheck.searching.searches import LocalChecks, search_with
 
     task = SearchTask.from_dict(arguments["task"])
     options = dict(task.options)
@@ -345,7 +345,7 @@ def search_in_worker(arguments: Mapping[str, Any], channel: Channel) -> None:
 
 def search_carefully_in_worker(arguments: Mapping[str, Any], channel: Channel) -> None:
     """As `search_in_worker`, with every check in a process of its own: this one outlives the subject."""
-    from gradcheck.searching import search_with
+    from gradcheck.searching.searches import search_with
 
     task = SearchTask.from_dict(arguments["task"])
     options = dict(task.options)
@@ -410,7 +410,7 @@ def _database(place: str) -> ExampleDatabase | None:
 
 
 def _mode_document(found: ModeSearch) -> dict[str, Any]:
-    from gradcheck.searching import as_arguments
+    from gradcheck.searching.searches import as_arguments
 
     result = replace(found.result, verdict=found.verdict, cause=found.cause)
     return {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gradcheck import recording
+from gradcheck.harness import session as recording
 from gradcheck.plugin.recorder import current_settings
 
 if TYPE_CHECKING:
     from gradcheck.report import Report
-    from gradcheck.searching import SearchResult
+    from gradcheck.searching.searches import SearchResult
 
 __all__ = ["Checker"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from gradcheck.plugin.summary import gaps_told, matrix_of
 from gradcheck.rendering.markdown import code_span
-from gradcheck.results import Results
+from gradcheck.results.rows import Results
 from gradcheck.support.outgoing import for_github, for_markdown, html_words, markdown_words
 
 __all__ = ["add_to_step_summary", "annotation_lines"]

@@ -14,11 +14,11 @@ import pytest
 
 from gradcheck.harness.gradient_error import access_elsewhere
 from gradcheck.mode_names import mode_order
-from gradcheck.reading import mode_result
 from gradcheck.records.results import ModeResult
 from gradcheck.rendering.alike import group_key
 from gradcheck.rendering.text import render_report, same_failure
 from gradcheck.report import Report
+from gradcheck.results.reading import mode_result
 
 __all__ = ["Once"]
 

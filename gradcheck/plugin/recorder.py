@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradcheck import recording
+from gradcheck.harness import session as recording
 from gradcheck.plugin import artifacts
 from gradcheck.plugin.settings import MARKER, Settings, settings_of, without_mode
 from gradcheck.records.results import jsonable

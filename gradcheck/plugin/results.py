@@ -17,15 +17,15 @@ import pytest
 from gradcheck.errors import InputError
 from gradcheck.mode_names import mode_order
 from gradcheck.plugin.settings import on_github, value_of
-from gradcheck.results import Gap
+from gradcheck.results.rows import Gap
 from gradcheck.support.files import write_json
 from gradcheck.support.outgoing import for_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from gradcheck import results
     from gradcheck.plugin.once import Once
+    from gradcheck.results import rows as results
 
 __all__ = ["Results"]
 
@@ -106,7 +106,7 @@ class Results:
     @cached_property
     def found(self) -> results.Results:
         """Everything as any report of it shows it; asked for when the run is over."""
-        from gradcheck.reading import results_of
+        from gradcheck.results.reading import results_of
 
         return results_of(self.document())
 

@@ -74,11 +74,11 @@ class Settings:
         )
 
     def as_defaults(self) -> dict[str, Any]:
-        """For `gradcheck.recording.use_defaults`."""
+        """For `gradcheck.harness.session.use_defaults`."""
         return {"modes": self.modes_to_run() or self.modes, **self.rest}
 
     def restricted(self, asked: Iterable[str] | None) -> tuple[str, ...]:
-        """`modes_to_run`; skips the test where there are none. For `gradcheck.recording.use_defaults`, too."""
+        """`modes_to_run`; skips the test where there are none. For `gradcheck.harness.session.use_defaults`, too."""
         left = self.modes_to_run(asked)
         if not left:
             pytest.skip(self.nothing_to_run(asked))

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from gradcheck.mode_names import mode_order
-from gradcheck.reading import mode_result
 from gradcheck.rendering.alike import group_key
 from gradcheck.rendering.gaps import gap_lines
 from gradcheck.rendering.layout import columns, paragraph
 from gradcheck.rendering.text import resolution_words
-from gradcheck.results import Results, Row, aligned
+from gradcheck.results.reading import mode_result
+from gradcheck.results.rows import Results, Row, aligned
 from gradcheck.verdicts import Verdict
 
 __all__ = ["by_test", "command_again", "failure_lines", "foundation_lines", "gaps_told", "matrix_of", "worth_showing"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from gradcheck.records.results import ModeResult
 from gradcheck.releases.names import version_key
 from gradcheck.rendering.layout import broken
-from gradcheck.results import Results
+from gradcheck.results.rows import Results
 
 __all__ = ["Failure", "failures_of", "title_of"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradcheck.results import Gap
+from gradcheck.results.rows import Gap
 
 __all__ = ["gap_lines", "gaps_in_short"]
 

@@ -43,7 +43,7 @@ def heat_map_lines(evidence: Mapping[str, Any] | None, indent: int = 2) -> list[
     """The Jacobians in a mode's evidence as lines of text; none where they are not known, or too large.
 
     Args:
-        evidence: as `gradcheck.evidence` gives it.
+        evidence: as `gradcheck.diagnosis.evidence` gives it.
         indent: columns to the left of every line.
     """
     found = (evidence or {}).get("jacobian")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gradcheck.history import History, histories
 from gradcheck.records.results import ModeResult
 from gradcheck.rendering.failures import Failure, failures_of, title_of
 from gradcheck.rendering.gaps import gap_lines
-from gradcheck.results import Results, aligned, by_version
+from gradcheck.results.effort import tried
+from gradcheck.results.history import History, histories
+from gradcheck.results.rows import Results, aligned, by_version
+from gradcheck.results.upgrade import Side, Upgrade
 from gradcheck.support.outgoing import for_markdown, markdown_words
-from gradcheck.tried import tried
-from gradcheck.upgrade import Side, Upgrade
 
 __all__ = ["code_span", "render_markdown"]
 
@@ -24,7 +24,7 @@ def render_markdown(results: Results, upgrade: tuple[Side, Side] | None = None) 
     GitHub's Markdown.
 
     Args:
-        results: from `gradcheck.reading.read_results`; of one TensorFlow version or of many.
+        results: from `gradcheck.results.reading.read_results`; of one TensorFlow version or of many.
         upgrade: from what to what an upgrade is looked at; where omitted none is.
     """
     grouped = by_version(results)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcheck.rendering.layout import paragraph
-from gradcheck.upgrade import Upgrade
+from gradcheck.results.upgrade import Upgrade
 
 __all__ = ["render_upgrade"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradcheck.history import History
 from gradcheck.records.results import ModeResult
 from gradcheck.releases.names import short_version
 from gradcheck.rendering.layout import paragraph
+from gradcheck.results.history import History
 from gradcheck.verdicts import Verdict
 
 __all__ = ["LETTERS", "render_versions"]
@@ -34,7 +34,7 @@ def render_versions(told: Sequence[History]) -> str:
     """A line for each subject and group of modes that is not a plain pass everywhere, a column for each version.
 
     Args:
-        told: from `gradcheck.history.histories`.
+        told: from `gradcheck.results.history.histories`.
 
     Returns:
         The table, its legend, and how many subjects it leaves out; without a final line break.

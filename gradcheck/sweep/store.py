@@ -271,7 +271,7 @@ class Store:
             }
 
     def document(self, sweep: str | None = None) -> dict[str, Any]:
-        """A sweep, the latest where None, as a document that `gradcheck.reading.results_of` reads: for each version,
+        """A sweep, the latest where None, as a document that `gradcheck.results.reading` reads: for each version,
         subject and dtype the worst of all seeds in each mode.
 
         Raises:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gradcheck.bundled import BundledResult
 from gradcheck.errors import InputError
 from gradcheck.isolation import Journal
 from gradcheck.isolation.searches import SearchOutcome, SearchTask, run_searches
 from gradcheck.mode_names import parse_modes
 from gradcheck.records.results import ModeResult
+from gradcheck.results.collection import BundledResult
 from gradcheck.variants.catalog import Variant, catalog
 from gradcheck.variants.claims import ClaimResult, measure_claims
 from gradcheck.variants.expectations import Expectation, expected

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import InputError
-from gradcheck.history import runs
 from gradcheck.mode_names import MODES
 from gradcheck.releases.names import version_key
 from gradcheck.releases.table import RELEASES, find_release, minor_of
+from gradcheck.results.history import runs
 from gradcheck.support.files import read_json
 from gradcheck.support.generated_pages import page_command
 from gradcheck.verdicts import Verdict

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.cases import Case, load_case, outcome
+from gradcheck.cases.document import Case, load_case, outcome
 from gradcheck.harness.replay import replay
-from gradcheck.importing import load_object
 from gradcheck.isolation import Task, run_tasks
-from gradcheck.reading import mode_result
 from gradcheck.releases.table import minor_of
+from gradcheck.results.reading import mode_result
+from gradcheck.subject.importing import load_object
 from gradcheck.verdicts import Verdict
 from gradcheck.zoo.catalog import catalog
 
@@ -39,7 +39,7 @@ class Replay:
         before: the verdict there.
         verdict: the verdict here.
         cause: of the verdict here.
-        outcome: one of `gradcheck.cases.OUTCOMES`.
+        outcome: one of `gradcheck.cases.document.OUTCOMES`.
         path: the case file.
         details: where it fails here: ``result`` as `gradcheck.report.ModeResult.to_dict` has it, and ``arguments``,
             ``script``, ``evidence`` and ``case`` as a search's.

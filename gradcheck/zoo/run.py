@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gradcheck.bundled import BundledResult
 from gradcheck.errors import InputError
 from gradcheck.isolation import Journal
 from gradcheck.isolation.searches import SearchOutcome, SearchTask, run_searches
 from gradcheck.mode_names import parse_modes
 from gradcheck.records.results import ModeResult
 from gradcheck.releases.table import find_release
+from gradcheck.results.collection import BundledResult
 from gradcheck.support.files import file_stem, write_json
 from gradcheck.verdicts import Verdict
 from gradcheck.zoo.catalog import Exhibit, available, catalog, narrowed

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from gradcheck import Batch, InputError, Padding
-from gradcheck.encoding import decode, encode, with_classes
+from gradcheck.cases.encoding import decode, encode, with_classes
 from gradcheck.strategies import Ragged
 
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from gradcheck import InputError, Verdict
 from gradcheck.cases import Case, load_case, replay
+from gradcheck.cases.named_code import code_named_by, place_of_module
 from gradcheck.cli import main
-from gradcheck.named_code import code_named_by, place_of_module
 
 HARMLESS = "def f(values):\n    return values * 2.0\n\ndef g(subject, values):\n    return subject(values)\n"
 

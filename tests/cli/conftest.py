@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 import gradcheck
 from gradcheck.cli import main
 from gradcheck.report import ModeResult, Report
-from gradcheck.searching import ModeSearch, SearchResult
+from gradcheck.searching.searches import ModeSearch, SearchResult
 from gradcheck.verdicts import Verdict
 
 

@@ -14,7 +14,7 @@ from gradcheck import GradientError, Verdict
 from gradcheck import strategies as st
 from gradcheck.cli.progress import search_progress
 from gradcheck.report import ModeResult, Report
-from gradcheck.searching import ModeSearch
+from gradcheck.searching.searches import ModeSearch
 
 
 class Terminal(io.StringIO):
@@ -112,6 +112,6 @@ def test_the_error_of_a_search_has_a_part_for_each_failing_mode(monkeypatch: pyt
     # In a test that the plugin watches, `result` is nobody's name; what it stands for is in files.
     assert "result[" not in str(error)
     assert "in the section gradcheck at the end" in " ".join(str(error).split())
-    monkeypatch.setattr(gradcheck.recording, "_subscribers", [])
+    monkeypatch.setattr(gradcheck.harness.session, "_subscribers", [])
     assert str(result.error) == str(result)
     assert set(error.report.modes) == {"eager", "graph", "dynamic", "xla"}

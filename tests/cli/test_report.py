@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gradcheck.reading import read_results, results_of
 from gradcheck.report import Entry, ModeResult, Report
-from gradcheck.results import Results
+from gradcheck.results.reading import read_results, results_of
+from gradcheck.results.rows import Results
 from gradcheck.schemas import schema
 from gradcheck.verdicts import Verdict
 

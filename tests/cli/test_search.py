@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradcheck.errors import InputError, MissingTensorFlowError
-from gradcheck.reading import read_results
+from gradcheck.results.reading import read_results
 
 
 @pytest.fixture(autouse=True)

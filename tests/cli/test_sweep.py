@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from gradcheck import InputError
-from gradcheck.reading import read_results
+from gradcheck.results.reading import read_results
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from gradcheck import Batch
 from gradcheck.engines.jacobians import theoretical_jacobian
 from gradcheck.engines.projected import project
 from gradcheck.engines.reference import REFERENCE_STEP, compute_gradient
+from gradcheck.execution.modes import OneByOne, execution
 from gradcheck.harness.observation import observe
 from gradcheck.harness.options import Options
-from gradcheck.modes import OneByOne, execution
-from gradcheck.subject import subject_of
+from gradcheck.subject.adapter import subject_of
 from gradcheck.variants import subjects as variants
 
 BATCH = Batch(np.array([[[0.5, 1.25], [2.0, -1.0]], [[1.5, 0.25], [9.0, 9.0]]]), np.array([2, 1], np.int32))

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import gradcheck
 from gradcheck import Verdict
-from gradcheck.global_settings import SETTINGS
+from gradcheck.subject.global_settings import SETTINGS
 
 X = np.array([1.0, 2.0])
 
@@ -106,7 +106,7 @@ def test_settings_that_a_subject_changes_are_as_they_were(ending):
 @pytest.mark.parametrize("name", CHANGES)
 def test_each_change_is_one(name):
     """Else the test above would see nothing."""
-    from gradcheck.global_settings import settings_preserved
+    from gradcheck.subject.global_settings import settings_preserved
 
     tf.keras.layers.Dense(1)
     setting = next(setting for setting in SETTINGS if setting.name == name)

@@ -13,7 +13,7 @@ import gradcheck
 from gradcheck import Verdict
 from gradcheck import strategies as st
 from gradcheck.report import ModeResult, Report
-from gradcheck.searching import LocalChecks
+from gradcheck.searching.searches import LocalChecks
 
 from .subjects import masked_mean, scaled
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 import gradcheck
 from gradcheck import Batch, Verdict, strategies
 from gradcheck.engines.reference import compute_gradient
+from gradcheck.execution.modes import EagerExecution, execution
 from gradcheck.mode_names import MODES
-from gradcheck.modes import EagerExecution, execution
-from gradcheck.problem import Problem
-from gradcheck.subject import subject_of
+from gradcheck.subject.adapter import subject_of
+from gradcheck.subject.problem import Problem
 
 from .subjects import BATCH, mask_of, masked_mean
 
@@ -310,7 +310,7 @@ def test_lengths_that_are_sizes_are_constants_of_every_program():
 
 @pytest.mark.parametrize("place", ["output", "gradient"])
 def test_a_train_step_with_other_numbers_is_no_pass(place, monkeypatch):
-    from gradcheck.modes import CompiledExecution
+    from gradcheck.execution.modes import CompiledExecution
 
     genuine = CompiledExecution.unlooped
 

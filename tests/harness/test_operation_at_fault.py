@@ -109,7 +109,7 @@ def test_the_first_gradient_that_is_not_finite() -> None:
 
 def test_what_is_right_by_itself_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mode that is wrong as a whole: no operation is named."""
-    from gradcheck.modes import CompiledExecution
+    from gradcheck.execution.modes import CompiledExecution
 
     linearize = CompiledExecution.linearize
 

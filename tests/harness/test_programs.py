@@ -7,13 +7,14 @@ import pytest
 import tensorflow as tf
 
 import gradcheck
-from gradcheck import Batch, Verdict, modes, strategies
+from gradcheck import Batch, Verdict, strategies
 from gradcheck.engines.jacobians import Cost, is_large
 from gradcheck.engines.projected import certain, missed
-from gradcheck.modes import EagerExecution, execution
-from gradcheck.problem import Problem
-from gradcheck.shapes import MOST_SHAPES, ShapeBudget
-from gradcheck.subject import subject_of
+from gradcheck.execution import modes
+from gradcheck.execution.modes import EagerExecution, execution
+from gradcheck.searching.shape_budget import MOST_SHAPES, ShapeBudget
+from gradcheck.subject.adapter import subject_of
+from gradcheck.subject.problem import Problem
 
 from .subjects import BATCH, longest_rows_wrong, masked_mean
 

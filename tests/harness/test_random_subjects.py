@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import gradcheck
 from gradcheck import Batch, Verdict
-from gradcheck.subject import subject_of
+from gradcheck.subject.adapter import subject_of
 
 MODES = ("eager", "graph", "dynamic", "xla")
 TIMES = 20

@@ -10,7 +10,8 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 import gradcheck
-from gradcheck import Batch, GradientError, Verdict, recording, strategies
+from gradcheck import Batch, GradientError, Verdict, strategies
+from gradcheck.harness import session as recording
 
 from . import subjects
 from .subjects import BATCH, masked_mean, scaled
@@ -91,7 +92,7 @@ def test_a_batch_that_is_drawn_again_counts_once():
 
 @pytest.mark.parametrize("tupled", [False, True])
 def test_shrinking_ends_with_its_budget_and_keeps_what_it_has(monkeypatch, tupled):
-    monkeypatch.setattr("gradcheck.searching._MOST_SHRINKING", 5)
+    monkeypatch.setattr("gradcheck.searching.searches._MOST_SHRINKING", 5)
     strategy = BATCHES.map(lambda batch: (batch.values, batch.lengths)) if tupled else BATCHES
     found = gradcheck.search(subjects.longest_rows_wrong, strategy, modes="dynamic", seed=1)["dynamic"]
     assert found.verdict is Verdict.MISMATCH

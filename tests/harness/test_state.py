@@ -10,9 +10,9 @@ import tensorflow as tf
 
 import gradcheck
 from gradcheck import Verdict
-from gradcheck.modes import EagerExecution, execution
-from gradcheck.problem import Problem
-from gradcheck.subject import subject_of
+from gradcheck.execution.modes import EagerExecution, execution
+from gradcheck.subject.adapter import subject_of
+from gradcheck.subject.problem import Problem
 
 from .subjects import BATCH, masked_mean
 

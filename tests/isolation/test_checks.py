@@ -7,13 +7,13 @@ import pytest
 
 from gradcheck import Batch, Verdict
 from gradcheck import strategies as st
-from gradcheck.encoding import decode
+from gradcheck.cases.encoding import decode
 from gradcheck.errors import InputError
 from gradcheck.isolation import Death, Limits, Outcome
 from gradcheck.isolation import checks as checks_module
 from gradcheck.isolation.checks import IsolatedChecks, named
 from gradcheck.report import ModeResult, Report
-from gradcheck.searching import search_with
+from gradcheck.searching.searches import search_with
 
 VERSIONS = {"python": "3.10", "tensorflow": "2.8.4", "keras": "2.8.0", "numpy": "1.23.5"}
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from gradcheck import Batch, Verdict
-from gradcheck.cases import Case
+from gradcheck.cases.document import Case
 from gradcheck.cli import main
 from gradcheck.errors import InputError
 from gradcheck.isolation.replays import IsolatedReplays

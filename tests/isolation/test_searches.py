@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.cases import Case
+from gradcheck.cases.document import Case
 from gradcheck.isolation import Death, Journal, Limits, Outcome
 from gradcheck.isolation.checks import report_from
 from gradcheck.isolation.searches import FUNCTIONS, SearchTask, _Search, run_searches
-from gradcheck.reading import results_of
 from gradcheck.report import ModeResult, Report
+from gradcheck.results.reading import results_of
 from gradcheck.verdicts import Verdict
 
 TASK = SearchTask("module:subject", {"features": 2}, ("eager", "graph", "xla"), 10)

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-LAZY_FACES = {"gradcheck", "gradcheck.cases", "gradcheck.harness"}
+LAZY_FACES = {"gradcheck", "gradcheck.cases", "gradcheck.harness", "gradcheck.searching"}
 
 
 def files_of(root: Path, package: str = "gradcheck") -> dict[str, Path]:

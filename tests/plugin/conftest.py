@@ -14,12 +14,13 @@ import gradcheck.plugin.recorder
 import gradcheck.plugin.results
 import gradcheck.rendering
 import gradcheck.searching
-from gradcheck import recording
+from gradcheck.harness import session as recording
 
 # What the harness would do, without TensorFlow: publish a report, raise where it is not ok.
 HARNESS = """
 import dataclasses
-from gradcheck import GradientError, Verdict, recording
+from gradcheck import GradientError, Verdict
+from gradcheck.harness import session as recording
 from gradcheck.report import Entry, ModeResult, Report
 
 def report_of(
@@ -48,7 +49,7 @@ def pretend_search(table={}, batch=None, **verdicts):
     # Have gradcheck.search find what the table says of a subject's name, the verdicts of all others; on a batch of
     # each mode, where none is given.
     import gradcheck
-    from gradcheck.searching import ModeSearch, SearchResult
+    from gradcheck.searching.searches import ModeSearch, SearchResult
 
     def search(subject, strategy, *, modes, expect=None, **arguments):
         name = subject.__name__
@@ -67,7 +68,7 @@ def pretend_search(table={}, batch=None, **verdicts):
         recording.publish(Report(name, {m: f.result for m, f in found.items()}, "", result.versions))
         return result
 
-    gradcheck.search = gradcheck.searching.search = search
+    gradcheck.search = gradcheck.searching.searches.search = search
 """
 
 

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from gradcheck.cli import main
-from gradcheck.reading import read_results
 from gradcheck.rendering.html.view import page_of
+from gradcheck.results.reading import read_results
 
 LAMBDAS = """
 import gradcheck

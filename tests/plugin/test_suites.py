@@ -164,7 +164,7 @@ import gradcheck
 from gradcheck import InputError
 def refuse(subject, strategy, **arguments):
     raise InputError("the subject returns integers")
-gradcheck.search = gradcheck.searching.search = refuse
+gradcheck.search = gradcheck.searching.searches.search = refuse
 def subject(values): ...
 test_mine = gradcheck.suite(
     subject, modes="xla"
@@ -323,5 +323,5 @@ def test_the_inside_of_gradcheck_is_left_out_in_unittest_classes_too(run) -> Non
     assert shown.count("InputError: search needs a Hypothesis strategy") == 1
     assert '>       gradcheck.search(len, "no strategy")' in shown
     assert "AssertionError: 1 != 2" in shown
-    assert "searching.py" not in shown, shown
-    assert "searching.py" in run(UNITTEST, "--full-trace").stdout.str()
+    assert "searches.py" not in shown, shown
+    assert "searches.py" in run(UNITTEST, "--full-trace").stdout.str()

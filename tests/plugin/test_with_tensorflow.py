@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.cases import load_case
+from gradcheck.cases.document import load_case
 
 pytest.importorskip("tensorflow")
 

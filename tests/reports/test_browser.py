@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gradcheck.reading import results_of
 from gradcheck.rendering.html import fragment, render_html
-from gradcheck.results import Results
+from gradcheck.results.reading import results_of
+from gradcheck.results.rows import Results
 
 from .documents import VERSIONS, changing, document, larger, several
 

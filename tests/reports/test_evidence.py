@@ -184,12 +184,12 @@ def test_an_error_has_its_batch_and_nothing_else() -> None:
 
 
 def test_a_picture_that_cannot_be_made_does_not_cost_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gradcheck.evidence
+    import gradcheck.diagnosis.evidence
 
     def broken(*_: Any) -> None:
         raise MemoryError("too large\nand more")
 
-    monkeypatch.setattr(gradcheck.evidence, "_jacobian", broken)
+    monkeypatch.setattr(gradcheck.diagnosis.evidence, "_jacobian", broken)
     report = gradcheck.check(wrong_square, np.array([1.0]), modes=("graph",))
     found = report.to_dict()["evidence"]["graph"]
     assert found["missing"] == [{"part": "jacobian", "why": "MemoryError: too large"}]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gradcheck.history import Trend, histories
 from gradcheck.report import ModeResult
-from gradcheck.results import Results, Row
+from gradcheck.results.history import Trend, histories
+from gradcheck.results.rows import Results, Row
 from gradcheck.verdicts import Verdict
 
 VERSIONS = ("2.8.4", "2.9.3", "2.10.1", "2.15.1", "2.21.0")

@@ -13,11 +13,11 @@ import pytest
 
 import gradcheck
 from gradcheck.errors import InputError
-from gradcheck.reading import results_of
 from gradcheck.rendering.html import fragment, render_html, write_html
 from gradcheck.rendering.html.view import GLYPHS, page_of
 from gradcheck.report import ModeResult, Report
-from gradcheck.results import Results, Row
+from gradcheck.results.reading import results_of
+from gradcheck.results.rows import Results, Row
 from gradcheck.verdicts import Verdict
 
 from .documents import changing, document, evidence, larger, several

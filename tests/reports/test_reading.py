@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from gradcheck.cli import main
 from gradcheck.errors import InputError
-from gradcheck.reading import read_results, results_of
 from gradcheck.report import ModeResult
-from gradcheck.results import Results, Row
+from gradcheck.results.reading import read_results, results_of
+from gradcheck.results.rows import Results, Row
 from gradcheck.schemas import schema
 from gradcheck.schemas.validation import validate
 from gradcheck.verdicts import Verdict

@@ -14,9 +14,9 @@ import pytest
 
 import gradcheck
 from gradcheck import strategies as st
-from gradcheck.cases import case_of
+from gradcheck.cases.document import case_of
 from gradcheck.errors import InputError
-from gradcheck.reading import results_of
+from gradcheck.results.reading import results_of
 from gradcheck.schemas import NAMES, schema, schema_text
 
 from .documents import evidence

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gradcheck.history import histories
-from gradcheck.reading import results_of
 from gradcheck.rendering.markdown import render_markdown
 from gradcheck.rendering.versions import LETTERS, render_versions
-from gradcheck.results import Results
+from gradcheck.results.history import histories
+from gradcheck.results.reading import results_of
+from gradcheck.results.rows import Results
 from gradcheck.verdicts import Verdict
 
 from .documents import document, several

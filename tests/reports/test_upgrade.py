@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from gradcheck.errors import InputError
-from gradcheck.reading import results_of
 from gradcheck.releases.names import short_version, version_key
 from gradcheck.rendering.markdown import render_markdown
 from gradcheck.rendering.upgrade import render_upgrade
 from gradcheck.report import ModeResult
-from gradcheck.results import Results
-from gradcheck.tried import tried
-from gradcheck.upgrade import Outcome, Side, Upgrade, default_sides, find_side, outcome, sides
+from gradcheck.results.effort import tried
+from gradcheck.results.reading import results_of
+from gradcheck.results.rows import Results
+from gradcheck.results.upgrade import Outcome, Side, Upgrade, default_sides, find_side, outcome, sides
 from gradcheck.verdicts import Verdict
 
 from .documents import changing, document

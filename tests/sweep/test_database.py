@@ -11,7 +11,7 @@ from gradcheck import strategies as st
 from gradcheck.errors import InputError
 from gradcheck.isolation.searches import _database
 from gradcheck.report import ModeResult, Report
-from gradcheck.searching import search_with
+from gradcheck.searching.searches import search_with
 from gradcheck.verdicts import Verdict
 
 

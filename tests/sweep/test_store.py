@@ -14,8 +14,8 @@ import pytest
 
 from gradcheck.errors import InputError
 from gradcheck.isolation.searches import SearchOutcome, unfinished_document
-from gradcheck.reading import results_of
 from gradcheck.records.results import ModeResult
+from gradcheck.results.reading import results_of
 from gradcheck.schemas import schema_text
 from gradcheck.sweep.records import record_of, record_of_lost
 from gradcheck.sweep.store import Store, is_store
@@ -210,6 +210,6 @@ def test_what_is_a_store():
 
 def test_reading_results_stays_light():
     """`gradcheck report` works where there is neither NumPy nor Hypothesis."""
-    code = "import sys, gradcheck.reading; assert not {'numpy', 'hypothesis', 'tensorflow'} & set(sys.modules)"
+    code = "import sys, gradcheck.results.reading; assert not {'numpy', 'hypothesis', 'tensorflow'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -9,8 +9,8 @@ import pytest
 
 from gradcheck.errors import InputError
 from gradcheck.isolation.searches import SearchOutcome
-from gradcheck.reading import results_of
 from gradcheck.report import ModeResult
+from gradcheck.results.reading import results_of
 from gradcheck.variants import catalog, run_variants
 from gradcheck.variants import run as run_module
 from gradcheck.verdicts import Verdict

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, Phase
 
 import gradcheck.zoo
 from gradcheck._tensorflow import versions
-from gradcheck.importing import load_object
 from gradcheck.strategies import Batch
+from gradcheck.subject.importing import load_object
 from gradcheck.zoo.catalog import FAMILIES, available, catalog
 
 PACKAGE = Path(gradcheck.zoo.__file__).parent
@@ -88,7 +88,7 @@ def first_example(strategy):
 def test_every_subject_that_there_is_on_this_version_runs(family: str) -> None:
     import tensorflow as tf
 
-    from gradcheck.subject import subject_of
+    from gradcheck.subject.adapter import subject_of
 
     installed = versions()
     for exhibit in catalog():

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.cases import Case
+from gradcheck.cases.document import Case
 from gradcheck.errors import InputError
-from gradcheck.reading import results_of
 from gradcheck.report import ModeResult
+from gradcheck.results.reading import results_of
 from gradcheck.verdicts import Verdict
 from gradcheck.zoo import run as running
 from gradcheck.zoo.catalog import catalog

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gradcheck.findings import Finding
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.harness.comparison import Comparison
 from gradcheck.harness.rules.determinism import deterministic
 from gradcheck.harness.rules.eager_agreement import as_in_eager_mode

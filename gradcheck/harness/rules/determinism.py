@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck.agreement import gradient_bound, noise_ratio, output_bound
-from gradcheck.findings import Finding
+from gradcheck.diagnosis.findings import Finding
+from gradcheck.execution.modes import CompiledExecution, EagerExecution, Execution
 from gradcheck.graph.random_operations import why_it_varies
 from gradcheck.harness.baseline import NEARBY, Baseline, close
 from gradcheck.harness.comparison import Comparison
-from gradcheck.modes import CompiledExecution, EagerExecution, Execution
+from gradcheck.numerics.tolerance import gradient_bound, noise_ratio, output_bound
 from gradcheck.rendering import sentences
 from gradcheck.support.number_text import precise_pair
 from gradcheck.verdicts import Verdict

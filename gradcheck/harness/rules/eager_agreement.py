@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck.agreement import FEW_BITS, output_bound
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.engines.iterative import LAST_DIGITS
-from gradcheck.findings import Finding
+from gradcheck.execution.modes import EagerExecution
 from gradcheck.graph.random_operations import drawn_from_a_seed
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.comparison import Comparison
-from gradcheck.modes import EagerExecution
 from gradcheck.numerics import Kind
+from gradcheck.numerics.tolerance import FEW_BITS, output_bound
 from gradcheck.records.reasons import Reason
 from gradcheck.rendering import sentences
 from gradcheck.verdicts import Verdict

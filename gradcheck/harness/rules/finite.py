@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradcheck.diagnosis.findings import Finding, nonfinite
 from gradcheck.engines.projected import locate_nonfinite
-from gradcheck.findings import Finding, nonfinite
 from gradcheck.harness.comparison import Comparison
 from gradcheck.harness.operation_at_fault import blamed
 from gradcheck.records.reasons import Reason

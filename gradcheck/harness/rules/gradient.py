@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.diagnosis.findings import Finding, kinked, undecided, wrong
 from gradcheck.engines.projected import locate
-from gradcheck.findings import Finding, kinked, undecided, wrong
 from gradcheck.harness.comparison import Comparison
 from gradcheck.harness.entries import entries_at, settled
 from gradcheck.harness.operation_at_fault import blamed, inaccurate

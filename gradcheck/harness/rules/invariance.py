@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.agreement import output_bound
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.engines.iterative import LAST_DIGITS
-from gradcheck.findings import Finding
+from gradcheck.execution.modes import EagerExecution
 from gradcheck.graph.random_operations import why_it_varies
 from gradcheck.harness.baseline import NEARBY
 from gradcheck.harness.comparison import Comparison
 from gradcheck.harness.rules.determinism import nondeterministic_by_chance
 from gradcheck.invariants.comparing import Example
 from gradcheck.invariants.holding import broken_invariant
-from gradcheck.modes import EagerExecution
+from gradcheck.numerics.tolerance import output_bound
 from gradcheck.records.reasons import Reason
 from gradcheck.support.number_text import precise_pair
 from gradcheck.verdicts import Verdict

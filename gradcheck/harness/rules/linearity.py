@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck.agreement import FEW_BITS, gradient_bound, lost_below, noise_ratio, output_terms, squares_bound
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.engines.jacobians import FAINT, Examination
-from gradcheck.findings import Finding
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.comparison import Comparison
+from gradcheck.numerics.tolerance import FEW_BITS, gradient_bound, lost_below, noise_ratio, output_terms, squares_bound
 from gradcheck.records.reasons import Reason
 from gradcheck.records.results import Entry
 from gradcheck.rendering import sentences

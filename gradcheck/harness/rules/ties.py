@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck import numerics
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.engines.jacobians import Examination
-from gradcheck.findings import Finding
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.comparison import Comparison
 from gradcheck.numerics import Status

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.findings import Finding
+from gradcheck.diagnosis.findings import Finding
+from gradcheck.execution.modes import CompiledExecution
 from gradcheck.harness.comparison import Comparison
 from gradcheck.harness.rules.eager_agreement import differs_from_eager
 from gradcheck.harness.rules.linearity import weighed_bound
-from gradcheck.modes import CompiledExecution
 from gradcheck.numerics import Status
 from gradcheck.records.reasons import Reason
 from gradcheck.rendering import sentences

@@ -18,14 +18,14 @@ from typing import Any
 from markupsafe import Markup
 
 from gradcheck._version import __version__
-from gradcheck.reading import results_of
 from gradcheck.releases.names import version_key
 from gradcheck.rendering.html.svg import PATTERNS, element
 from gradcheck.rendering.html.view import Cell, page_of
-from gradcheck.results import Results, Row
+from gradcheck.results.reading import results_of
+from gradcheck.results.rows import Results, Row
+from gradcheck.results.upgrade import Side
 from gradcheck.support.files import write_text
 from gradcheck.support.outgoing import for_html
-from gradcheck.upgrade import Side
 
 __all__ = ["fragment", "render_html", "write_html"]
 
@@ -94,7 +94,7 @@ def render_html(results: Results, title: str = "Gradient checks", upgrade: tuple
     """The report of some results as one HTML page.
 
     Args:
-        results: from `gradcheck.reading.read_results` or `results_of`; of one TensorFlow version or of many.
+        results: from `gradcheck.results.reading.read_results` or `results_of`; of one TensorFlow version or of many.
         title: its heading.
         upgrade: from what to what an upgrade is shown first; where omitted from the oldest to the newest version that
             has most of the subjects. Any other can be chosen on the page.

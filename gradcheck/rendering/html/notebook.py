@@ -9,7 +9,7 @@ from gradcheck.records.report import ReportRecord
 from gradcheck.records.results import ModeResult
 from gradcheck.rendering.html import fragment
 from gradcheck.rendering.text import limit_words
-from gradcheck.results import Detail, Row
+from gradcheck.results.rows import Detail, Row
 from gradcheck.verdicts import Verdict
 
 __all__ = ["report_fragment", "search_fragment"]

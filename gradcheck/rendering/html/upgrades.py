@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gradcheck.rendering.versions import LETTERS
+from gradcheck.results.upgrade import Change, Outcome, Side, Upgrade
 from gradcheck.support.naming import LEGACY
-from gradcheck.upgrade import Change, Outcome, Side, Upgrade
 from gradcheck.verdicts import Verdict
 
 __all__ = ["SideChoice", "UpgradeGroup", "UpgradeView", "upgrade_view"]

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gradcheck.history import History, histories, runs
 from gradcheck.mode_names import mode_order
 from gradcheck.records.results import ModeResult
 from gradcheck.releases.names import short_version, version_key
@@ -23,9 +22,10 @@ from gradcheck.rendering.html.upgrades import UpgradeView, upgrade_view
 from gradcheck.rendering.layout import broken
 from gradcheck.rendering.text import entry_rows
 from gradcheck.rendering.versions import LETTERS
-from gradcheck.results import Detail, Results
-from gradcheck.tried import tried
-from gradcheck.upgrade import Side, default_sides, sides
+from gradcheck.results.effort import tried
+from gradcheck.results.history import History, histories, runs
+from gradcheck.results.rows import Detail, Results
+from gradcheck.results.upgrade import Side, default_sides, sides
 from gradcheck.verdicts import Verdict
 
 __all__ = ["GLYPHS", "Card", "Cell", "Page", "page_of"]

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from gradcheck._tensorflow import tensorflow
-from gradcheck.agreement import lost_below
-from gradcheck.dtypes import WIDE, recast
-from gradcheck.engines.jacobians import eps_of
-from gradcheck.modes import EagerExecution
-from gradcheck.problem import Problem
-from gradcheck.subject import Subject
+from gradcheck.execution.modes import EagerExecution
+from gradcheck.numerics.precision import eps_of
+from gradcheck.numerics.tolerance import lost_below
+from gradcheck.subject.adapter import Subject
+from gradcheck.subject.dtypes import WIDE, recast
+from gradcheck.subject.problem import Problem
 from gradcheck.support.layout import Layout
 
 __all__ = ["float64_twin", "is_low"]

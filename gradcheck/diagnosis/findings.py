@@ -9,13 +9,13 @@ import numpy as np
 
 from gradcheck.engines.jacobians import Examination
 from gradcheck.engines.quantisation import REACH
+from gradcheck.execution.modes import Execution
 from gradcheck.graph.paths import what_cuts
-from gradcheck.modes import Execution
 from gradcheck.numerics import Kind, Status
-from gradcheck.problem import Problem
 from gradcheck.records.reasons import Reason
 from gradcheck.records.results import Entry
 from gradcheck.rendering import sentences
+from gradcheck.subject.problem import Problem
 from gradcheck.support.layout import Block, Layout
 from gradcheck.verdicts import Verdict
 

@@ -1,4 +1,4 @@
-"""From documents that gradcheck wrote, of any kind and version, to `gradcheck.results.Results`.
+"""From documents that gradcheck wrote, of any kind and version, to `gradcheck.results.rows.Results`.
 
 Every document is checked against the published schema when it is read: what is damaged is refused with its place, for a
 file that is half understood is read as better than it is. What was not run is read, too.
@@ -15,7 +15,7 @@ from gradcheck.errors import InputError
 from gradcheck.mode_names import mode_order
 from gradcheck.records.reasons import Reason
 from gradcheck.records.results import SCHEMA_VERSION, Entry, ModeResult
-from gradcheck.results import Detail, Gap, Results, Row
+from gradcheck.results.rows import Detail, Gap, Results, Row
 from gradcheck.schemas.validation import Shape, shape_of, validate
 from gradcheck.support.files import read_json
 from gradcheck.support.naming import unnumbered

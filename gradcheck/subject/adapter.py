@@ -18,8 +18,8 @@ import numpy as np
 
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError, MissingTensorFlowError, shown
-from gradcheck.preserving import preserved
 from gradcheck.strategies import Batch
+from gradcheck.subject.restoring import preserved
 from gradcheck.support.naming import unnumbered
 
 __all__ = ["Subject", "holders", "subject_of"]
@@ -58,19 +58,19 @@ class Subject:
         self.target = _made_by_factory(original)
         if self.name == "<lambda>" and self.target is not original:  # what it makes says more
             self.name = _name_of(self.target)
-        self.programs: dict[Any, Any] = {}  # what gradcheck.modes compiled for it, by signature
+        self.programs: dict[Any, Any] = {}  # what gradcheck.execution.modes compiled for it, by signature
         self.references: dict[Any, Any] = {}  # its graphs bound to rules, by signature: see gradcheck.engines.exact
         self.examined: set[Any] = set()  # modes and signatures that were looked at entry by entry
         self.cuts: dict[Any, str] = {}  # what gradcheck.graph.paths found in its graph, by signature and path
         self.unused_dtypes: dict[Any, str] = {}  # what harness.weakness found, by signature
         self.drawing: dict[Any, tuple[str | None, str]] = {}  # what graph.random_operations found, by signature
-        self.integers_are_sizes = False  # whether XLA has to know its integers when it compiles; see gradcheck.modes
+        self.integers_are_sizes = False  # whether XLA has to know its integers when it compiles
         self.confirmed: set[Any] = set()  # modes in which both engines were compared once
-        self.twin: Subject | None = None  # a Keras layer in float64: see gradcheck.twin
+        self.twin: Subject | None = None  # a Keras layer in float64: see gradcheck.execution.float64_twin
         self.floatx_tried = False  # whether such a layer was looked for that computes in Keras's floatx
         self.within: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext  # held at each call
         self._numpy_errors: Any = None  # how NumPy was set when a check began, while it lasts
-        self.has_time: dict[int, bool] = {}  # which outputs have a time axis: see gradcheck.time_axis
+        self.has_time: dict[int, bool] = {}  # which outputs have a time axis: see gradcheck.execution.time_axis
         self.searches = 0  # how many were begun
         # The search in which another amount of padding was compiled, by mode; None where it leaked: see invariants.
         self.amounts_varied: dict[str, int | None] = {}
@@ -83,7 +83,7 @@ class Subject:
         self.takes: str | None = None  # the one floating-point dtype that it takes: see gradcheck.harness.dtype_taken
         self.first_arguments: tuple[Any, ...] | None = None  # with which it was checked first, and may have been built
         self.built_on: tuple[Any, ...] | None = None  # the same, once seen to decide: see gradcheck.harness.afresh
-        self.reached: list[Any] = []  # variables that its graphs reach: see gradcheck.reached
+        self.reached: list[Any] = []  # variables that its graphs reach: see gradcheck.subject.reached
         self.reached_by: set[Any] = set()  # signatures for which it was traced to find them
         self.layouts: dict[Any, Any] = {}  # outputs that eager mode gave for arguments of these shapes
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.modes import EagerExecution
-from gradcheck.problem import Problem
+from gradcheck.execution.modes import EagerExecution
 from gradcheck.strategies import Batch, Padding
+from gradcheck.subject.problem import Problem
 from gradcheck.support.layout import Layout
 
 __all__ = ["settle_time_axes"]

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gradcheck.global_settings import settings_preserved
+from gradcheck.subject.global_settings import settings_preserved
 
 __all__ = ["ONE_AT_A_TIME", "keep", "preserved"]
 
@@ -50,7 +50,7 @@ def keep(variables: Iterable[Any]) -> None:
 
 @contextlib.contextmanager
 def preserved(variables: Iterable[Any]) -> Iterator[None]:
-    """Restore variables, bit for bit, and the settings and random states in `gradcheck.global_settings`.
+    """Restore variables, bit for bit, and the settings and random states in `gradcheck.subject.global_settings`.
 
     Other threads that come here wait meanwhile.
     """

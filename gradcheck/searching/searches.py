@@ -23,28 +23,28 @@ from hypothesis import given, settings
 from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
-from gradcheck import recording
 from gradcheck._tensorflow import versions
-from gradcheck.cases import NOT_JSON, Case, case_of
-from gradcheck.encoding import encode
+from gradcheck.cases.document import NOT_JSON, Case, case_of
+from gradcheck.cases.encoding import encode
 from gradcheck.errors import InputError, shown
-from gradcheck.expectations import expected_verdicts, require_expectations
 from gradcheck.harness import ORDER, check
+from gradcheck.harness import session as recording
 from gradcheck.harness.afresh import tried_afresh
 from gradcheck.harness.checking import require_options
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
+from gradcheck.harness.hypothesis_feedback import named_statistics, search_settings, tell_hypothesis
 from gradcheck.harness.observation import observing_anew, observing_once
 from gradcheck.harness.weakness import COARSE, detection_words
 from gradcheck.invariants.holding import AMOUNT_NOT_VARIED, PADDING_NOT_HELD
 from gradcheck.mode_names import parse_modes
-from gradcheck.preserving import preserved
 from gradcheck.records.evidence import Evidence
+from gradcheck.records.expectations import expected_verdicts, require_expectations
 from gradcheck.records.results import SCHEMA_VERSION, ModeResult
 from gradcheck.report import Report
-from gradcheck.shapes import ShapeBudget
-from gradcheck.steering import named_statistics, search_settings, tell_hypothesis
+from gradcheck.searching.shape_budget import ShapeBudget
 from gradcheck.strategies import Batch
-from gradcheck.subject import subject_of
+from gradcheck.subject.adapter import subject_of
+from gradcheck.subject.restoring import preserved
 from gradcheck.support.naming import unnumbered
 from gradcheck.verdicts import Verdict
 

@@ -20,9 +20,9 @@ import numpy as np
 
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
-from gradcheck.importing import spec_of
 from gradcheck.strategies import Batch, Ragged
 from gradcheck.strategies._literals import array_from_dict, array_to_dict
+from gradcheck.subject.importing import spec_of
 
 __all__ = ["class_names", "decode", "encode", "with_classes"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from gradcheck.records.results import SCHEMA_VERSION, ModeResult
-from gradcheck.results import Gap
+from gradcheck.results.rows import Gap
 from gradcheck.support.build import build
 
 __all__ = ["BundledResult", "Cell"]
@@ -70,7 +70,7 @@ class BundledResult(ABC, Generic[CellT]):
         return {name: {cell.judged.mode: cell.judged for cell in cells} for name, cells in self._by_name().items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-safe form, which `gradcheck.reading.results_of` reads; ``schema`` as in `Report.to_dict`."""
+        """JSON-safe form, which `gradcheck.results.reading.results_of` reads; ``schema`` as in `Report.to_dict`."""
         return {
             "schema": SCHEMA_VERSION,
             "kind": self._kind,

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradcheck.cases import NO_CALL, NO_SUBJECT, Case
+from gradcheck.cases.document import NO_CALL, NO_SUBJECT, Case
 from gradcheck.errors import InputError
 
 __all__ = ["NamedCode", "code_named_by", "missing", "place_of_module", "refusal"]
@@ -23,7 +23,7 @@ class NamedCode:
 
     Attributes:
         what: ``"subject"`` or ``"call"``.
-        spec: ``pkg.module:name`` or ``path/file.py:name``, as `gradcheck.importing.load_object` takes it.
+        spec: ``pkg.module:name`` or ``path/file.py:name``, as `gradcheck.subject.importing.load_object` takes it.
         place: the file of the module, or why there is none.
     """
 
@@ -62,7 +62,7 @@ def _place(spec: str) -> tuple[str, bool]:
 def place_of_module(name: str) -> str:
     """The file that importing a module would run, found without importing anything; empty where there is none.
 
-    The current directory is looked into first, as `gradcheck.importing.load_object` does.
+    The current directory is looked into first, as `gradcheck.subject.importing.load_object` does.
     """
     path: list[str] | None = None
     found: importlib.machinery.ModuleSpec | None = None
@@ -111,12 +111,12 @@ def missing(case: Case, *, subject: bool, call: bool) -> tuple[NamedCode, ...]:
     named = {one.what: one for one in code_named_by(case)}
     if not subject and "subject" not in named:
         raise InputError(
-            f"{case.name} {NO_SUBJECT}. Pass it: gradcheck.cases.replay(case, subject=...), or "
+            f"{case.name} {NO_SUBJECT}. Pass it: gradcheck.cases.document.replay(case, subject=...), or "
             "gradcheck replay --subject pkg.module:name"
         )
     if case.called and not call and "call" not in named:
         raise InputError(
-            f"{case.name} {NO_CALL}. Pass it: gradcheck.cases.replay(case, call=...), or "
+            f"{case.name} {NO_CALL}. Pass it: gradcheck.cases.document.replay(case, call=...), or "
             "gradcheck replay --call pkg.module:name"
         )
     given = {"subject": subject, "call": call}

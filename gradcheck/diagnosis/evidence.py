@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 
 from gradcheck import numerics
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.engines.comparison import Tolerance, judge_entries
 from gradcheck.engines.exact import Reference, reference_of
-from gradcheck.engines.jacobians import eps_of
 from gradcheck.engines.quantisation import by_width
-from gradcheck.findings import Finding
-from gradcheck.invariants import BY_DEFAULT
-from gradcheck.modes import EagerExecution, Execution, OneByOne, execution
+from gradcheck.execution.modes import EagerExecution, Execution, OneByOne, execution
+from gradcheck.invariants.names import BY_DEFAULT
 from gradcheck.numerics import Status
-from gradcheck.padding import steps_mask, valid_inputs, valid_outputs
-from gradcheck.preserving import preserved
-from gradcheck.problem import Problem
+from gradcheck.numerics.precision import eps_of
 from gradcheck.records.results import ModeResult, jsonable
 from gradcheck.strategies import Batch
+from gradcheck.subject.problem import Problem
+from gradcheck.subject.restoring import preserved
+from gradcheck.subject.valid import steps_mask, valid_inputs, valid_outputs
 from gradcheck.support.layout import Block, Layout
 from gradcheck.verdicts import Verdict
 

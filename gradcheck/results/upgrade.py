@@ -14,7 +14,7 @@ from gradcheck.errors import InputError
 from gradcheck.mode_names import mode_order
 from gradcheck.records.results import ModeResult
 from gradcheck.releases.names import short_version
-from gradcheck.results import Results, by_version
+from gradcheck.results.rows import Results, by_version
 from gradcheck.support.naming import LEGACY
 from gradcheck.verdicts import Verdict
 

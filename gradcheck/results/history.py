@@ -15,7 +15,7 @@ from gradcheck.mode_names import mode_order
 from gradcheck.records.results import ModeResult
 from gradcheck.releases.names import version_key
 from gradcheck.releases.table import RELEASES
-from gradcheck.results import Results, by_version
+from gradcheck.results.rows import Results, by_version
 from gradcheck.verdicts import Verdict
 
 __all__ = ["History", "Span", "Trend", "histories", "runs"]

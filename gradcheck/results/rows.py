@@ -1,7 +1,7 @@
 """Results read back from JSON, whoever wrote the file: `Results`, which are rows and what was not run.
 
 ``gradcheck search``, ``gradcheck variants`` and the pytest plugin all write documents ``{"schema", "kind", …}``. Of any
-number of them `gradcheck.reading` makes one `Results`. The terminal, Markdown, HTML and merged JSON are made from it.
+number of them `gradcheck.results.reading` makes one `Results`. The terminal, Markdown, HTML and merged JSON are made from it.
 Needs neither TensorFlow nor NumPy: results are often read where they were not made.
 """
 
@@ -27,7 +27,7 @@ class Detail:
     Attributes:
         arguments: the smallest batch as code that can be pasted.
         script: plain TensorFlow that shows the failure.
-        evidence: what the pictures are made from; see `gradcheck.evidence`.
+        evidence: what the pictures are made from; see `gradcheck.diagnosis.evidence`.
         case: the case file of the smallest batch, which `gradcheck replay` reads.
         reason: why the expected verdict is expected.
         counts: how often each verdict was met.
@@ -115,7 +115,7 @@ class Row:
         return self.details.get(mode, _NOTHING)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-safe form; `gradcheck.reading.results_of` reads it back."""
+        """JSON-safe form; `gradcheck.results.reading.results_of` reads it back."""
         known = {
             "max_examples": self.max_examples,
             "build": self.build,
@@ -200,7 +200,7 @@ class Results:
         return replace(self, rows=tuple(row for row in self.rows if wanted(row.subject)))
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as one document, which `gradcheck.reading.results_of` reads back."""
+        """All of it as one document, which `gradcheck.results.reading.results_of` reads back."""
         return {
             "schema": SCHEMA_VERSION,
             "kind": "merged",

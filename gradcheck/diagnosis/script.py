@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gradcheck._tensorflow import versions
-from gradcheck.findings import Finding
-from gradcheck.problem import Problem
+from gradcheck.diagnosis.findings import Finding
 from gradcheck.records.results import ModeResult
 from gradcheck.reproduce import Failure, build_script
-from gradcheck.subject import Subject
+from gradcheck.subject.adapter import Subject
+from gradcheck.subject.problem import Problem
 from gradcheck.support.layout import Layout
 
 __all__ = ["script_for"]

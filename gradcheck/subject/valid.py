@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.problem import Plan
 from gradcheck.strategies import Batch, Padding
+from gradcheck.subject.problem import Plan
 from gradcheck.support.layout import Layout
 
 __all__ = ["extended", "refilled", "steps_mask", "valid_inputs", "valid_outputs"]

@@ -29,9 +29,9 @@ import numpy as np
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError
 from gradcheck.execution.announcing import announce_call
-from gradcheck.preserving import keep
-from gradcheck.problem import Plan, Problem, named_leaves
-from gradcheck.reached import captured_variables
+from gradcheck.subject.problem import Plan, Problem, named_leaves
+from gradcheck.subject.reached import captured_variables
+from gradcheck.subject.restoring import keep
 from gradcheck.support.layout import Block, Layout
 
 __all__ = [

@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck._tensorflow import tensorflow
 from gradcheck.errors import InputError, MissingTensorFlowError, shown
 from gradcheck.strategies import Batch
-from gradcheck.subject import Subject
+from gradcheck.subject.adapter import Subject
 from gradcheck.support.layout import Block, Layout
 
 __all__ = ["Plan", "Problem", "named_leaves"]

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable
 
 from gradcheck.releases.names import version_key
-from gradcheck.results import Results
+from gradcheck.results.rows import Results
 from gradcheck.verdicts import Verdict
 
 __all__ = ["tried"]

@@ -6,7 +6,6 @@ themselves, the weights that the subject had, the mode, and what it came to unde
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.encoding import decode, encode
+from gradcheck.cases.encoding import decode, encode
 from gradcheck.errors import InputError
-from gradcheck.importing import spec_of
 from gradcheck.records.results import ModeResult
 from gradcheck.strategies import Batch
 from gradcheck.strategies._literals import array_from_dict, array_to_dict
+from gradcheck.subject.importing import spec_of
 from gradcheck.support.files import read_json, write_json
 from gradcheck.verdicts import Verdict
 
@@ -210,7 +209,7 @@ def case_of(subject: Any, args: Sequence[Any], result: ModeResult, **options: An
         InputError: where an argument cannot be written as JSON.
     """
     from gradcheck._tensorflow import versions
-    from gradcheck.subject import subject_of
+    from gradcheck.subject.adapter import subject_of
 
     adapter = subject_of(subject, options.get("call"))
     by_module, by_file = spec_of(adapter.original)
@@ -279,10 +278,3 @@ def outcome(case: Case, result: ModeResult) -> str:
     if result.verdict.fails:
         return "changed"
     return "undecided" if result.verdict is Verdict.UNRESOLVED else "gone"
-
-
-def __getattr__(name: str) -> Any:
-    # `replay` is part of this module for users. It runs a check, and whatever checks writes cases.
-    if name == "replay":
-        return importlib.import_module("gradcheck.harness.replay").replay
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
