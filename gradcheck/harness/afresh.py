@@ -33,7 +33,7 @@ from gradcheck.subject.adapter import Subject, holders
 from gradcheck.subject.problem import Problem
 from gradcheck.verdicts import Verdict
 
-__all__ = ["tried_afresh"]
+__all__ = ["checked_afresh"]
 
 # Longest code of a batch that a cause shows, and the seconds that a script is given.
 _READABLE = 160
@@ -42,7 +42,7 @@ _SCRIPT_SECONDS = 120.0
 _DECIDED = (Verdict.PASS, Verdict.KINK)
 
 
-def tried_afresh(
+def checked_afresh(
     subject: Subject,
     args: tuple[Any, ...],
     report: Report,

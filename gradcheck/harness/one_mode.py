@@ -19,7 +19,7 @@ from gradcheck.harness.comparison import Comparison, compare
 from gradcheck.harness.confirming import confirmed
 from gradcheck.harness.cross_check import CONTRADICTED, compare_engines, taken_back
 from gradcheck.harness.first_nonfinite import where_it_begins
-from gradcheck.harness.rules import first_broken
+from gradcheck.harness.rules import first_violated
 from gradcheck.harness.rules.determinism import nondeterministic, nondeterministic_by_chance
 from gradcheck.harness.weakness import weaknesses
 from gradcheck.records.reasons import Reason
@@ -96,7 +96,7 @@ def _checked(baseline: Baseline, run: Execution) -> tuple[Finding, Comparison]:
 
 def _by_the_rules(baseline: Baseline, run: Execution) -> tuple[Finding, Comparison]:
     comparison = compare(baseline, run)
-    finding = first_broken(comparison)
+    finding = first_violated(comparison)
     finding = nondeterministic_by_chance(comparison, finding) or finding
     if not finding.verdict.fails:
         baseline.held.add(run.mode)

@@ -17,7 +17,7 @@ from gradcheck.strategies import Batch
 from gradcheck.subject.adapter import Subject
 from gradcheck.subject.valid import extended
 
-__all__ = ["AMOUNT_NOT_VARIED", "PADDING_NOT_HELD", "applicable", "broken_invariant", "not_applied"]
+__all__ = ["AMOUNT_NOT_VARIED", "PADDING_NOT_HELD", "applicable", "not_applied", "violated_invariant"]
 
 AMOUNT_NOT_VARIED = "amount of padding: not varied in this mode, where each other amount has to be compiled"
 """The note of an example to which the rule `padding_amount` was not held for what it costs."""
@@ -87,7 +87,7 @@ def _obstacle(name: str, subject: Subject, batch: Batch | None) -> str:
     return ""
 
 
-def broken_invariant(example: Example, chosen: Chosen) -> Finding | None:
+def violated_invariant(example: Example, chosen: Chosen) -> Finding | None:
     """The first invariant that does not hold, or None.
 
     Args:

@@ -333,7 +333,7 @@ def describe_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[s
 
 def check_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
     """Check one example in one mode; ``final``: with its script and case, which take time to write."""
-    from gradcheck.harness.afresh import tried_afresh
+    from gradcheck.harness.afresh import checked_afresh
     from gradcheck.harness.checking import check
 
     subject = _subject(arguments)
@@ -347,6 +347,6 @@ def check_in_worker(arguments: Mapping[str, Any], channel: Channel) -> dict[str,
     if not arguments["final"]:
         # Scripts and pictures take time to make, and while a failure shrinks nobody wants them.
         return {"report": replace(report, scripts={}, evidence={}).to_dict(), "case": None}
-    report = tried_afresh(subject, args, report, mode, options, scripts=False)
+    report = checked_afresh(subject, args, report, mode, options, scripts=False)
     case = case_of(subject, args, report[mode], **options) if report[mode].verdict.fails else None
     return {"report": report.to_dict(), "case": None if case is None else case.to_dict()}

@@ -279,28 +279,28 @@ def judge(
     limit = limit if resolution_limit is None else np.full(limit.shape, resolution_limit)
     slopes = measured.slopes
     with np.errstate(invalid="ignore"):
-        beside = _Beside.of(theory, slopes, scale, levels)
-        vague = beside.bound > _VAGUE * np.fmax(np.abs(slopes.value), 1.0 if scale is None else scale)
+        compared = _Compared.of(theory, slopes, scale, levels)
+        vague = compared.bound > _VAGUE * np.fmax(np.abs(slopes.value), 1.0 if scale is None else scale)
         # Where some output jumps the point does not belong to its surroundings, for the other outputs neither.
         apart = (slopes.kind == Kind.JUMP).any(axis=1, keepdims=True)
         given = rtol is not None or atol is not None
         tolerance = (atol or 0.0) + (rtol or 0.0) * np.abs(slopes.value)
-        wrong, coarse = beside.by_tolerance(theory, tolerance, limit) if given else beside.by_bound(limit)
+        wrong, coarse = compared.by_tolerance(theory, tolerance, limit) if given else compared.by_bound(limit)
         rules = (
             (~np.isfinite(theory), Status.NONFINITE),
             (measured.screened & (not given), Status.PASS),
-            (beside.cornered & beside.between, Status.KINK),
-            (beside.cornered | (slopes.kind == Kind.UNRESOLVED), Status.UNRESOLVED),
+            (compared.cornered & compared.between, Status.KINK),
+            (compared.cornered | (slopes.kind == Kind.UNRESOLVED), Status.UNRESOLVED),
             (wrong & (slopes.disputed | vague | apart), Status.UNRESOLVED),
             (wrong, Status.MISMATCH),
             (coarse, Status.UNRESOLVED),
         )
         status = np.select([rule for rule, _ in rules], [int(s) for _, s in rules], int(Status.PASS)).astype(np.int8)
-        return beside.judgement(status, tolerance if given else beside.bound)
+        return compared.judgement(status, tolerance if given else compared.bound)
 
 
 @dataclass(frozen=True)
-class _Beside:
+class _Compared:
     """Theoretical slopes beside measured ones. All arrays are ``[n_directions, y_size]``, ``size`` is ``[1, y_size]``.
 
     Attributes:
@@ -324,7 +324,7 @@ class _Beside:
     size: Array
 
     @classmethod
-    def of(cls, theory: Array, slopes: Refined, scale: Any, levels: Array) -> _Beside:
+    def of(cls, theory: Array, slopes: Refined, scale: Any, levels: Array) -> _Compared:
         rounding = _rounding(theory, slopes.value, scale, levels)
         bound = SAFETY * slopes.error + rounding
         cornered = np.isin(slopes.kind, (Kind.KINK, Kind.JUMP))

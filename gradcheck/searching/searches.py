@@ -29,7 +29,7 @@ from gradcheck.cases.encoding import encode
 from gradcheck.errors import InputError, shown
 from gradcheck.harness import ORDER, check
 from gradcheck.harness import session as recording
-from gradcheck.harness.afresh import tried_afresh
+from gradcheck.harness.afresh import checked_afresh
 from gradcheck.harness.checking import require_options
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.harness.hypothesis_feedback import named_statistics, search_settings, tell_hypothesis
@@ -103,7 +103,7 @@ class LocalChecks:
         with observing_anew(self.subject):
             report = check(self.subject, *args, modes=(mode,), **options)
         with preserved(self.subject.every_variable()):
-            return tried_afresh(self.subject, args, report, mode, options)
+            return checked_afresh(self.subject, args, report, mode, options)
 
     def together(self, modes: Sequence[str]) -> AbstractContextManager[None]:
         return observing_once(self.subject, modes)

@@ -105,7 +105,7 @@ def test_none_gradient_without_effect_is_a_note():
 def test_a_fault_of_this_project_is_not_put_on_the_subject(monkeypatch):
     from gradcheck.harness import one_mode
 
-    monkeypatch.setattr(one_mode, "first_broken", None)  # what is called there then raises a TypeError
+    monkeypatch.setattr(one_mode, "first_violated", None)  # what is called there then raises a TypeError
     report = gradcheck.check(subjects.masked_mean, BATCH, modes="graph")
     assert report["graph"].verdict is Verdict.ERROR
     assert "gradcheck itself failed, which says nothing of the subject (TypeError" in report["graph"].cause

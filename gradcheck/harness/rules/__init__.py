@@ -20,7 +20,7 @@ from gradcheck.harness.rules.ties import consistent_at_ties
 from gradcheck.harness.rules.train_step import as_a_train_step
 from gradcheck.verdicts import Verdict
 
-__all__ = ["RULES", "first_broken"]
+__all__ = ["RULES", "first_violated"]
 
 RULES: tuple[Callable[[Comparison], Finding | None], ...] = (
     empty_output,
@@ -39,7 +39,7 @@ RULES: tuple[Callable[[Comparison], Finding | None], ...] = (
 )
 
 
-def first_broken(comparison: Comparison) -> Finding:
+def first_violated(comparison: Comparison) -> Finding:
     """The finding of the first rule that does not hold; that of a pass where all of them do."""
     for rule in RULES:
         finding = rule(comparison)

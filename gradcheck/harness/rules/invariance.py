@@ -14,7 +14,7 @@ from gradcheck.harness.baseline import NEARBY
 from gradcheck.harness.comparison import Comparison
 from gradcheck.harness.rules.determinism import nondeterministic_by_chance
 from gradcheck.invariants.comparing import Example
-from gradcheck.invariants.holding import broken_invariant
+from gradcheck.invariants.holding import violated_invariant
 from gradcheck.numerics.tolerance import output_bound
 from gradcheck.records.reasons import Reason
 from gradcheck.support.number_text import precise_pair
@@ -43,14 +43,14 @@ def invariants(c: Comparison) -> Finding | None:
         asked=baseline.options.invariants.asked,
         notes=c.notes,
     )
-    finding = broken_invariant(example, baseline.options.invariants)
+    finding = violated_invariant(example, baseline.options.invariants)
     if finding is None:
         return None
     # It rests on draws of other calls too. Those are made once more: what is true is found twice.
     unsteady = nondeterministic_by_chance(c, finding, asked_anew=True)
     if unsteady is not None:
         return unsteady
-    again = broken_invariant(replace(example, notes=[]), baseline.options.invariants)
+    again = violated_invariant(replace(example, notes=[]), baseline.options.invariants)
     if again is None or again.rule != finding.rule:
         baseline.subject.random = True
         why, reasons = why_it_varies(baseline.problem, forward=True)
