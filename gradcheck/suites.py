@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.errors import InputError, shown
+from gradcheck.errors import InputError, only_input_errors, shown
 from gradcheck.records.expectations import of_modes, require_expectations
 
 if TYPE_CHECKING:
@@ -105,6 +105,28 @@ def suite(
         InputError: where the subject cannot be called, the strategy is none, a mode is unknown, or the call stands
             inside a function, where pytest would not see it.
     """
+    chosen = _required(subject, strategy, modes, expect, name)
+    given = {"modes": modes, "expect": expect, "wrt": wrt, "engine": engine, "max_examples": max_examples}
+    marker = {key: value for key, value in given.items() if value is not None}
+    frame = sys._getframe(1)
+    in_class = "__qualname__" in frame.f_locals and frame.f_locals is not frame.f_globals
+    if not in_class and frame.f_locals is not frame.f_globals:
+        raise InputError(
+            f"gradcheck.suite was called inside the function {frame.f_code.co_name!r}, where pytest does not look for "
+            "tests; call it at the top level of the test module, or use gradcheck.search in a test"
+        )
+    made = Suite(subject, strategy, chosen, marker, options)
+    title = name or f"test_{_identifier(subject)}_gradients"
+    test = _test_function(made, title, frame, in_class)
+    if not in_class:
+        # Anew each time, so that the registry stands behind the suites made so far, as pytest collects them.
+        frame.f_globals[REGISTRY] = [*frame.f_globals.pop(REGISTRY, []), test]
+    return test
+
+
+@only_input_errors("a suite")
+def _required(subject: Any, strategy: Any, modes: Any, expect: Any, name: Any) -> tuple[str, ...]:
+    """Check the arguments of a suite; its modes."""
     from hypothesis.strategies import SearchStrategy
 
     from gradcheck.mode_names import parse_modes
@@ -119,22 +141,7 @@ def suite(
     require_expectations(expect, None if modes is None else parse_modes(modes))
     if name is not None and not isinstance(name, str):
         raise InputError(f"name must be a text, or None; got {shown(name)}")
-    given = {"modes": modes, "expect": expect, "wrt": wrt, "engine": engine, "max_examples": max_examples}
-    marker = {key: value for key, value in given.items() if value is not None}
-    frame = sys._getframe(1)
-    in_class = "__qualname__" in frame.f_locals and frame.f_locals is not frame.f_globals
-    if not in_class and frame.f_locals is not frame.f_globals:
-        raise InputError(
-            f"gradcheck.suite was called inside the function {frame.f_code.co_name!r}, where pytest does not look for "
-            "tests; call it at the top level of the test module, or use gradcheck.search in a test"
-        )
-    made = Suite(subject, strategy, parse_modes(modes), marker, options)
-    title = name or f"test_{_identifier(subject)}_gradients"
-    test = _test_function(made, title, frame, in_class)
-    if not in_class:
-        # Anew each time, so that the registry stands behind the suites made so far, as pytest collects them.
-        frame.f_globals[REGISTRY] = [*frame.f_globals.pop(REGISTRY, []), test]
-    return test
+    return parse_modes(modes)
 
 
 def _test_function(made: Suite, title: str, frame: FrameType, in_class: bool) -> Callable[..., None]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from hypothesis.errors import InvalidArgument
 
+from gradcheck.errors import shown
 from gradcheck.strategies._literals import dtype_named, number_code
 
 __all__ = [
@@ -35,9 +36,9 @@ __all__ = [
 def integer(name: str, value: Any, *, at_least: int) -> int:
     """`value` as an int from `at_least` on."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise InvalidArgument(f"{name}={value!r} must be an integer. Use {at_least} or more.")
+        raise InvalidArgument(f"{name}={shown(value)} must be an integer. Use {at_least} or more.")
     if value < at_least:
-        raise InvalidArgument(f"{name}={value!r} is too small. Use {at_least} or more.")
+        raise InvalidArgument(f"{name}={shown(value)} is too small. Use {at_least} or more.")
     return int(value)
 
 
@@ -62,10 +63,10 @@ def number(name: str, value: Any) -> float | int | None:
     if value is None:
         return None
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InvalidArgument(f"{name}={value!r} must be a real number, or None for the default.")
+        raise InvalidArgument(f"{name}={shown(value)} must be a real number, or None for the default.")
     if not math.isfinite(value):
         raise InvalidArgument(
-            f"{name}={value!r} must be finite. NaN and Inf are drawn as padding only, with poison=True."
+            f"{name}={shown(value)} must be finite. NaN and Inf are drawn as padding only, with poison=True."
         )
     return int(value) if isinstance(value, (int, np.integer)) else float(value)
 
@@ -74,26 +75,26 @@ def ordered(low_name: str, low: Any, high_name: str, high: Any) -> None:
     """That `low` is not above `high`."""
     if low > high:
         raise InvalidArgument(
-            f"{low_name}={low!r} is greater than {high_name}={high!r}. Lower the one or raise the other."
+            f"{low_name}={shown(low)} is greater than {high_name}={shown(high)}. Lower the one or raise the other."
         )
 
 
 def choices(name: str, value: Any, allowed: Sequence[str]) -> tuple[str, ...]:
     """`value` as a tuple of one or more distinct names out of `allowed`, in the order of `allowed`."""
     if isinstance(value, str) or not isinstance(value, (tuple, list, set, frozenset)):
-        raise InvalidArgument(f"{name}={value!r} must be a tuple of names. Use one or more of {tuple(allowed)}.")
+        raise InvalidArgument(f"{name}={shown(value)} must be a tuple of names. Use one or more of {tuple(allowed)}.")
     for item in value:
         if item not in allowed:
-            raise InvalidArgument(f"{name} has {item!r}, which is none of {tuple(allowed)}.")
+            raise InvalidArgument(f"{name} has {shown(item)}, which is none of {tuple(allowed)}.")
     if not value:
-        raise InvalidArgument(f"{name}={value!r} is empty. Use one or more of {tuple(allowed)}.")
+        raise InvalidArgument(f"{name}={shown(value)} is empty. Use one or more of {tuple(allowed)}.")
     return tuple(item for item in allowed if item in value)
 
 
 def flag(name: str, value: Any) -> bool:
     """`value` as a bool."""
     if not isinstance(value, (bool, np.bool_)):
-        raise InvalidArgument(f"{name}={value!r} must be True or False.")
+        raise InvalidArgument(f"{name}={shown(value)} must be True or False.")
     return bool(value)
 
 
@@ -108,13 +109,14 @@ def dtype_of(name: str, value: Any, *, kinds: str = "fci") -> np.dtype[Any]:
     try:
         dtype = dtype_named(known) if isinstance(known, str) else np.dtype(known)
     except (TypeError, ValueError) as error:
-        raise InvalidArgument(f"{name}={value!r} is not a dtype: {error}") from None
+        raise InvalidArgument(f"{name}={shown(value)} is not a dtype: {error}") from None
     words = {"f": "float", "c": "complex", "i": "signed integer", "u": "unsigned integer", "b": "boolean"}
     kind = "f" if dtype.name == "bfloat16" else dtype.kind
     if value is None or kind not in kinds or dtype.name in {"float128", "complex256", "longdouble", "clongdouble"}:
         allowed = ", ".join(words[kind] for kind in kinds)
         raise InvalidArgument(
-            f"{name}={value!r} ({dtype.name}) cannot be drawn. Use a dtype that TensorFlow has, of kind: {allowed}."
+            f"{name}={shown(value)} ({dtype.name}) cannot be drawn. "
+            f"Use a dtype that TensorFlow has, of kind: {allowed}."
         )
     return dtype
 
@@ -124,7 +126,7 @@ def shape_of(name: str, value: Any) -> tuple[int, ...]:
     if isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)):
         value = (value,)
     if not isinstance(value, (tuple, list)):
-        raise InvalidArgument(f"{name}={value!r} must be a tuple of integers, or a strategy that draws them.")
+        raise InvalidArgument(f"{name}={shown(value)} must be a tuple of integers, or a strategy that draws them.")
     return tuple(integer(f"{name}[{axis}]", length, at_least=0) for axis, length in enumerate(value))
 
 
@@ -134,7 +136,7 @@ def representable(name: str, value: float | int, dtype: np.dtype[Any]) -> None:
         limits = np.iinfo(dtype)
         if value != int(value) or not limits.min <= value <= limits.max:
             raise InvalidArgument(
-                f"{name}={value!r} is not a number of dtype {dtype.name}. "
+                f"{name}={shown(value)} is not a number of dtype {dtype.name}. "
                 f"Use an integer from {limits.min} to {limits.max}."
             )
         return
@@ -142,7 +144,7 @@ def representable(name: str, value: float | int, dtype: np.dtype[Any]) -> None:
         rounded = np.asarray(value).astype(dtype)
     if not np.isfinite(rounded.astype(np.complex128)):
         raise InvalidArgument(
-            f"{name}={value!r} is beyond the largest {dtype.name}, which it becomes as "
+            f"{name}={shown(value)} is beyond the largest {dtype.name}, which it becomes as "
             f"{number_code(float(np.real(rounded)))}. Use a smaller one or a wider dtype."
         )
 
@@ -152,7 +154,7 @@ def length_dtype(name: str, value: Any) -> np.dtype[Any]:
     dtype = dtype_of(name, value, kinds="fciub")
     if dtype not in (np.int32, np.int64):
         raise InvalidArgument(
-            f"{name}={value!r} ({dtype.name}) cannot hold lengths. Use np.int32 (what TensorFlow uses) or np.int64."
+            f"{name}={shown(value)} ({dtype.name}) cannot hold lengths. Use np.int32, as TensorFlow does, or np.int64."
         )
     return dtype
 
@@ -162,7 +164,7 @@ def hashable(value: Any, name: str = "dtype") -> Any:
     try:
         hash(value)
     except TypeError:
-        raise InvalidArgument(f"{name}={value!r} is not a {name}. Use one such as np.float32.") from None
+        raise InvalidArgument(f"{name}={shown(value)} is not a {name}. Use one such as np.float32.") from None
     return value
 
 

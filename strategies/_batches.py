@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 from numpy.typing import DTypeLike
 
+from gradcheck.errors import shown
 from gradcheck.strategies import _arguments as arguments
 from gradcheck.strategies._fills import FILLS, FillMenu, fill_menu
 from gradcheck.strategies._genome import Genome, genomes
@@ -113,8 +114,8 @@ def batch_plan(
     least_time = max(arguments.integer("min_time", min_time, at_least=0), low)
     if least_time > high + extra:
         raise InvalidArgument(
-            f"min_time={min_time!r} is beyond the longest time axis, max_length={max_length!r} + "
-            f"max_extra={max_extra!r}. Lower min_time (0 allows an empty time axis) or raise one of these."
+            f"min_time={shown(min_time)} is beyond the longest time axis, max_length={shown(max_length)} + "
+            f"max_extra={shown(max_extra)}. Lower min_time (0 allows an empty time axis) or raise one of these."
         )
     sizes = {"max_batch": max_rows, "(max_length + max_extra)": high + extra, "features": last or 1}
     arguments.bounded(sizes, max_numbers)

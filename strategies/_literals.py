@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, shown
 
 __all__ = ["array_code", "array_from_dict", "array_to_dict", "dtype_named", "number_code"]
 
 #: From this many equal elements on, `np.full` reads better than the list of them.
 _FULL_FROM = 9
+
+#: A file holds no larger array. An empty one of a larger shape has no derivatives that could be written down.
+_MOST_NUMBERS = 1 << 32
 
 _NONFINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -26,7 +29,7 @@ def dtype_named(name: str) -> np.dtype[Any]:
         InputError: for a name that is no dtype here.
     """
     if not isinstance(name, str):
-        raise InputError(f"dtype {name!r} is not the name of a dtype. Use one such as 'float64' or 'complex64'.")
+        raise InputError(f"dtype {shown(name)} is not the name of a dtype. Use one such as 'float64' or 'complex64'.")
     try:
         return np.dtype(name)
     except (TypeError, ValueError, SyntaxError):
@@ -46,7 +49,7 @@ def dtype_named(name: str) -> np.dtype[Any]:
             ) from None
         named: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
         return named
-    raise InputError(f"dtype {name!r} is not a NumPy dtype. Use one such as 'float64' or 'complex64'.")
+    raise InputError(f"dtype {shown(name)} is not a NumPy dtype. Use one such as 'float64' or 'complex64'.")
 
 
 def number_code(number: Any) -> str:
@@ -84,13 +87,16 @@ def array_code(array: np.ndarray[Any, Any]) -> str:
     It needs `import numpy as np`, and for bfloat16 also `import ml_dtypes`. A dtype is left out only where
     NumPy would choose the same one by itself on every platform: for float64, complex128 and bool.
     """
+    if array.dtype.kind in "OSU":  # strings; TensorFlow keeps them as objects
+        return f"np.array({array.tolist()!r}{', dtype=object' if array.dtype.kind == 'O' else ''})"
     dtype = _dtype_code(array.dtype)
     inferred = array.size > 0 and array.dtype in (np.float64, np.complex128, np.bool_)
     suffix = "" if inferred else f", dtype={dtype}"
     if array.size == 0:
         return f"np.zeros({array.shape}{'' if array.dtype == np.float64 else f', dtype={dtype}'})"
-    first = number_code(array.flat[0])
-    if array.size >= _FULL_FROM and all(number_code(number) == first for number in array.flat):
+    flat = array.reshape(-1)  # array.flat has 32 axes at most
+    first = number_code(flat[0])
+    if array.size >= _FULL_FROM and all(number_code(number) == first for number in flat):
         return f"np.full({array.shape}, {first}{suffix})"
     return f"np.array({_nested(array)}{suffix})"
 
@@ -137,17 +143,19 @@ def array_from_dict(data: Mapping[str, Any]) -> np.ndarray[Any, Any]:
     try:
         dtype = dtype_named(data["dtype"])
         if dtype.kind in "OSUmM" or dtype.type is np.void:  # what ml_dtypes adds is of kind V as well
-            raise InputError(f"An array of numbers cannot have the dtype {data['dtype']!r}.")
+            raise InputError(f"An array of numbers cannot have the dtype {shown(data['dtype'])}.")
         numbers = [_number(item) for item in data["data"]]
         shape = tuple(data["shape"])
         if not all(type(size) is int and size >= 0 for size in shape):
-            raise ValueError(f"its shape is {data['shape']!r}")
+            raise ValueError(f"its shape is {shown(data['shape'])}")
+        if math.prod(max(size, 1) for size in shape) > _MOST_NUMBERS:
+            raise ValueError(f"its shape {shown(data['shape'])} is beyond {_MOST_NUMBERS} numbers")
         return np.array(numbers, dtype=dtype).reshape(shape)
     except InputError:
         raise
     except KeyError as error:
         raise InputError(
-            f"This is not an array that gradcheck wrote: {error.args[0]!r} is not understood or missing. "
+            f"This is not an array that gradcheck wrote: {shown(error.args[0])} is not understood or missing. "
             "It needs the keys 'dtype', 'shape' and 'data'."
         ) from None
     except (TypeError, ValueError, OverflowError) as error:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 from numpy.typing import DTypeLike
 
+from gradcheck.errors import shown
 from gradcheck.strategies import _arguments as arguments
 from gradcheck.strategies._fills import FILLS, FillMenu, fill_menu
 from gradcheck.strategies._genome import Genome, genomes
@@ -109,8 +110,8 @@ def masks(
     shortest = max(low, arguments.integer("min_time", min_time, at_least=0))
     if shortest > longest:
         raise InvalidArgument(
-            f"min_time={min_time!r} is beyond the longest time axis, max_length={max_length!r} + "
-            f"max_extra={max_extra!r}. Lower min_time or raise one of these."
+            f"min_time={shown(min_time)} is beyond the longest time axis, max_length={shown(max_length)} + "
+            f"max_extra={shown(max_extra)}. Lower min_time or raise one of these."
         )
     some_sides = arguments.choices("sides", sides, SIDES)
     numbers = arguments.dtype_of("dtype", dtype, kinds="bfiu")

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import DTypeLike
 
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, only_input_errors, shown
 from gradcheck.strategies import _arguments as arguments
 from gradcheck.strategies._batches import batch_plan
 from gradcheck.strategies._fills import FILLS
@@ -42,10 +42,13 @@ class Ragged:
     values: Array
     row_splits: Array
 
+    @only_input_errors("a ragged batch")
     def __post_init__(self) -> None:
         values, splits = np.asarray(self.values), np.asarray(self.row_splits)
         if values.ndim < 1:
-            raise InputError(f"values must have an axis of steps; got the number {values!r}. Use shape [steps, …].")
+            raise InputError(
+                f"values must have an axis of steps; got the number {shown(values)}. Use shape [steps, …]."
+            )
         if splits.ndim != 1 or splits.dtype.kind not in "iu" or not len(splits):
             raise InputError(
                 f"row_splits must be a vector of integers, one more than rows; got {splits.dtype.name} of "

@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
+from gradcheck.errors import shown
 from gradcheck.strategies import _arguments as arguments
 from gradcheck.strategies._batches import batches
 from gradcheck.strategies._genome import Genome, genomes
@@ -41,11 +42,11 @@ def _spec(thing: Any) -> _Spec:
     shape, dtype = getattr(thing, "shape", None), getattr(thing, "dtype", None)
     if shape is None or dtype is None:
         raise InvalidArgument(
-            f"signature has {thing!r}, which is no tensor spec: it has no shape or no dtype. "
+            f"signature has {shown(thing)}, which is no tensor spec: it has no shape or no dtype. "
             "Use tf.TensorSpec(shape, dtype) or an array."
         )
     if getattr(shape, "rank", 0) is None:
-        raise InvalidArgument(f"signature has {thing!r} of unknown rank. Give the shape, with None for open axes.")
+        raise InvalidArgument(f"signature has {shown(thing)} of unknown rank. Give the shape, with None for open axes.")
     axes = tuple(None if axis is None else int(axis) for axis in (getattr(axis, "value", axis) for axis in shape))
     return _Spec(axes, arguments.dtype_of("dtype", dtype, kinds="fciub"))
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 from numpy.typing import DTypeLike
 
+from gradcheck.errors import shown
 from gradcheck.strategies import _arguments as arguments
 from gradcheck.strategies._genome import Genome, genomes
 from gradcheck.strategies._numbers import generic_pool, permutation, simple_pool
@@ -73,21 +74,21 @@ def number_plan(dtype: Any, min_value: Any, max_value: Any, domain: Any, singula
     numbers = arguments.dtype_of("dtype", dtype, kinds="fciu")
     singular = arguments.flag("singular", singular)
     if domain not in DOMAINS:
-        raise InvalidArgument(f"domain={domain!r} is not known. Use one of {DOMAINS}.")
+        raise InvalidArgument(f"domain={shown(domain)} is not known. Use one of {DOMAINS}.")
     least, most = arguments.number("min_value", min_value), arguments.number("max_value", max_value)
     integers = numbers.kind in "iu"
     if domain in ("unit", "probabilities") and not (least is None and most is None):
         raise InvalidArgument(
-            f"domain={domain!r} goes from 0 to 1 by itself; got min_value={min_value!r}, "
-            f"max_value={max_value!r}. "
+            f"domain={shown(domain)} goes from 0 to 1 by itself; got min_value={shown(min_value)}, "
+            f"max_value={shown(max_value)}. "
             "Leave them out, or use domain='real'."
         )
     if domain != "real" and integers:
-        raise InvalidArgument(f"domain={domain!r} needs a float dtype; got {numbers.name}. Use domain='real'.")
+        raise InvalidArgument(f"domain={shown(domain)} needs a float dtype; got {numbers.name}. Use domain='real'.")
     if domain == "probabilities" and numbers.kind == "c":
         raise InvalidArgument(f"domain='probabilities' needs a real dtype; got {numbers.name}.")
     if domain == "positive" and least is not None and least <= 0:
-        raise InvalidArgument(f"min_value={min_value!r} is not positive. Use domain='real', or a greater one.")
+        raise InvalidArgument(f"min_value={shown(min_value)} is not positive. Use domain='real', or a greater one.")
     huge = _HUGE.get(numbers.name, _HUGE_ELSEWHERE)
     if integers:
         low = (0 if most is None or most >= 0 else most - 7) if least is None else least
@@ -110,7 +111,8 @@ def number_plan(dtype: Any, min_value: Any, max_value: Any, domain: Any, singula
         )
         if within[0] > within[1]:
             raise InvalidArgument(
-                f"No {numbers.name} lies from min_value={low!r} to max_value={high!r}. Widen the range or the dtype."
+                f"No {numbers.name} lies from min_value={shown(low)} to max_value={shown(high)}. "
+                "Widen the range or the dtype."
             )
         low, high = within
     bounded = integers or domain in ("unit", "probabilities")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, only_input_errors, shown
 from gradcheck.strategies._literals import array_code, array_from_dict, array_to_dict, number_code
 
 __all__ = ["SIDES", "Batch", "Padding"]
@@ -40,17 +40,18 @@ class Padding:
     extra: int = 0
     fill: float | None = 0.0
 
+    @only_input_errors("a padding")
     def __post_init__(self) -> None:
-        if self.side not in SIDES:
-            raise InputError(f"side={self.side!r} is not a side to pad on. Use 'post' or 'pre'.")
+        if not isinstance(self.side, str) or self.side not in SIDES:
+            raise InputError(f"side={shown(self.side)} is not a side to pad on. Use 'post' or 'pre'.")
         if isinstance(self.extra, bool) or not isinstance(self.extra, (int, np.integer)) or self.extra < 0:
-            raise InputError(f"extra={self.extra!r} is not a number of padded columns. Use an integer from 0 on.")
+            raise InputError(f"extra={shown(self.extra)} is not a number of padded columns. Use an integer from 0 on.")
         object.__setattr__(self, "extra", int(self.extra))
         fill: Any = self.fill
         if fill is None:
             return
         if not isinstance(fill, (bool, int, float, complex, np.number)):
-            raise InputError(f"fill={fill!r} is not a number. Use a float, or None for mixed content.")
+            raise InputError(f"fill={shown(fill)} is not a number. Use a float, or None for mixed content.")
         object.__setattr__(self, "fill", complex(fill) if isinstance(fill, complex) else float(fill))
 
     def __repr__(self) -> str:
@@ -82,7 +83,7 @@ def _lengths(lengths: ArrayLike) -> Array:
             " Pass lengths of shape [batch], such as np.array([3, 1], dtype=np.int32)."
         )
     if given.dtype.kind not in "iu":
-        example = f" (lengths[0] = {given[0]!r})" if given.size else ""
+        example = f" (lengths[0] = {shown(given[0])})" if given.size else ""
         raise InputError(
             f"lengths must be integers; got dtype {given.dtype.name}{example}. A length counts time steps: "
             "convert with lengths.astype(np.int32), and check first that nothing is lost."
@@ -135,6 +136,7 @@ class Batch:
     lengths: Array
     padding: Padding = field(default_factory=Padding)
 
+    @only_input_errors("a batch")
     def __post_init__(self) -> None:
         values = np.asarray(self.values)
         if values.dtype.kind not in "fciub" and values.dtype.name != "bfloat16":
@@ -169,7 +171,7 @@ class Batch:
                     f"(shape {values.shape}). Shorten the length or pad the values."
                 )
         if not isinstance(self.padding, Padding):
-            raise InputError(f"padding={self.padding!r} is not a Padding. Use Padding('post') or Padding('pre').")
+            raise InputError(f"padding={shown(self.padding)} is not a Padding. Use Padding('post') or Padding('pre').")
         values, lengths = values.view(), lengths.view()
         values.flags.writeable = lengths.flags.writeable = False  # a subject must not change its own input
         object.__setattr__(self, "values", values)

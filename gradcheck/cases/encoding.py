@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._tensorflow import tensorflow
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, in_words
 from gradcheck.strategies import Batch, Ragged
 from gradcheck.strategies._literals import array_from_dict, array_to_dict
 from gradcheck.subject.importing import spec_of
@@ -111,8 +111,9 @@ def decode(data: Any) -> Any:
     except RecursionError:
         raise InputError(f"an argument of type {data['type']!r} is nested too deeply to be read") from None
     except Exception as error:  # TensorFlow has errors of its own, for parts that do not fit together
-        what = " ".join(str(error).split())
-        raise InputError(f"an argument of type {data['type']!r} is damaged ({what}): {_short(data)}") from None
+        raise InputError(
+            f"an argument of type {data['type']!r} is damaged ({in_words(error)}): {_short(data)}"
+        ) from None
 
 
 def _short(data: Any) -> str:

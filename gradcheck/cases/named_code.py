@@ -52,6 +52,8 @@ def code_named_by(case: Case) -> tuple[NamedCode, ...]:
 def _place(spec: str) -> tuple[str, bool]:
     """Where the module of a name is, in words, and whether it is there at all."""
     where = spec.rpartition(":")[0]
+    if "\0" in where:
+        return "which no file can be named", False
     if where.endswith(".py"):
         path = Path(where).resolve()
         return (str(path), True) if path.is_file() else (f"{path}, which is not here", False)

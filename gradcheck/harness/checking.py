@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck._tensorflow import tensorflow, versions
 from gradcheck.cases.document import NOT_JSON, Case, case_of
-from gradcheck.errors import InputError, shown
+from gradcheck.errors import InputError, only_input_errors, shown
 from gradcheck.harness import session as recording
 from gradcheck.harness.all_modes import Scripts, evidence_by_mode, run_modes
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
@@ -36,6 +36,7 @@ __all__ = ["ENGINES", "arguments_as_code", "assert_gradients", "check", "require
 _LOG = logging.getLogger("gradcheck")
 
 
+@only_input_errors("a check")
 def check(
     subject: Any,
     *args: Any,

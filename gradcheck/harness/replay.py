@@ -9,7 +9,7 @@ from typing import Any
 from gradcheck.cases.document import MOST_WEIGHTS, Case, floating
 from gradcheck.cases.encoding import with_classes
 from gradcheck.cases.named_code import missing, refusal
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, only_input_errors
 from gradcheck.execution.modes import EagerExecution
 from gradcheck.harness.checking import check
 from gradcheck.report import Report
@@ -22,6 +22,7 @@ from gradcheck.verdicts import Verdict
 __all__ = ["replay"]
 
 
+@only_input_errors("a replay")
 def replay(
     case: Case,
     *,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.errors import in_words
 from gradcheck.reproduce.arguments import Arguments, Leaf, flattened
 from gradcheck.reproduce.failure import Failure
 from gradcheck.reproduce.layers import restored_weights, write_layer
@@ -68,17 +69,27 @@ def build_script(failure: Failure) -> str:
     try:
         text = _Builder(failure).text()
     except UnwritableError as obstacle:
-        text = _Builder(failure, obstacle=str(obstacle)).text()
+        text = _with_a_gap(failure, str(obstacle))
     except Exception as error:
         # Writing asks objects of other people for their parts. What one of them raises must not cost the report.
-        text = _Builder(failure, obstacle=f"an error in it, {type(error).__name__}: {error}").text()
+        text = _with_a_gap(failure, f"an error in it, {in_words(error)}")
     try:
         compile(text, "<script>", "exec")
     except SyntaxError:
         # Sources are moved about as text; where that went wrong an honest gap is better than a broken script.
-        text = _Builder(failure, obstacle="its source, which does not stand alone").text()
+        text = _with_a_gap(failure, "its source, which does not stand alone")
         compile(text, "<script>", "exec")
     return text
+
+
+def _with_a_gap(failure: Failure, obstacle: str) -> str:
+    """The script without the subject; where its arguments cannot be written either, only a word about why."""
+    try:
+        return _Builder(failure, obstacle=obstacle).text()
+    except Exception as error:
+        why = in_words(error) if not isinstance(error, UnwritableError) else f"{error} cannot be written as code"
+        said = f"There is no script for {_one_line(failure.name)}: {_one_line(why)}."
+        return f"import sys\n\nprint({said!r})\nsys.exit(2)\n"
 
 
 class _Builder:

@@ -53,7 +53,10 @@ def validate(document: Any, name: str) -> None:
     Raises:
         InputError: where it does not fit, with the place, the value and what it should be.
     """
-    wrong = _compiled(name)(document)
+    try:
+        wrong = _compiled(name)(document)
+    except RecursionError as error:
+        raise InputError("is nested too deeply; the file is damaged") from error
     if wrong is not None:
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in wrong.way).lstrip(".")
         place = f"{_shown(where, 120)}: " if where else ""
@@ -148,6 +151,8 @@ class _Compiler:
             return _length(value, keyword == "minItems")
         if keyword == "items":
             return self._items(value)
+        if keyword == "propertyNames":
+            return self._names(value)
         if keyword == "anyOf":
             return self._any_of(value)
         if keyword == "oneOf":
@@ -192,6 +197,14 @@ class _Compiler:
                     if wrong is not None:
                         return wrong.below(number)
             return None
+
+        return check
+
+    def _names(self, node: Mapping[str, Any]) -> _Check:
+        one = self._node(node)
+
+        def check(value: Any) -> _Wrong | None:
+            return next((wrong for name in value if (wrong := one(name))), None) if isinstance(value, dict) else None
 
         return check
 
@@ -249,7 +262,10 @@ def _type(name: str) -> _Check:
 
 def _is_number(value: Any) -> bool:
     # 1e400 is a number to JSON and an infinity to Python.
-    return (type(value) is float and math.isfinite(value)) or type(value) is int
+    return (type(value) is float and math.isfinite(value)) or (type(value) is int and value.bit_length() <= _MOST_BITS)
+
+
+_MOST_BITS = 1023  # of a whole number that has a float
 
 
 _TYPES: dict[str, Callable[[Any], bool]] = {

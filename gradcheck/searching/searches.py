@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import hypothesis
 import numpy as np
 from hypothesis import given, settings
+from hypothesis.database import ExampleDatabase
 from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from gradcheck._tensorflow import versions
 from gradcheck.cases.document import NOT_JSON, Case, case_of
 from gradcheck.cases.encoding import encode
-from gradcheck.errors import InputError, shown
+from gradcheck.errors import InputError, in_words, only_input_errors, shown, their_own
 from gradcheck.harness import ORDER, check
 from gradcheck.harness import session as recording
 from gradcheck.harness.afresh import checked_afresh
@@ -49,8 +50,6 @@ from gradcheck.support.naming import unnumbered
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from hypothesis.database import ExampleDatabase
-
     from gradcheck.isolation.checks import IsolatedChecks
     from gradcheck.isolation.limits import Limits
 
@@ -270,6 +269,7 @@ class SearchResult:
         return render_search(self)
 
 
+@only_input_errors("a search")
 def search(
     subject: Any,
     strategy: SearchStrategy[Any],
@@ -325,6 +325,9 @@ def search(
         "shrink_seconds": shrink_seconds,
     }
     _require_strategy(strategy)
+    for name in _LISTENERS:
+        if callable(arguments[name]):
+            arguments[name] = their_own(arguments[name])
     _require_arguments(**arguments, **{name: value for name, value in options.items() if name in _CHECKED})
     if isolate is False:
         return search_with(LocalChecks(subject, options.pop("call", None)), strategy, **arguments, **options)
@@ -357,13 +360,15 @@ def _require_arguments(*, max_examples: Any, modes: Any, seed: Any, expect: Any,
     Raises:
         InputError: for an argument that is not what it may be, with the value and what it may be.
     """
-    listeners = {name: options.pop(name, None) for name in ("on_example", "on_mode", "on_failure")}
+    listeners = {name: options.pop(name, None) for name in _LISTENERS}
     options.pop("shrink_seconds", None)
     require_options(**{name: value for name, value in options.items() if value is not None})
     chosen = None if modes is None else parse_modes(modes)
     require_expectations(expect, chosen)
     if seed is not None and not _is_whole(seed):
         raise InputError(f"seed must be a whole number, or None; got {shown(seed)}")
+    if seed is not None and not -(2**63) <= seed < 2**63:
+        raise InputError("seed must be from -2**63 to 2**63 - 1, which files and stores can hold; got a longer number")
     if max_examples is not None and not (_is_whole(max_examples) and max_examples >= 1):
         raise InputError(f"max_examples must be a whole number of at least 1; got {shown(max_examples)}")
     for name, listener in listeners.items():
@@ -378,6 +383,8 @@ def _is_whole(number: Any) -> bool:
 def _is_number(number: Any) -> bool:
     return isinstance(number, (int, float)) and not isinstance(number, bool)
 
+
+_LISTENERS = ("on_example", "on_mode", "on_failure")
 
 # What `require_options` looks at.
 _CHECKED = ("wrt", "engine", "order", "padding")
@@ -418,10 +425,13 @@ def search_with(
     examples = max_examples if max_examples is not None else defaults.get("max_examples") or settings().max_examples
     if not _is_whole(examples) or examples < 1:
         raise InputError(f"max_examples must be a whole number of at least 1; got {shown(examples)}")
+    if database is not None and not isinstance(database, ExampleDatabase):
+        raise InputError(f"database must be one of Hypothesis's example databases, or None; got {shown(database)}")
     if shrink_seconds is not None and not (_is_number(shrink_seconds) and shrink_seconds >= 0):
         raise InputError(f"shrink_seconds must be a number of seconds, 0 or more; got {shown(shrink_seconds)}")
     chosen = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
     expect = expect if expect is not None else defaults.get("expect")
+    examples = int(examples)  # Hypothesis takes no NumPy integer
     results: dict[str, ModeSearch] = {}
     # The examples that one mode verifies serve the others as they meet them: see `gradcheck.harness`. Which modes the
     # test run is about is settled: shrinking looks at others too.
@@ -519,6 +529,9 @@ _MOST_SHRINKING = 400
 _SHRINK_SECONDS = 60.0
 _MOST_SHRINKING_OF_CHANCE = 40
 
+# Strategies are told apart by so many characters.
+_WHOLE = 100_000
+
 # So many characters of code in a note are read.
 _READABLE = 200
 
@@ -596,8 +609,7 @@ class _OneMode:
             if ours and error is ours[-1]:
                 raise
             # It comes from the strategy, which is the caller's.
-            what = " ".join(str(error).split())
-            raise InputError(f"the strategy cannot draw examples: {type(error).__name__}: {what}") from error
+            raise InputError(f"the strategy cannot draw examples: {in_words(error)}") from error
         if self.failing is not None:
             # Once more, and not from memory: what decides may not be in the batch.
             args = as_arguments(self.smallest)
@@ -675,7 +687,7 @@ class _OneMode:
         return shrinking >= (_MOST_SHRINKING_OF_CHANCE if chance else _MOST_SHRINKING)
 
     def _digest(self, strategy: SearchStrategy[Any]) -> bytes:
-        text = f"{unnumbered(self.checks.name)}\n{self.mode}\n{strategy!r}"
+        text = f"{unnumbered(self.checks.name)}\n{self.mode}\n{shown(strategy, _WHOLE)}"
         return hashlib.sha384(text.encode()).digest()
 
     def _example(self, drawn: Any) -> None:

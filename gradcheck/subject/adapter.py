@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._tensorflow import tensorflow
-from gradcheck.errors import InputError, MissingTensorFlowError, shown
+from gradcheck.errors import InputError, MissingTensorFlowError, in_words, shown
 from gradcheck.strategies import Batch
 from gradcheck.subject.restoring import preserved
 from gradcheck.support.naming import unnumbered
@@ -31,6 +31,10 @@ _LENGTHS_NAME = re.compile(
 
 class SubjectExitError(RuntimeError):
     """The subject called `sys.exit`: an error of the subject, and not the end of the program that checks it."""
+
+
+class SubjectTextError(RuntimeError):
+    """The subject raised an exception whose own text raises."""
 
 
 class Subject:
@@ -197,9 +201,17 @@ class Subject:
         with np.errstate(**(self._numpy_errors or np.geterr())), self.within():
             try:
                 return self._invoke(target, *args, **kwargs)
-            except SystemExit as error:
-                # Not an Exception, so it would end the check, and the program with the status that the subject chose.
-                raise SubjectExitError(f"the subject ends the program: SystemExit({error.code!r})") from error
+            except (SystemExit, GeneratorExit) as error:
+                # No Exceptions, so they would end the check, and the program with the status that the subject chose.
+                code = shown(error.code) if isinstance(error, SystemExit) else ""
+                raise SubjectExitError(f"the subject ends the program: {type(error).__name__}({code})") from error
+            except Exception as error:
+                try:
+                    str(error)
+                except Exception:
+                    # Everybody who reads it would have to be told.
+                    raise SubjectTextError(f"the subject raises {in_words(error)}") from error
+                raise
 
     def _invoke(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self.custom_call is None and "mask" in kwargs and not getattr(self.target, "supports_masking", True):
@@ -276,9 +288,7 @@ def subject_of(original: Any, call: Callable[..., Any] | None = None) -> Subject
         except (InputError, MissingTensorFlowError):
             raise
         except Exception as error:  # a __getattr__, a __hash__ or a signature of its own
-            raise InputError(
-                f"the subject cannot be looked at ({type(error).__name__}: {error}): {shown(original)}"
-            ) from error
+            raise InputError(f"the subject cannot be looked at ({in_words(error)}): {shown(original)}") from error
         if kept.target is kept.original:
             kept.target = kept.original = original  # the same code and closure; a newer object of it
         _KEPT[key] = kept  # the youngest stands last
@@ -455,8 +465,8 @@ def _made_by_factory(original: Any) -> Any:
         raise
     except (Exception, SystemExit) as error:
         raise InputError(
-            f"{_name_of(original)} was called without arguments to make the subject, and raised "
-            f"{type(error).__name__}: {error}. Give what it makes, or a function without parameters that makes it"
+            f"{_name_of(original)} was called without arguments to make the subject, and raised {in_words(error)}. "
+            "Give what it makes, or a function without parameters that makes it"
         ) from error
     if not callable(made):
         raise InputError(

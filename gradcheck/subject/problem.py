@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck._tensorflow import tensorflow
-from gradcheck.errors import InputError, MissingTensorFlowError, shown
+from gradcheck.errors import InputError, MissingTensorFlowError, in_words, shown
 from gradcheck.strategies import Batch
 from gradcheck.subject.adapter import Subject
 from gradcheck.support.layout import Block, Layout
@@ -313,10 +313,9 @@ def _readable(value: Any, name: str) -> Iterator[None]:
         raise
     except RecursionError as error:
         raise InputError(f"{name} is nested too deeply, or holds itself. {_TAKEN}") from error
-    except Exception as error:
-        what = " ".join(str(error).split())
+    except (Exception, SystemExit) as error:
         raise InputError(
-            f"{name} cannot be read ({type(error).__name__}: {what}): {type(value).__name__} {shown(value)}. {_TAKEN}"
+            f"{name} cannot be read ({in_words(error)}): {type(value).__name__} {shown(value)}. {_TAKEN}"
         ) from error
 
 
@@ -329,7 +328,7 @@ def _tensor(leaf: Any, name: str) -> Any:
         return tf.convert_to_tensor(leaf)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{name} cannot be made a tensor: {type(leaf).__name__} {shown(leaf)} ({error}). {_TAKEN}"
+            f"{name} cannot be made a tensor: {type(leaf).__name__} {shown(leaf)} ({in_words(error)}). {_TAKEN}"
         ) from error
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import re
 import secrets
@@ -19,7 +20,7 @@ from typing import Any
 
 from gradcheck.errors import InputError
 
-__all__ = ["file_stem", "read_json", "require_writable", "write_json", "write_text"]
+__all__ = ["file_stem", "largest_file", "parse_json", "read_json", "require_writable", "write_json", "write_text"]
 
 _REMEDY = "Name another one, or make room for it"
 
@@ -118,16 +119,81 @@ def read_json(path: Path, remedy: str) -> Any:
         remedy: which file to give instead of one that is not JSON.
 
     Raises:
-        InputError: where it cannot be read, is not JSON, or gives a key of an object twice.
+        InputError: where it cannot be read, is larger than `largest_file`, is not JSON, gives a key of an object twice,
+            or has a number beyond the largest float.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_no_number)
+        text = _read(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except RecursionError as error:
-        raise InputError(f"{path}: is nested too deeply; {remedy}") from error
-    except ValueError as error:  # of JSON, of UTF-8, or of a number of thousands of digits
+    except ValueError as error:
         raise InputError(f"{path}: is not JSON ({error}); {remedy}") from error
+    return parse_json(text, str(path), remedy)
+
+
+def parse_json(text: str, origin: str, remedy: str) -> Any:
+    """As `read_json`, of a text.
+
+    Args:
+        text: the document.
+        origin: where it is from, for the message.
+        remedy: as for `read_json`.
+
+    Raises:
+        InputError: as `read_json`.
+    """
+    # Nearly every document is without such numbers, and then the faster way is the same.
+    numbers: dict[str, Any] = {"parse_int": _int, "parse_float": _float} if _MAY_BE_LONG.search(text) else {}
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number, **numbers)
+    except RecursionError as error:
+        raise InputError(f"{origin}: is nested too deeply; {remedy}") from error
+    except ValueError as error:
+        raise InputError(f"{origin}: is not JSON ({error}); {remedy}") from error
+
+
+def largest_file() -> int:
+    """How many bytes a document may have: reading takes some eight times as much memory.
+
+    Raises:
+        InputError: where the environment says something that is no number.
+    """
+    given = os.environ.get(_LARGEST, str(_LARGEST_MIB))
+    if not re.fullmatch(r"[0-9]{1,7}", given) or int(given) == 0:
+        raise InputError(f"{_LARGEST}={given} is no number of MiB; give a whole number from 1 on, or nothing")
+    return int(given) << 20
+
+
+def _read(path: Path) -> str:
+    most = largest_file()
+    with open(path, "rb") as stream:
+        found = stream.read(most + 1)  # no more: a device has no end
+    if len(found) > most:
+        raise InputError(
+            f"{path}: is larger than {most >> 20} MiB, the most that is read. Split it, or raise the limit: "
+            f"{_LARGEST}={most >> 19} in the environment (reading takes eight times as much memory)"
+        )
+    return found.decode("utf-8")
+
+
+_LARGEST = "GRADCHECK_LARGEST_FILE_MIB"
+_LARGEST_MIB = 256
+
+# A number that no float can hold has as many digits, or such an exponent.
+_MAY_BE_LONG = re.compile(r"[0-9]{300}|[0-9][eE]\+?[0-9]{3}")
+_MOST_DIGITS = 300
+
+
+def _int(token: str) -> int:
+    if len(token) > _MOST_DIGITS:
+        raise ValueError(f"a whole number of {len(token)} digits; {_MOST_DIGITS} are the most")
+    return int(token)
+
+
+def _float(token: str) -> float:
+    if math.isinf(number := float(token)):
+        raise ValueError(f"{token[:40]} is beyond the largest number, 1.8e308")
+    return number
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,12 +3,16 @@
 A handful of statements that both understand, through Python's own sqlite3 and psycopg: the default needs nothing
 installed, and there is nothing here that a mapper of objects to tables would make shorter. Every write may be made
 twice: of two results of one unit in one sweep the first stays.
+
+A store may be a stranger's, and SQLite keeps anything in any column. So whatever is read is looked at: the kind of
+every column, and every document against the published schema.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sqlite3
 import threading
 import time
@@ -17,8 +21,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, in_words, shown
 from gradcheck.records.results import SCHEMA_VERSION
+from gradcheck.schemas.validation import validate
+from gradcheck.support.files import parse_json
 from gradcheck.verdicts import Verdict
 
 __all__ = ["Store", "is_store"]
@@ -61,6 +67,14 @@ _COLUMNS = (
 )
 
 
+# What the columns of a row must hold: the Python type, or a time that may be missing.
+_TIME_OR_NULL = "a number, or NULL"
+_RESULT_KINDS: tuple[Any, ...] = (
+    *(str, str, str, str, str, int, int, str, int, str, float),
+    *(int, str, float, str),
+)
+
+
 def is_store(place: str) -> bool:
     """Whether a text names a store: a PostgreSQL URL, or a file with the ending of a SQLite database."""
     return place.startswith((*_POSTGRES, "sqlite:///")) or place.endswith(_SQLITE_SUFFIXES)
@@ -87,6 +101,8 @@ class Store:
                 f"store {place!r} is neither a SQLite file (its name ends in {', '.join(_SQLITE_SUFFIXES)}) nor a "
                 "PostgreSQL URL, postgresql://user@host:port/database"
             )
+        if "\0" in place or not self._path:
+            raise InputError(f"store {shown(place)} is no name of a file; give one such as results.db")
         if not self._postgres and not create and not Path(self._path).is_file():
             raise InputError(f"store {place}: there is no such file")
         self._connection: Any = self._connect()
@@ -137,7 +153,7 @@ class Store:
             except BaseException:
                 connection.close()
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise InputError(f"store {self.place} cannot be opened: {error}") from error
         return connection
 
@@ -153,10 +169,9 @@ class Store:
                         if attempt:
                             raise
             self._write(f"INSERT INTO gradcheck_schema VALUES ({_STORE_SCHEMA}) ON CONFLICT DO NOTHING")
-        try:
-            versions = [row[0] for row in self._read("SELECT version FROM gradcheck_schema")]
-        except Exception as error:
-            raise InputError(f"store {self.shown} holds no sweeps of gradcheck") from error
+        if not self._postgres and self._read(_OTHER_THAN_TABLES):  # a view may take for ever
+            raise InputError(f"store {self.shown} holds no sweeps of gradcheck")
+        versions = [row[0] for row in self._read("SELECT version FROM gradcheck_schema", kinds=(int,))]
         if max(versions, default=0) > _STORE_SCHEMA:
             raise InputError(f"store {self.shown} was written by a newer gradcheck; update tf-gradcheck")
 
@@ -179,7 +194,7 @@ class Store:
                     with contextlib.suppress(Exception):
                         self._connection.rollback()
                     if attempt == _ATTEMPTS - 1 or not self._gone(error):
-                        raise
+                        raise self._refused(error, "cannot be written") from error
                     time.sleep(0.5 * 2**attempt)
                     with contextlib.suppress(InputError):  # not back yet
                         self._connection = self._connect()
@@ -189,19 +204,39 @@ class Store:
         """Whether the connection was lost, so that another one may help."""
         return self._postgres and type(error).__name__ in ("OperationalError", "AdminShutdown", "InterfaceError")
 
-    def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+    def _read(self, statement: str, values: Sequence[Any] = (), kinds: Sequence[Any] = ()) -> list[Any]:
+        """The rows of a query, each with columns of these kinds."""
         with self._lock:
             try:
-                return list(self._execute(statement, values).fetchall())
+                rows = list(self._execute(statement, values).fetchall())
+            except Exception as error:
+                raise self._refused(error, "holds no sweeps of gradcheck, or is damaged") from error
             finally:
                 with contextlib.suppress(Exception):
                     self._connection.rollback()  # PostgreSQL keeps a transaction open for a reader, too
+        for row in rows:
+            for value, kind in zip(row, kinds, strict=False):
+                if not _fits(value, kind):
+                    words = kind if isinstance(kind, str) else _WORDS[kind]
+                    raise InputError(f"store {self.shown} is damaged: {shown(value, 60)} stands where {words} should")
+        return rows
+
+    def _refused(self, error: Exception, what: str) -> Exception:
+        """What the database says, as bad input; anything else as it is."""
+        theirs = isinstance(error, (sqlite3.Error, UnicodeDecodeError))
+        if theirs or type(error).__module__.partition(".")[0] == "psycopg":
+            return InputError(f"store {self.shown} {what}: {in_words(error)[:300]}")
+        return error
 
     # -- sweeps ------------------------------------------------------------------------------------------------
 
     def unfinished(self, plan: str) -> str | None:
         """The latest sweep of that plan, if it has not come to its end."""
-        rows = self._read("SELECT id, finished FROM sweeps WHERE plan = ? ORDER BY started DESC LIMIT 1", [plan])
+        rows = self._read(
+            "SELECT id, finished FROM sweeps WHERE plan = ? ORDER BY started DESC LIMIT 1",
+            [plan],
+            (str, _TIME_OR_NULL),
+        )
         return str(rows[0][0]) if rows and rows[0][1] is None else None
 
     def begin(self, plan: str, total: int, settings: Mapping[str, Any]) -> str:
@@ -218,7 +253,7 @@ class Store:
 
     def latest(self) -> str | None:
         """The sweep that was begun last."""
-        rows = self._read("SELECT id FROM sweeps ORDER BY started DESC LIMIT 1")
+        rows = self._read("SELECT id FROM sweeps ORDER BY started DESC LIMIT 1", kinds=(str,))
         return str(rows[0][0]) if rows else None
 
     # -- results -----------------------------------------------------------------------------------------------
@@ -237,12 +272,12 @@ class Store:
 
     def done(self, sweep: str) -> set[str]:
         """The units that have a result."""
-        return {str(row[0]) for row in self._read("SELECT unit FROM results WHERE sweep = ?", [sweep])}
+        return {row[0] for row in self._read("SELECT unit FROM results WHERE sweep = ?", [sweep], (str,))}
 
     def counts(self, sweep: str) -> dict[str, tuple[int, int]]:
         """How many units are done and how many are not as they should be, by version."""
         rows = self._read(
-            "SELECT version, COUNT(*), SUM(1 - ok) FROM results WHERE sweep = ? GROUP BY version", [sweep]
+            "SELECT version, COUNT(*), SUM(1 - ok) FROM results WHERE sweep = ? GROUP BY version", [sweep], (str,)
         )
         return {str(version): (int(done), int(failing)) for version, done, failing in rows}
 
@@ -250,7 +285,8 @@ class Store:
         """What units have cost in all sweeps, as `gradcheck.sweep.cutting.Costs` takes it; the latest ones first."""
         rows = self._read(
             "SELECT version, subject, dtype, mode, examples, cold, seconds FROM results WHERE error = '' "
-            "ORDER BY written DESC LIMIT 20000"
+            "ORDER BY written DESC LIMIT 20000",
+            kinds=(str, str, str, str, int, int, float),
         )
         return [(*row[:5], bool(row[5]), float(row[6])) for row in rows]
 
@@ -260,15 +296,28 @@ class Store:
         rows = self._read(
             f"SELECT {', '.join(names)} FROM results WHERE sweep = ? ORDER BY version, subject, dtype, mode, seed",
             [sweep],
+            _RESULT_KINDS,
         )
         for row in rows:
             result = dict(zip(names, row, strict=True))
+            document = self._parsed(result["document"], "a result")
+            try:
+                validate(document, "results")
+            except InputError as error:
+                raise InputError(f"store {self.shown} is damaged: a result: {error}") from error
+            if document["kind"] != "search" or result["mode"] not in document["modes"]:
+                raise InputError(
+                    f"store {self.shown} is damaged: a result has another document than that of its search"
+                )
             yield {
                 **result,
                 "ok": bool(result["ok"]),
                 "cold": bool(result["cold"]),
-                "document": json.loads(result["document"]),
+                "document": document,
             }
+
+    def _parsed(self, text: str, what: str) -> Any:
+        return parse_json(text, f"store {self.shown}: {what}", "the store is damaged")
 
     def document(self, sweep: str | None = None) -> dict[str, Any]:
         """A sweep, the latest where None, as a document that `gradcheck.results.reading` reads: for each version,
@@ -278,7 +327,11 @@ class Store:
             InputError: where there is no sweep.
         """
         name = sweep or self.latest()
-        found = self._read("SELECT total, settings, started, finished FROM sweeps WHERE id = ?", [name or ""])
+        found = self._read(
+            "SELECT total, settings, started, finished FROM sweeps WHERE id = ?",
+            [name or ""],
+            (int, str, float, _TIME_OR_NULL),
+        )
         if name is None or not found:
             raise InputError(f"store {self.shown} holds no sweep{f' {sweep!r}' if sweep else ''}")
         total, settings, started, finished = found[0]
@@ -313,7 +366,7 @@ class Store:
             "complete": done == total,
             "gaps": gaps,
             "units": {"total": int(total), "done": done},
-            "settings": json.loads(settings),
+            "settings": self._parsed(settings, "a sweep's settings"),
             "started": started,
             "finished": finished,
             "results": list(parts.values()),
@@ -321,6 +374,22 @@ class Store:
 
 
 _ATTEMPTS = 6
+
+_OTHER_THAN_TABLES = (
+    "SELECT 1 FROM (SELECT COUNT(*) AS tables FROM sqlite_master WHERE type = 'table' "
+    "AND name IN ('gradcheck_schema', 'sweeps', 'results')) AS found WHERE tables < 3"
+)
+
+_WORDS = {str: "a text", int: "a whole number", float: "a number"}
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a column holds what it should: a text that can be written, a number that is one."""
+    if kind == _TIME_OR_NULL:
+        return value is None or _fits(value, float)
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is kind
 
 
 def _worse(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> dict[str, Any]:

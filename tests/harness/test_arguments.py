@@ -33,6 +33,36 @@ class Raising:
     __str__ = __repr__
 
 
+class Shapeless:
+    """An argument that cannot even be asked for its class."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise OSError(f"no {name}")
+
+
+class Leaving:
+    """An argument that ends the program when it is read, or when it is shown."""
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        sys.exit(0)
+
+    __repr__ = __array__
+
+
+class Mute(float):
+    def __repr__(self) -> str:
+        raise OSError("no repr")
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise OSError("no text")
+
+
+def speechless(values: Any) -> Any:
+    raise Speechless
+
+
 class Evasive:
     def __getattr__(self, name: str) -> Any:
         raise OSError(f"no {name}")
@@ -64,6 +94,10 @@ def structured() -> Any:
         object(),
         np.array([object()]),
         {"a": {1, 2}},
+        Leaving(),
+        Mute(1.0),
+        tf.data.Dataset.range(3),
+        np.zeros((0, 10**18)),
     ],
     ids=[
         "datetime64",
@@ -76,11 +110,86 @@ def structured() -> Any:
         "object",
         "objects",
         "set",
+        "leaving",
+        "mute",
+        "dataset",
+        "huge and empty",
     ],
 )
 def test_arguments_of_a_check(argument: Any) -> None:
     with pytest.raises(InputError):
         gradcheck.check(double, argument, modes="eager")
+    with pytest.raises(InputError):
+        gradcheck.search(double, hs.just(argument), modes="eager", max_examples=1)
+
+
+def test_an_argument_that_cannot_be_asked_for_its_class() -> None:
+    with pytest.raises(InputError):
+        gradcheck.check(double, Shapeless(), modes="eager")
+    with pytest.raises(InputError):
+        gradcheck.check(Shapeless(), X, modes="eager")
+    with pytest.raises(InputError):
+        gradcheck.suite(double, modes=Shapeless())
+
+
+PARTS = {
+    "raising": Raising,
+    "shapeless": Shapeless,
+    "leaving": Leaving,
+    "itself": itself,
+    "vector": lambda: np.ones(3),
+    "structured": structured,
+    "huge": lambda: 10**400,
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_of_a_batch(name: str) -> None:
+    part = PARTS[name]()
+    for make in (
+        lambda: gradcheck.Batch(part, np.array([1])),
+        lambda: gradcheck.Batch(np.ones((1, 2, 1)), part),
+        lambda: gradcheck.Batch(np.ones((1, 2, 1)), np.array([1]), part),
+        lambda: gradcheck.Padding(part),
+        lambda: gradcheck.Padding(fill=part),
+    ):
+        with pytest.raises(InputError):
+            make()
+
+
+@pytest.mark.parametrize("beside", [np.array(["a"]), tf.constant("a"), np.ones((1,) * 40)], ids=["str", "tf", "axes"])
+def test_arguments_that_are_held_constant_or_have_many_axes(beside: Any) -> None:
+    report = gradcheck.check(lambda values, other: values * 2.0, X, beside, modes="graph")
+    assert report["graph"].verdict is Verdict.PASS
+    assert eval(report.arguments, {"np": np})[0].tolist() == X.tolist()
+
+
+def test_an_exception_without_a_text_is_an_error_of_the_subject() -> None:
+    result = gradcheck.check(speechless, X, modes="eager")["eager"]
+    assert (result.verdict, "Speechless, whose text raises OSError" in result.cause) == (Verdict.ERROR, True)
+
+
+def test_what_a_callback_raises_reaches_the_caller_at_once() -> None:
+    calls = []
+
+    def fails(*args: Any) -> None:
+        calls.append(args)
+        raise ZeroDivisionError
+
+    for name in ("on_example", "on_mode"):
+        with pytest.raises(ZeroDivisionError):
+            gradcheck.search(double, hs.just(X), modes="eager", max_examples=3, **{name: fails})
+    assert len(calls) == 2
+
+
+def test_a_failure_whose_arguments_are_no_code_has_a_script_that_says_so() -> None:
+    from collections import namedtuple
+
+    made = namedtuple("made", "a b")
+    report = gradcheck.check(lambda pair: 1 / 0, made(X, X), modes="eager")
+    script = report.scripts["eager"]
+    compile(script, "<script>", "exec")
+    assert "There is no script for" in script
 
 
 @pytest.mark.parametrize(
@@ -145,6 +254,8 @@ SEARCHED: list[tuple[dict[str, Any], str]] = [
     ({"max_examples": True}, "max_examples must be a whole number of at least 1; got True"),
     ({"max_examples": "5"}, "max_examples must be a whole number"),
     ({"unknown": 3}, "unknown option 'unknown'"),
+    ({"seed": 10**400}, r"seed must be from -2\*\*63"),
+    ({"database": 3}, "database must be one of Hypothesis's"),
 ]
 
 
@@ -160,11 +271,14 @@ def test_options_of_a_search(options: dict[str, Any], words: str) -> None:
         (hs.nothing(), "draws no example"),
         (hs.just(1.0).filter(lambda x: False), "draws no example"),
         (hs.just(1.0).map(lambda x: 1 / 0), "cannot draw examples: ZeroDivisionError"),
+        (hs.just(1.0).map(speechless), "cannot draw examples: Speechless, whose text raises OSError"),
+        (hs.just(1.0).map(lambda x: sys.exit(0)), "cannot be made of this: looking at it raised SystemExit: 0"),
+        (st.batches(max_length=Raising()), "cannot draw examples: OSError: no repr"),
         (hs.lists("abc"), "cannot draw examples: InvalidArgument"),
         (st.batches(features=3, max_length=-1), "max_length"),
         (3, "needs a Hypothesis strategy"),
     ],
-    ids=["nothing", "filtered", "raising", "invalid", "ours", "none"],
+    ids=["nothing", "filtered", "raising", "speechless", "leaving", "ours raising", "invalid", "ours", "none"],
 )
 def test_strategies(strategy: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):

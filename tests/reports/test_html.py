@@ -98,6 +98,16 @@ def test_everything_that_a_file_can_hold_is_escaped() -> None:
     assert html.escape(poison, quote=True).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
 
 
+@pytest.mark.parametrize("broken", ["columns", "numerical", "status"])
+def test_a_picture_whose_numbers_do_not_fit_together_does_not_cost_the_page(broken: str) -> None:
+    found = evidence()
+    found["jacobian"][broken] = {"columns": [0, 7], "numerical": [[], []], "status": [[], []]}[broken]
+    damaged = document("s", "2.21.0", xla="MISMATCH")
+    damaged["evidence"]["xla"] = found
+    page = render_html(results([damaged]))
+    assert "A picture is missing: the numbers in the file do not fit together" in page
+
+
 def test_what_is_the_same_on_many_versions_has_one_card_and_an_address_for_each() -> None:
     made = page_of(results(several()))
     cards = {card.subject: card for card in made.failures}

@@ -79,7 +79,8 @@ def test_what_does_not_fit_is_refused_with_its_place(damaged: dict[str, Any], sa
         (json.dumps(report())[:-1] + ', "modes": {}}', "the key 'modes' is there 2 times in one object"),
         (json.dumps(cell(resolution=float("nan"))), "NaN is no number in JSON"),
         ('{"a":' * 100_000, "is nested too deeply"),
-        ('{"schema": 1' + "0" * 5000 + "}", "is not JSON"),
+        ('{"schema": 1' + "0" * 5000 + "}", "a whole number of 5001 digits; 300 are the most"),
+        (json.dumps(report())[:-1] + ', "x": 1e400}', "1e400 is beyond the largest number"),
     ],
 )
 def test_json_that_can_be_read_in_two_ways_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -87,6 +88,18 @@ def test_json_that_can_be_read_in_two_ways_is_refused(tmp_path: Path, text: str,
     with pytest.raises(InputError, match=r"r\.json: ") as caught:
         read_results(tmp_path / "r.json")
     assert said in str(caught.value)
+
+
+def test_a_file_without_an_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADCHECK_LARGEST_FILE_MIB", "2")
+    with pytest.raises(InputError, match=r"zero: is larger than 2 MiB, .* GRADCHECK_LARGEST_FILE_MIB=4 in the env"):
+        read_results("/dev/zero")
+
+
+def test_numbers_as_long_as_a_float_can_be_are_read(tmp_path: Path) -> None:
+    text = json.dumps(report())[:-1] + f', "gaps": [], "x": [1e308, {"9" * 299}, "1e400"]}}'
+    (tmp_path / "r.json").write_text(text)
+    assert read_results(tmp_path / "r.json").ok
 
 
 def test_fields_that_the_schema_does_not_know_are_not_looked_at() -> None:

@@ -197,6 +197,47 @@ def test_other_databases_and_missing_ones(tmp_path):
         store.document()
 
 
+DAMAGE = [
+    ("UPDATE results SET document = X'ff00'", "b'.xff.x00' stands where a text should"),
+    ("UPDATE results SET document = '[]'", r"a result: kind: None is not one of|a result: \[\] is not an object"),
+    ("UPDATE results SET document = '{' || document", "a result: is not JSON"),
+    ("UPDATE results SET document = replace(document, 'PASS', 'FINE')", "'FINE' is not one of"),
+    ("UPDATE results SET mode = 'graph'", "another document than that of its search"),
+    ("UPDATE results SET seconds = 'long'", "'long' stands where a number should"),
+    ("UPDATE results SET seed = 1.5", "1.5 stands where a whole number should"),
+    ("UPDATE sweeps SET total = 'many'", "'many' stands where a whole number should"),
+    ("UPDATE sweeps SET settings = 'x'", "a sweep's settings: is not JSON"),
+    ("UPDATE sweeps SET started = 9e999", "inf stands where a number should"),
+    ("ALTER TABLE results DROP COLUMN worker", "no such column: worker"),
+    ("DROP TABLE sweeps", "holds no sweeps of gradcheck"),
+    (
+        "DROP TABLE sweeps; CREATE VIEW sweeps AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id FROM n) "
+        "SELECT id, id AS total, id AS settings, id AS started, id AS finished FROM n",
+        "holds no sweeps of gradcheck",
+    ),
+]
+
+
+@pytest.mark.parametrize(("damage", "said"), DAMAGE, ids=[said for _, said in DAMAGE])
+def test_a_store_of_a_stranger_s(tmp_path, plan, damage, said):
+    import sqlite3
+
+    if "DROP COLUMN" in damage and sqlite3.sqlite_version_info < (3, 35):
+        pytest.skip("this SQLite cannot take a column away")
+    place = tmp_path / "results.db"
+    with Store(str(place)) as store:
+        store.write(store.begin("plan", 1, {}), record(plan("a", modes=["eager"])[0]))
+    with contextlib.closing(sqlite3.connect(place)) as connection:
+        connection.executescript(damage)
+    with pytest.raises(InputError, match=said), Store(str(place), create=False) as store:
+        store.document()
+
+
+def test_a_store_without_a_name_would_be_lost():
+    with pytest.raises(InputError, match="is no name of a file"):
+        Store("sqlite:///")
+
+
 def test_psycopg_that_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(InputError, match=r"pip install 'tf-gradcheck\[postgresql\]'"):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
+from gradcheck.errors import in_words
 from gradcheck.mode_names import mode_order
 from gradcheck.records.results import ModeResult
 from gradcheck.releases.names import short_version, version_key
@@ -29,6 +31,8 @@ from gradcheck.results.upgrade import Side, default_sides, sides
 from gradcheck.verdicts import Verdict
 
 __all__ = ["GLYPHS", "Card", "Cell", "Page", "page_of"]
+
+_Drawn = TypeVar("_Drawn")
 
 # One character for each verdict, in narrow columns; the legend and every cell's title give the word. Taken from the
 # parts of Unicode that the fonts of phones and desktops have.
@@ -469,6 +473,7 @@ def _card(
     elif tone == "expected":
         expectation = f"{expected} is expected here."
     checked = ", ".join(f"{name} {version}" for name, version in shown.versions.items() if version)
+    pictures = _Pictures(evidence)
     return Card(
         anchor=anchors.of("failure", subject, result.verdict.value.lower(), occurrences[0].anchor),
         subject=subject,
@@ -489,12 +494,12 @@ def _card(
         reason=detail.reason,
         entry=() if entry is None else tuple(entry_rows(entry, result.verdict, result.reasons)),
         worst=worst,
-        maps=None if evidence is None else heat_maps(evidence),
-        plot=None if evidence is None else slope_plot(evidence),
-        batch=None if evidence is None else batch_picture(evidence.get("batch")),
-        changed=None if evidence is None else batch_picture(evidence.get("changed")),
-        outputs=None if evidence is None else compared_outputs(evidence),
-        missing=() if evidence is None else tuple(str(item["why"]) for item in evidence.get("missing") or ()),
+        maps=pictures.drawn(heat_maps),
+        plot=pictures.drawn(slope_plot),
+        batch=pictures.drawn(lambda evidence: batch_picture(evidence.get("batch"))),
+        changed=pictures.drawn(lambda evidence: batch_picture(evidence.get("changed"))),
+        outputs=pictures.drawn(compared_outputs),
+        missing=tuple(pictures.missing),
         arguments=broken(detail.arguments),
         script=detail.script,
         case=_case_file(shown),
@@ -504,6 +509,28 @@ def _card(
         history=history,
         checked=checked,
     )
+
+
+class _Pictures:
+    """The pictures of some evidence, as far as its numbers fit together: a file may hold any.
+
+    Attributes:
+        missing: why some are not there.
+    """
+
+    def __init__(self, evidence: Mapping[str, Any] | None) -> None:
+        self._evidence = evidence
+        self.missing = [] if evidence is None else [str(item["why"]) for item in evidence.get("missing") or ()]
+
+    def drawn(self, draw: Callable[[Mapping[str, Any]], _Drawn | None]) -> _Drawn | None:
+        """One of them; None where the evidence has none of the kind."""
+        if self._evidence is None:
+            return None
+        try:
+            return draw(self._evidence)
+        except Exception as error:
+            self.missing.append(f"the numbers in the file do not fit together ({in_words(error)[:200]})")
+            return None
 
 
 def _case_file(shown: Occurrence) -> CaseFile | None:
