@@ -264,7 +264,7 @@ _NOT_WITH_THE_OLDEST = [
     *("tests/harness/test_hypothesis.py", "tests/harness/test_sharing.py", "tests/harness/test_advice.py"),
     *("tests/harness/test_large.py", "tests/harness/test_quantised.py", "tests/harness/test_gradient_roundoff.py"),
     *("tests/harness/test_second_order.py", "tests/harness/test_search.py", "tests/harness/test_rules.py"),
-    *("tests/pairs", "tests/invariants", "tests/cases"),
+    *("tests/pairs", "tests/invariants", "tests/cases", "tests/fuzz"),
 ]
 _NOT_WITH_THE_MIDDLE = [
     *_NOT_WITH_THE_OLDEST,
@@ -366,6 +366,19 @@ def docs(session: nox.Session) -> None:
         loaded = re.search(r'<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)="?https?:[^\s>]*', text)
         if loaded:
             session.error(f"{page.relative_to(ROOT)} loads something from another host: {loaded[0]}")
+
+
+@nox.session(python=versions.newest().python, reuse_venv=True, default=False)
+def fuzz(session: nox.Session) -> None:
+    """Damaged documents, stores and command lines, from other seeds each time: `nox -s fuzz -- EXAMPLES`, 5000 of
+    each where nothing is said. What follows the number goes to pytest.
+    """
+    examples, *rest = session.posargs or ["5000"]
+    if not (examples.isascii() and examples.isdecimal() and int(examples) > 0):
+        session.error(f"{examples} is no number of examples; `nox -s fuzz -- 5000 -k stores`")
+    _install(session, versions.newest())
+    environment = {**_environment(), "GRADCHECK_FUZZ_EXAMPLES": examples}
+    session.run("pytest", "tests/fuzz", "-x", *rest, env=environment)
 
 
 @nox.session(python=TOOLS_PYTHON, reuse_venv=True, default=False)

@@ -151,8 +151,13 @@ def write_json(path: Path | None, document: Any) -> None:
 
 
 def hush_tensorflow() -> None:
-    """Keep TensorFlow's Python warnings out of the output: a search traces many functions, as TensorFlow remarks."""
+    """Prepare for TensorFlow: without its Python warnings (a search traces many functions, as it remarks), and with
+    AutoGraph's files in a folder that is removed, also after a kill.
+    """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    from gradcheck.isolation.folders import own_temporary_files
+
+    click.get_current_context().with_resource(own_temporary_files())
 
 
 def say(text: str, json_file: Path | None) -> None:

@@ -11,9 +11,10 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["LOCK", "OwnFolder", "remove_abandoned"]
+__all__ = ["LOCK", "OwnFolder", "own_temporary_files", "remove_abandoned"]
 
 LOCK = "lock"
 _PREFIX = "gradcheck-worker-"
@@ -31,7 +32,7 @@ class OwnFolder:
     """
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_place()))
         self.temporary = self.path / "tmp"
         self.temporary.mkdir()
         self._lock = open(self.path / LOCK, "wb")  # noqa: SIM115 - held until `remove`
@@ -45,11 +46,41 @@ class OwnFolder:
 
 def remove_abandoned() -> None:
     """Remove the folders of this user whose processes were killed."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for path in Path(_place()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             found = path.lstat()
             if found.st_uid == os.getuid() and path.is_dir() and not path.is_symlink() and _abandoned(path):
                 shutil.rmtree(path, ignore_errors=True)
+
+
+# The system's folder, while `own_temporary_files` has another one in its place.
+_outer: list[str] = []
+
+
+def _place() -> str:
+    return _outer[0] if _outer else tempfile.gettempdir()
+
+
+@contextlib.contextmanager
+def own_temporary_files() -> Iterator[None]:
+    """Inside the block temporary files of this process lie in a folder of its own.
+
+    AutoGraph writes a file for each function and removes it when Python ends, which SIGKILL keeps it from. A folder
+    that was left behind is removed at the next start.
+    """
+    if _outer:
+        yield
+        return
+    remove_abandoned()
+    own, before = OwnFolder(), tempfile.tempdir
+    _outer.append(tempfile.gettempdir())
+    tempfile.tempdir = str(own.temporary)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        _outer.clear()
+        own.remove()
 
 
 def _abandoned(path: Path) -> bool:

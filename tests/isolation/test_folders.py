@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.isolation.folders import OwnFolder, remove_abandoned
+from gradcheck.isolation.folders import OwnFolder, own_temporary_files, remove_abandoned
 
 KILLED = """
 import time
@@ -33,6 +33,32 @@ def _own_temporary_folder(tmp_path, monkeypatch):
 def _older(path: Path, seconds: float) -> None:
     then = time.time() - seconds
     os.utime(path, (then, then))
+
+
+COMMAND = """
+import time, tempfile
+from gradcheck.isolation.folders import OwnFolder, own_temporary_files
+with own_temporary_files():
+    tempfile.NamedTemporaryFile(prefix="__autograph_generated_file", delete=False).close()
+    print(OwnFolder().path.parent == OwnFolder().path.parent, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_command_left_is_removed_at_the_next_start(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", COMMAND], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert {path.name.rpartition("-")[0] for path in tmp_path.iterdir()} == {"gradcheck-worker"}
+    for path in tmp_path.iterdir():
+        _older(path, 3600)
+    with own_temporary_files():
+        inside = Path(tempfile.gettempdir())
+        assert [inside.parent] == list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
+    assert Path(tempfile.gettempdir()) == tmp_path
 
 
 def test_what_a_killed_process_left_is_removed_at_the_next_start():
