@@ -176,6 +176,10 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
             _write_scripts(options["scripts"], result, json_file)
         if options["cases"] is not None:
             _write_cases(options["cases"], result, json_file)
+    if options["cases"] is None:
+        for spec, result in zip(specs, finished, strict=True):
+            for one in result.modes.values():
+                _keep(spec, one)  # the smaller one
     document = {
         "schema": SCHEMA_VERSION,
         "kind": "searches",
@@ -287,10 +291,12 @@ def _first_failure(spec: str, shown: SearchProgress, options: dict[str, Any]) ->
     """What shows the first failing batch of a mode, and keeps its case, before it is made smaller."""
 
     def told(one: ModeSearch) -> None:
-        kept = ""
-        if options["cases"] is not None and one.case is not None:
-            path = one.case.save(options["cases"] / f"{file_stem(f'{one.case.name}-{one.mode}')}.json")
-            kept = f", kept in {path}"
+        if options["cases"] is None:
+            path = _keep(spec, one)
+        else:
+            name = "" if one.case is None else f"{file_stem(f'{one.case.name}-{one.mode}')}.json"
+            path = None if one.case is None else one.case.save(options["cases"] / name)
+        kept = "" if path is None else f", kept in {path}"
         if not options["quiet"]:
             arguments = "" if one.report is None else one.report.arguments
             limit = f"{options['shrink_seconds']:g} s"
@@ -300,6 +306,26 @@ def _first_failure(spec: str, shown: SearchProgress, options: dict[str, Any]) ->
             )
 
     return told
+
+
+def _keep(spec: str, one: ModeSearch) -> Path | None:
+    """Keep a failing batch beside Hypothesis's own files, where no folder was named: a killed search loses nothing.
+
+    Returns:
+        Where; None where there is no case, or the folder cannot be written.
+    """
+    from hypothesis.configuration import storage_directory
+
+    if one.case is None:
+        return None
+    folder: Any = storage_directory("gradcheck")
+    name = f"{file_stem(f'{spec}-{one.mode}')[-200:]}.json"
+    try:
+        if hasattr(folder, "create_if_missing"):  # a path in older versions, in newer ones an object that has one
+            folder.create_if_missing()
+        return one.case.save(Path(getattr(folder, "path", folder)) / name)
+    except (InputError, OSError):  # a checkout that must not be written to is no reason not to search
+        return None
 
 
 def _until_then(spec: str, modes: tuple[str, ...], found: list[ModeSearch]) -> SearchResult:

@@ -60,3 +60,40 @@ def test_a_search_that_is_ended(tmp_path: Path, ending: signal.Signals, isolate:
     document = json.loads((tmp_path / "found.json").read_text())
     assert document["complete"] is False
     assert all(mode["verdict"] == "PASS" for result in document["results"] for mode in result["modes"].values())
+
+
+KILLED = """
+import os
+import signal
+
+import tensorflow as tf
+
+
+@tf.custom_gradient
+def bent(values):
+    def grad(upstream):
+        return 3.0 * upstream
+
+    return 2.0 * values, grad
+
+
+def wrong(values):
+    if os.path.isdir(".hypothesis/gradcheck") and os.environ.get("KILL"):
+        os.kill(os.getpid(), signal.SIGKILL)  # while the failing batch is made smaller
+    return bent(values)
+"""
+
+
+def test_a_search_that_is_killed_while_shrinking_has_kept_what_it_found(tmp_path: Path) -> None:
+    (tmp_path / "subject.py").write_text(KILLED)
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-m", "gradcheck", "search", "subject.py:wrong", "--modes=eager", "--seed=0"]
+    options = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 120}
+    killed = subprocess.run(command, env={**environment, "KILL": "1"}, **options)
+    assert killed.returncode == -signal.SIGKILL
+    (kept,) = (tmp_path / ".hypothesis" / "gradcheck").iterdir()
+    assert f"MISMATCH on this batch, kept in {kept}" in killed.stderr
+    replay = [sys.executable, "-m", "gradcheck", "replay", str(kept), "--subject", "subject.py:wrong"]
+    replayed = subprocess.run(replay, env=environment, **options)
+    assert replayed.returncode == 1, replayed.stderr
+    assert "still there" in replayed.stdout

@@ -6,6 +6,7 @@ The ordinary tests try a few hundred, always the same ones; ``nox -s fuzz`` goes
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import sqlite3
