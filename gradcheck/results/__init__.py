@@ -1,0 +1,4 @@
+"""Many results: rows of result files (`rows`), read back (`reading`), put together (`collection`), compared over versions.
+
+`history` says since when something fails, `upgrade` what a new version breaks, `effort` how much was looked at.
+"""
