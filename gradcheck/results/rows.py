@@ -1,8 +1,8 @@
 """Results read back from JSON, whoever wrote the file: `Results`, which are rows and what was not run.
 
 ``gradcheck search``, ``gradcheck variants`` and the pytest plugin all write documents ``{"schema", "kind", …}``. Of any
-number of them `gradcheck.results.reading` makes one `Results`. The terminal, Markdown, HTML and merged JSON are made from it.
-Needs neither TensorFlow nor NumPy: results are often read where they were not made.
+number of them `gradcheck.results.reading` makes one `Results`. The terminal, Markdown, HTML and merged JSON are made of
+it. Needs neither TensorFlow nor NumPy: results are often read where they were not made.
 """
 
 from __future__ import annotations
