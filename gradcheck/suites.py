@@ -99,7 +99,8 @@ def suite(
         engine: how Jacobians are formed.
         max_examples: examples of each mode.
         name: what a suite without a variable is called; made of the subject's name where omitted.
-        **options: the other arguments of `gradcheck.search`, such as ``seed``, ``call`` and ``padding``.
+        **options: the other arguments of `gradcheck.search`, such as ``seed``, ``call``, ``padding`` and
+            ``shrink_seconds``.
 
     Raises:
         InputError: where the subject cannot be called, the strategy is none, a mode is unknown, or the call stands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,10 @@ from gradcheck.strategies._values import KIND_BYTES, OWN_BYTES, NumberPlan, draw
 from gradcheck.strategies.batch import SIDES, Batch, Padding
 
 __all__ = ["BatchPlan", "batch_plan", "batches"]
+
+
+# How many parts the range of weights is cut into.
+_SHARES = 16
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,7 @@ def batches(
     poison: bool = False,
     lengths_dtype: DTypeLike = np.int32,
     max_numbers: int = arguments.MOST_NUMBERS,
+    steps: Mapping[str, int | tuple[float, float]] | None = None,
 ) -> Batch:
     """Padded batches: values `[batch, time, features]` or `[batch, time]`, lengths, and how the rest is
     filled.
@@ -173,6 +179,9 @@ def batches(
             mask by multiplying, and 0 · NaN is NaN.
         lengths_dtype: `np.int32` or `np.int64`.
         max_numbers: the most numbers that the largest batch may have.
+        steps: what else there is at each step, by name. A whole number n draws labels 0 … n-1, int32 `[batch, time]`;
+            a pair of numbers draws weights between them, in `dtype`. They are 0 in padded steps, move and shrink with
+            the values, and reach the subject through `call=`: `call=lambda layer, values, mask, labels: …`.
 
     Raises:
         InvalidArgument: when first drawn from, for arguments that are out of range or contradict one another.
@@ -192,4 +201,49 @@ def batches(
         number_plan(arguments.hashable(dtype), min_value, max_value, domain, singular),
         max_numbers,
     )
-    return plan.assemble(draw(genomes(plan.size, 2)))
+    ranges = {} if steps is None else _step_ranges(steps)
+    batch = plan.assemble(draw(genomes(plan.size, 2)))
+    if not ranges:
+        return batch
+    seed = draw(st.integers(0, 2**16 - 1))
+    return Batch(batch.values, batch.lengths, batch.padding, _drawn_steps(ranges, batch, seed))
+
+
+def _step_ranges(steps: Any) -> dict[str, int | tuple[float, float]]:
+    """The checked argument ``steps``."""
+    if not isinstance(steps, Mapping):
+        raise InvalidArgument(f"steps={steps!r} must be a dict such as {{'labels': 5, 'weights': (0.0, 1.0)}}.")
+    found: dict[str, int | tuple[float, float]] = {}
+    for name, wanted in steps.items():
+        if isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool):
+            found[name] = arguments.integer(f"steps[{name!r}]", wanted, at_least=1)
+        elif isinstance(wanted, (tuple, list)) and len(wanted) == 2:
+            low, high = (arguments.number(f"steps[{name!r}]", bound) for bound in wanted)
+            if low is None or high is None:
+                raise InvalidArgument(f"steps[{name!r}]={wanted!r} must be two numbers.")
+            arguments.ordered(f"steps[{name!r}][0]", low, f"steps[{name!r}][1]", high)
+            found[name] = (float(low), float(high))
+        else:
+            raise InvalidArgument(
+                f"steps[{name!r}]={wanted!r} must be a number of labels, or a pair (smallest, largest) of weights."
+            )
+    return found
+
+
+def _drawn_steps(ranges: Mapping[str, int | tuple[float, float]], batch: Batch, seed: int) -> dict[str, Any]:
+    """Arrays `[batch, time]` by name, 0 at padded steps; the simplest ones for a seed of 0."""
+    found = {}
+    for name, wanted in ranges.items():
+        several = wanted if isinstance(wanted, int) else _SHARES + 1
+        # All the same at first, so that a small seed leaves the first step what it is however many there are.
+        offsets = np.random.default_rng(seed // several).integers(0, several, int(batch.lengths.sum()))
+        chosen = (seed + (offsets - offsets[:1] if seed >= several else 0 * offsets)) % several
+        if isinstance(wanted, int):
+            array = np.zeros(batch.mask.shape, np.int32)
+            array[batch.mask] = chosen
+        else:
+            # Sixteenths of the way from one end to the other print short.
+            array = np.zeros(batch.mask.shape, batch.values.real.dtype)
+            array[batch.mask] = wanted[1] - chosen / _SHARES * (wanted[1] - wanted[0])
+        found[name] = array
+    return found

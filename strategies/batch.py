@@ -93,6 +93,22 @@ def _lengths(lengths: ArrayLike) -> Array:
     return given if given.dtype in (np.int32, np.int64) else given.astype(np.int64)
 
 
+def _steps(steps: Mapping[str, ArrayLike], shape: tuple[int, int]) -> dict[str, Array]:
+    """Read-only arrays by name, or an InputError for one that does not begin with these axes."""
+    found = {}
+    for name, given in steps.items():
+        if not str(name).isidentifier() or name in ("values", "lengths", "mask"):
+            raise InputError(f"steps has the name {name!r}. Use a Python name other than values, lengths and mask.")
+        part = np.asarray(given).view()
+        if part.shape[:2] != shape:
+            raise InputError(
+                f"steps[{name!r}] has shape {part.shape}; it must begin with {shape}, the rows and steps of values."
+            )
+        part.flags.writeable = False
+        found[name] = part
+    return found
+
+
 def _mask(lengths: Array, time: int, side: str) -> Array:
     columns = np.arange(time)
     if side == "post":
@@ -126,6 +142,8 @@ class Batch:
             not a NumPy array (a list) becomes int32, as TensorFlow makes it.
         padding: where the padded steps are and what they hold. Only the side is free: `extra` and `fill`
             describe what is in `values`, so defaults are replaced by what is found there.
+        steps: what else there is at each step, by name: arrays `[batch, time]` or `[batch, time, …]`, such as labels
+            and weights. They move with the values and their padding. A subject is given them by `call=`.
 
     Raises:
         InputError: lengths that are not integers, are negative, are beyond the time axis or are not one a
@@ -135,6 +153,7 @@ class Batch:
     values: Array
     lengths: Array
     padding: Padding = field(default_factory=Padding)
+    steps: Mapping[str, Array] = field(default_factory=dict)
 
     @only_input_errors("a batch")
     def __post_init__(self) -> None:
@@ -172,6 +191,7 @@ class Batch:
                 )
         if not isinstance(self.padding, Padding):
             raise InputError(f"padding={shown(self.padding)} is not a Padding. Use Padding('post') or Padding('pre').")
+        object.__setattr__(self, "steps", _steps(self.steps, (rows, time)))
         values, lengths = values.view(), lengths.view()
         values.flags.writeable = lengths.flags.writeable = False  # a subject must not change its own input
         object.__setattr__(self, "values", values)
@@ -249,11 +269,14 @@ class Batch:
             values.tobytes(),
             lengths.dtype.name,
             lengths.tobytes(),
+            *((name, part.shape, part.dtype.name, part.tobytes()) for name, part in sorted(self.steps.items())),
         )
 
     def __repr__(self) -> str:
         padding = "" if repr(self.padding) == "Padding()" else f", padding={self.padding!r}"
-        return f"Batch(values={array_code(self.values)}, lengths={array_code(self.lengths)}{padding})"
+        parts = ", ".join(f"{name!r}: {array_code(part)}" for name, part in self.steps.items())
+        steps = f", steps={{{parts}}}" if parts else ""
+        return f"Batch(values={array_code(self.values)}, lengths={array_code(self.lengths)}{padding}{steps})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """What Hypothesis and IPython print: the same code. They would write out the arrays in NumPy's own
@@ -263,8 +286,32 @@ class Batch:
 
     # What can be made of it
 
-    def _with(self, values: Array, lengths: Array | None = None, side: str | None = None) -> Batch:
-        return Batch(values, self.lengths if lengths is None else lengths, Padding(side or self.padding.side))
+    def _with(
+        self,
+        values: Array,
+        lengths: Array | None = None,
+        side: str | None = None,
+        steps: Mapping[str, Array] | None = None,
+    ) -> Batch:
+        return Batch(
+            values,
+            self.lengths if lengths is None else lengths,
+            Padding(side or self.padding.side),
+            self.steps if steps is None else steps,
+        )
+
+    def with_lengths(self, lengths: ArrayLike) -> Batch:
+        """The same arrays with other lengths, on the same side.
+
+        Raises:
+            InputError: as for a batch with these lengths.
+        """
+        return self._with(self.values, np.asarray(lengths))
+
+    def cut(self, rows: Any, steps: Any) -> Batch:
+        """Some rows and steps of all arrays, as NumPy takes them, each row as long as before."""
+        parts = {name: part[rows][:, steps] for name, part in self.steps.items()}
+        return self._with(self.values[rows][:, steps], self.lengths[rows], steps=parts)
 
     def with_values(self, values: ArrayLike) -> Batch:
         """The same lengths and side with other values of the same batch and time axes.
@@ -313,8 +360,13 @@ class Batch:
         old = self.values[~mask]
         if old.size:
             values[...] = self.padding.fill if self.padding.fill is not None else np.resize(old, values.shape)
-        values[_mask(self.lengths, time, self.padding.side)] = self.values[mask]
-        return self._with(values)
+        valid = _mask(self.lengths, time, self.padding.side)
+        values[valid] = self.values[mask]
+        steps = {}
+        for name, part in self.steps.items():
+            steps[name] = np.zeros((self.size, time, *part.shape[2:]), part.dtype)
+            steps[name][valid] = part[mask]
+        return self._with(values, steps=steps)
 
     def with_side(self, side: str) -> Batch:
         """The same rows padded on this side; each row keeps its padded content, in the same order."""
@@ -322,9 +374,13 @@ class Batch:
         if side == self.padding.side:
             return self
         old, new = self.mask, _mask(self.lengths, self.time, side)
-        values = np.empty_like(self.values)
-        values[new], values[~new] = self.values[old], self.values[~old]
-        return self._with(values, side=side)
+
+        def moved(array: Array) -> Array:
+            other = np.empty_like(array)
+            other[new], other[~new] = array[old], array[~old]
+            return other
+
+        return self._with(moved(self.values), side=side, steps={name: moved(part) for name, part in self.steps.items()})
 
     def trimmed(self) -> Batch:
         """Without the padded columns that even the longest row has."""
@@ -340,7 +396,8 @@ class Batch:
         for row in chosen:
             if not -self.size <= row < self.size:
                 raise InputError(f"Row {row} is not in a batch of {self.size}. Use 0 … {self.size - 1}.")
-        return self._with(self.values[chosen], self.lengths[chosen])
+        steps = {name: part[chosen] for name, part in self.steps.items()}
+        return self._with(self.values[chosen], self.lengths[chosen], steps=steps)
 
     def astype(self, dtype: DTypeLike) -> Batch:
         """The same batch with values rounded to this dtype."""
@@ -353,10 +410,12 @@ class Batch:
         """JSON types only; `Batch.from_dict` gives back the same shapes, dtypes and numbers, NaN and Inf
         included.
         """
+        steps = {name: array_to_dict(part) for name, part in self.steps.items()}
         return {
             "values": array_to_dict(self.values),
             "lengths": array_to_dict(self.lengths),
             "padding": self.padding.to_dict(),
+            **({"steps": steps} if steps else {}),
         }
 
     @classmethod
@@ -370,4 +429,5 @@ class Batch:
             if key not in data:
                 raise InputError(f"This is not a batch that gradcheck wrote: it has no {key!r}, only {list(data)}.")
         side = data.get("padding", {}).get("side", "post")
-        return cls(array_from_dict(data["values"]), array_from_dict(data["lengths"]), Padding(side))
+        steps = {name: array_from_dict(part) for name, part in (data.get("steps") or {}).items()}
+        return cls(array_from_dict(data["values"]), array_from_dict(data["lengths"]), Padding(side), steps)

@@ -47,8 +47,8 @@ NOT_JSON = "an argument is of a kind that a file cannot hold"
 
 #: Why a subject, or a ``call=``, has to be given to a replay.
 NO_SUBJECT = (
-    "was defined inside a function, or is held by no module, so it cannot be imported (a factory at the top level of a "
-    "module can: def layer(): return Layer(units=2))"
+    "has no name under which it can be imported: it is a lambda, was defined inside a function, or is held by no "
+    "module. A named factory at the top level of a module has one: def layer(): return Layer(units=2)"
 )
 NO_CALL = "was checked with a call= that cannot be imported, such as a lambda"
 

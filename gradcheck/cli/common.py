@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
+import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ __all__ = [
     "parse_expect",
     "progress",
     "resume_option",
+    "start_tensorflow",
     "write_html",
     "write_json",
 ]
@@ -148,6 +152,44 @@ def write_json(path: Path | None, document: Any) -> None:
         click.echo(json.dumps(document, indent=2, allow_nan=False))
         return
     files.write_json(path, document, indent=2)
+
+
+# What TensorFlow writes when it is loaded, before anybody can say that it should not.
+_START_UP = re.compile(
+    rb"^WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR\s*$"
+    rb"|^I\d{4} .*(?:oneDNN custom operations are on|cpu_feature_guard)"
+    rb"|^To enable the following instructions: "
+)
+
+
+def start_tensorflow() -> None:
+    """Load TensorFlow without what it says of itself; whatever else it writes to standard error is passed on.
+
+    It writes past Python, so the descriptor itself is turned away meanwhile. Where TensorFlow is not installed, or does
+    not load, nothing happens: whoever needs it says so.
+    """
+    from gradcheck._tensorflow import tensorflow
+    from gradcheck.errors import MissingTensorFlowError
+
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    try:
+        before = os.dup(2)
+    except OSError:  # there is no standard error
+        return
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            with contextlib.suppress(MissingTensorFlowError):
+                tensorflow()
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            written.seek(0)
+            for line in written:
+                if not _START_UP.search(line):
+                    os.write(2, line)
 
 
 def hush_tensorflow() -> None:

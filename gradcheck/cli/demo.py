@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.cli.common import hush_tensorflow, json_option, write_json
+from gradcheck.cli.common import hush_tensorflow, json_option, start_tensorflow, write_json
 from gradcheck.cli.exits import FOUND, OK
 from gradcheck.cli.progress import search_progress
 from gradcheck.records.results import SCHEMA_VERSION
@@ -71,6 +71,7 @@ def demo(json_file: Path | None) -> None:
     to_stderr = json_file is not None and str(json_file) == "-"
     console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
     facts = versions()  # imports TensorFlow
+    start_tensorflow()
     hush_tensorflow()
     from gradcheck.cli.demonstrated import direction, repaired
 

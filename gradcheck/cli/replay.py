@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.cli.common import convert_modes, hush_tensorflow, json_option, remark, say, write_json
+from gradcheck.cli.common import convert_modes, hush_tensorflow, json_option, remark, say, start_tensorflow, write_json
 from gradcheck.cli.exits import FOUND, OK
 from gradcheck.errors import InputError
 from gradcheck.mode_names import MODES
@@ -79,6 +79,7 @@ def replay(
     chosen = _code(loaded, subject, call, trust)
     # What may take its process along is not loaded here.
     isolate = isolate or all(case.verdict is Verdict.CRASH for _, case in loaded)
+    start_tensorflow()
     hush_tensorflow()
     results: list[dict[str, Any]] = []
     with IsolatedReplays(limits) as isolated:

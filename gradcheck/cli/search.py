@@ -20,6 +20,7 @@ from gradcheck.cli.common import (
     parse_expect,
     remark,
     say,
+    start_tensorflow,
     write_html,
     write_json,
 )
@@ -124,6 +125,8 @@ def search(subjects: tuple[str, ...], modes: tuple[str, ...], json_file: Path | 
     access = _access(options)
     isolated = _isolation(options)
     expect = parse_expect(options["expect"]) or None  # before TensorFlow is imported, which takes seconds
+    if not options["isolate"]:
+        start_tensorflow()
     # What may take its process along is not loaded here.
     loaded = [(spec, spec if options["isolate"] else load_object(spec, "subject")) for spec in subjects]
     strategy = load_strategy(strategy_of(options))

@@ -29,6 +29,7 @@ from gradcheck.subject.problem import Problem
 from gradcheck.subject.restoring import preserved
 from gradcheck.subject.valid import steps_mask, valid_inputs, valid_outputs
 from gradcheck.support.layout import Block, Layout
+from gradcheck.support.patience import TooLongError
 from gradcheck.verdicts import Verdict
 
 __all__ = ["Scene", "batch_evidence", "evidence_of"]
@@ -135,7 +136,7 @@ def _noted(found: dict[str, Any], part: str) -> Iterator[None]:
     """A picture that cannot be made must not cost the report: say so in its place."""
     try:
         yield
-    except Exception as error:
+    except (Exception, TooLongError) as error:
         first = (str(error).strip().splitlines() or [""])[0][:200]
         found["missing"].append({"part": part, "why": f"{type(error).__name__}: {first}"})
 

@@ -12,7 +12,7 @@ from gradcheck.subject.adapter import Subject
 from gradcheck.subject.problem import Problem
 from gradcheck.support.layout import Layout
 
-__all__ = ["script_for"]
+__all__ = ["script_for", "second_order_shown"]
 
 
 def script_for(subject: Subject, problem: Problem, result: ModeResult, finding: Finding) -> str:
@@ -41,6 +41,8 @@ def script_for(subject: Subject, problem: Problem, result: ModeResult, finding: 
     if finding.place is not None:
         row, column = finding.place
         failure |= _output_place(problem.outputs, row)
+        if problem.plan.order == 2:
+            failure |= {"output_leaf": None, "gradient_of": _differentiated_argument(problem, row)}
         if column is not None:
             failure |= _input_place(problem, column)
     if finding.other is not None:
@@ -51,6 +53,31 @@ def script_for(subject: Subject, problem: Problem, result: ModeResult, finding: 
             if column is not None:
                 failure["changed_input_position"] = _input_place(finding.other, column)["input_position"]
     return build_script(Failure(**failure))
+
+
+def second_order_shown(problem: Problem, finding: Finding) -> bool:
+    """Whether a script can show a failure of order 2: one entry, of the gradient of an argument by an argument."""
+    row, column = finding.place or (0, None)
+    if column is None or problem.plan.order != 2:
+        return False
+    plan = problem.plan
+    real = not any(block.is_complex for block in (*plan.inputs.blocks, *problem.outputs.blocks))
+    argument = plan.inputs.block_of(column) < plan.input_count
+    return real and argument and _differentiated_argument(problem, row) is not None
+
+
+def _differentiated_argument(problem: Problem, row: int) -> int | None:
+    """Of which leaf of the arguments an output of order 2 is the gradient; None of a variable."""
+    plan = problem.plan
+    name = problem.outputs.blocks[problem.outputs.block_of(row)].name
+    for number, block in enumerate(plan.inputs.blocks[: plan.input_count]):
+        if name == f"gradient[{block.name!r}]":
+            return next(
+                index
+                for index, leaf in enumerate(plan.leaves)
+                if any(slot.kind == "input" and slot.number == number for slot in leaf.slots)
+            )
+    return None
 
 
 def _output_place(outputs: Layout, row: int) -> dict[str, Any]:

@@ -308,13 +308,17 @@ class EagerExecution(Execution):
         with tf.GradientTape(persistent=True) as tape:
             for tensor in tensors[: plan.input_count]:
                 tape.watch(tensor)
-            components = _checked_components(plan, _call(plan, self._target, tensors, self.problem.constants))
+            with plan.subject.patience.call():
+                called = _call(plan, self._target, tensors, self.problem.constants)
+            components = _checked_components(plan, called)
             flat = _join([tensor for _, _, tensor in components])
         return _Taped(tape, tensors, components, flat)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         plan = self.problem.plan
-        output = _call(plan, self._target, self._tensors(x), self.problem.constants)
+        tensors = self._tensors(x)
+        with plan.subject.patience.call():
+            output = _call(plan, self._target, tensors, self.problem.constants)
         return np.asarray(_join([tensor for _, _, tensor in _float_components(output)]).numpy())
 
     def gradient(self, x: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
@@ -582,7 +586,9 @@ class CompiledExecution(Execution):
     def _run_as_it_is(self, kind: str, *first: Any) -> tuple[np.ndarray, ...]:
         announce_call(self.problem, self.problem.bound_to)
         tf = tensorflow()
-        result = self.programs[kind](*(tf.convert_to_tensor(value) for value in first), *self._rest)
+        arguments = [tf.convert_to_tensor(value) for value in first]
+        with self.problem.subject.patience.call():
+            result = self.programs[kind](*arguments, *self._rest)
         self.none_gradients = self.programs.none_gradients
         return tuple(np.asarray(part.numpy()) for part in (result if isinstance(result, (tuple, list)) else [result]))
 

@@ -52,7 +52,13 @@ def _one_step_longer(batch: Batch) -> Batch:
         sequence = batch.sequence(row)
         if len(sequence):
             values[row, 0 if batch.padding.side == "post" else -1] = sequence[0]
-    return Batch(values, batch.lengths + 1, Padding(batch.padding.side))
+    at = 0 if batch.padding.side == "post" else batch.time
+    # Of what else there is at each step, the step next to the new one again, or zeros where there is none.
+    steps = {
+        name: np.insert(part, at, part[:, min(at, batch.time - 1)] if batch.time else 0, axis=1)
+        for name, part in batch.steps.items()
+    }
+    return Batch(values, batch.lengths + 1, Padding(batch.padding.side), steps)
 
 
 def _without_other_axes(outputs: Layout, has_time: dict[int, bool]) -> Layout:

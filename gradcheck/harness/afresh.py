@@ -31,6 +31,7 @@ from gradcheck.reproduce.layers import same_layer
 from gradcheck.strategies import Batch
 from gradcheck.subject.adapter import Subject, holders
 from gradcheck.subject.problem import Problem
+from gradcheck.support.patience import TooLongError
 from gradcheck.verdicts import Verdict
 
 __all__ = ["checked_afresh"]
@@ -157,7 +158,7 @@ def _passes(made: Subject, like: Subject, args: Sequence[Any], mode: str, option
 
 def _called(subject: Subject, args: Sequence[Any]) -> None:
     """Call a subject in eager mode, for what it keeps of that; what it raises is of no interest."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception, TooLongError):
         problem = Problem.bind(subject, args, wrt="inputs", probe=True)
         EagerExecution(problem).observe(problem.x)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from gradcheck.diagnosis.evidence import Scene, evidence_of
 from gradcheck.diagnosis.findings import Finding
-from gradcheck.diagnosis.script import script_for
+from gradcheck.diagnosis.script import script_for, second_order_shown
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.dtype_taken import as_taken, find_dtype_taken
 from gradcheck.harness.observation import observe
@@ -44,7 +44,7 @@ def run_modes(
         stack.enter_context(preserved(subject.every_variable()))
         args, cast = as_taken(subject, args)
         baseline = observe(subject, args, options)
-        if baseline.error is not None and find_dtype_taken(subject, args, baseline.error):
+        if isinstance(baseline.error, Exception) and find_dtype_taken(subject, args, baseline.error):
             args, cast = as_taken(subject, args)
             baseline = observe(subject, args, options)
         for variable, value in zip(baseline.problem.plan.state, baseline.problem.state_values, strict=False):
@@ -63,11 +63,14 @@ class Scripts(Mapping[str, str]):
 
     def __init__(self, baseline: Baseline, results: Mapping[str, ModeResult], findings: Mapping[str, Finding]) -> None:
         self._baseline, self._findings = baseline, findings
-        # A script looks at one entry of a first derivative; what cannot be shown so has none.
+        # A script looks at one entry; what cannot be shown so has none.
         self._results = {
             mode: result
             for mode, result in results.items()
-            if not result.ok and result.verdict.fails and findings[mode].scripted and baseline.options.order == 1
+            if not result.ok
+            and result.verdict.fails
+            and findings[mode].scripted
+            and (baseline.options.order == 1 or second_order_shown(baseline.problem, findings[mode]))
         }
         self._texts: dict[str, str] = {}
 

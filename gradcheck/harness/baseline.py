@@ -17,6 +17,7 @@ from gradcheck.strategies import Batch
 from gradcheck.subject.adapter import Subject
 from gradcheck.subject.problem import Problem
 from gradcheck.subject.valid import steps_mask, valid_inputs, valid_outputs
+from gradcheck.support.patience import TooLongError
 
 __all__ = ["NEARBY", "Baseline", "Pulled", "close", "looked_at_in_full"]
 
@@ -56,12 +57,13 @@ class Baseline:
         pulled: what the last of these calls pulls back, where eager mode's turn is still to come.
         recalled: whether all this was observed for another mode of the same search.
         held: modes that did what eager mode does on this batch, and in which the invariants held.
+        choices: by mode, the gradients at corners ``[y_size, x_size]``, NaN elsewhere.
     """
 
     problem: Problem
     options: Options
     outputs: np.ndarray | None = None
-    error: Exception | None = None
+    error: Exception | TooLongError | None = None
     again: np.ndarray | None = None
     twin: Problem | None = None
     no_twin: str = ""
@@ -70,6 +72,7 @@ class Baseline:
     pulled: Pulled | None = None
     recalled: bool = False
     held: set[str] = field(default_factory=set)
+    choices: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def deterministic(self) -> bool:

@@ -25,6 +25,7 @@ from gradcheck.subject.problem import Problem
 from gradcheck.subject.reached import created_variables, is_random_state
 from gradcheck.subject.restoring import keep
 from gradcheck.support.layout import Layout
+from gradcheck.support.patience import TooLongError
 
 __all__ = ["observe", "observing_anew", "observing_once", "searching"]
 
@@ -127,12 +128,19 @@ def _observe(
             "only where every input that counts is finite. NaN and Inf may stand in the padding of a Batch"
         )
     if outputs is not None:
-        baseline.reference, baseline.no_reference = _reference(baseline)
+        try:
+            with subject.patience.call():
+                baseline.reference, baseline.no_reference = _reference(baseline)
+        except TooLongError:  # traced, it may be another function, with a loop that does not end
+            baseline.no_reference = "interpreting the traced graph takes too long"
         if baseline.reference is None and (is_low(layout) or is_low(problem.plan.inputs)):
             baseline.twin, baseline.no_twin = float64_twin(problem, outputs, wrt=options.wrt)
         # What a call changes is not what its tape has read any more, and a second derivative is of another function.
         again = first or called.state or subject.random or options.order > 1 or looked_at_in_full(baseline.seed)
-        _look_again(baseline, None if again or not pull else called.eager, pull=pull)
+        try:
+            _look_again(baseline, None if again or not pull else called.eager, pull=pull)
+        except (Exception, TooLongError) as error:  # it was called once and came back; a second time it does not
+            return Baseline(problem, options, None, error)
     return baseline
 
 
@@ -168,7 +176,7 @@ class _Called:
     eager: EagerExecution
     outputs: np.ndarray | None
     layout: Layout
-    raised: Exception | None
+    raised: Exception | TooLongError | None
     variables: list[Any]
     state: list[Any]
 
@@ -195,7 +203,7 @@ class _Called:
             # Where nothing can be differentiated, that says more than what is wrong with the outputs.
             Problem.bind(subject, args, wrt=options.wrt, variables=variables)
             raise
-        except Exception as error:
+        except (Exception, TooLongError) as error:
             if isinstance(error, TypeError):
                 subject.require_parameters(args, error)
             raised = error

@@ -14,10 +14,12 @@ from gradcheck.diagnosis.findings import Finding
 from gradcheck.errors import InputError
 from gradcheck.execution.modes import Execution, OneByOne, execution
 from gradcheck.graph.paths import moves_in_steps, what_cuts
+from gradcheck.harness.at_corners import another_choice
 from gradcheck.harness.baseline import Baseline
 from gradcheck.harness.comparison import Comparison, compare
 from gradcheck.harness.confirming import confirmed
 from gradcheck.harness.cross_check import CONTRADICTED, compare_engines, taken_back
+from gradcheck.harness.empty_rows import EMPTY_ROW, has_an_empty_row
 from gradcheck.harness.first_nonfinite import where_it_begins
 from gradcheck.harness.rules import first_violated
 from gradcheck.harness.rules.determinism import nondeterministic, nondeterministic_by_chance
@@ -26,6 +28,7 @@ from gradcheck.records.reasons import Reason
 from gradcheck.records.results import ModeResult
 from gradcheck.rendering.causes import BACKWARD, FORWARD_RUNS, cause_of, is_unsupported, reasons_of
 from gradcheck.support.layout import Block, Layout
+from gradcheck.support.patience import TooLongError
 from gradcheck.verdicts import Verdict
 
 __all__ = ["checked_mode"]
@@ -49,6 +52,8 @@ def checked_mode(baseline: Baseline, mode: str) -> tuple[Finding, ModeResult]:
             finding, comparison = _checked(baseline, run)
     except InputError:
         raise
+    except TooLongError as error:
+        finding = Finding(Verdict.CRASH, str(error), scripted=False, reasons=(Reason.HUNG,))
     except Exception as error:
         finding = _of_its_gradient(baseline, run, _raised(mode, error))
     finding = _explained(baseline, finding, mode)
@@ -111,10 +116,12 @@ def _by_the_rules(baseline: Baseline, run: Execution) -> tuple[Finding, Comparis
 def _explained(baseline: Baseline, finding: Finding, mode: str) -> Finding:
     """The finding, with what else is known of its cause."""
     if finding.verdict is Verdict.NONFINITE:
-        begins, overflows = where_it_begins(baseline.problem)
+        row, column = finding.place or (0, None)
+        # An output that is not finite has no input beside it.
+        begins, overflows = where_it_begins(baseline.problem, None if column is None else row)
         reasons = (*((Reason.OVERFLOW,) if overflows else ()), *finding.reasons)
         return replace(finding, cause=f"{finding.cause}; {begins}" if begins else finding.cause, reasons=reasons)
-    if baseline.error is not None and not finding.verdict.fails and mode != "eager":
+    if isinstance(baseline.error, Exception) and not finding.verdict.fails and mode != "eager":
         # Its gradient may well be right for what it computes; but that is not what the code says.
         detail = _raised("eager", baseline.error).detail
         cause = f"returns a result where eager mode raises: {cause_of(baseline.error, 'eager')}"
@@ -127,14 +134,12 @@ def _notes(baseline: Baseline, run: Execution, finding: Finding, comparison: Com
     if comparison is not None:
         differ = compare_engines(comparison, finding)
         notes = [*comparison.notes, *([differ] if differ else []), *_silent_zeros(baseline, comparison.run, finding)]
-    if finding.verdict in (Verdict.NONFINITE, Verdict.PADDING_LEAK) and _has_an_empty_row(baseline):
-        notes.append("this batch has a row of length 0; who never has one draws none (min_length=1)")
+    if finding.verdict in (Verdict.NONFINITE, Verdict.PADDING_LEAK) and has_an_empty_row(baseline):
+        notes.append(EMPTY_ROW)
+    if isinstance(baseline.error, TooLongError) and run.mode != "eager":
+        notes.append(f"in eager mode {baseline.error}")
+    notes += another_choice(baseline, run.mode, finding, None if comparison is None else comparison.found)
     return notes
-
-
-def _has_an_empty_row(baseline: Baseline) -> bool:
-    mask = baseline.mask
-    return mask is not None and not mask.any(axis=1).all()
 
 
 def _silent_zeros(baseline: Baseline, run: Execution, finding: Finding) -> list[str]:

@@ -64,7 +64,7 @@ def listened() -> bool:
 
 def defaults() -> Mapping[str, Any]:
     """What stands for arguments that a call leaves out: some of ``modes``, ``wrt``, ``engine``, ``expect``,
-    ``invariants``, ``accuracy``, ``max_examples``. For those that it gives see `restricted`.
+    ``invariants``, ``accuracy``, ``max_examples``, ``shrink_seconds``. For those that it gives see `restricted`.
     """
     return _defaults.get()
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from gradcheck.diagnosis.findings import Finding
 from gradcheck.invariants.comparing import Example, Places
-from gradcheck.strategies import Batch, Padding
 from gradcheck.verdicts import Verdict
 
 __all__ = ["all_true_mask"]
@@ -24,7 +23,7 @@ def all_true_mask(example: Example) -> Finding | None:
     # What stands in the padding becomes valid here, so it must be finite.
     finite = np.isfinite(batch.values.astype(np.complex128))
     values = batch.values if finite.all() else np.where(finite, batch.values, 0.5).astype(batch.values.dtype)
-    full = Batch(values, np.full(batch.size, batch.time, batch.lengths.dtype), Padding(batch.padding.side))
+    full = batch.with_values(values).with_lengths(np.full(batch.size, batch.time, batch.lengths.dtype))
     what = "mask" if subject.style == "mask" else "lengths"
     changed = (
         "a mask that is true everywhere was left out" if what == "mask" else "lengths that are all full were left out"

@@ -10,7 +10,7 @@ from gradcheck.diagnosis.findings import Finding
 from gradcheck.invariants.comparing import Example, halved, matching
 from gradcheck.records.results import Entry
 from gradcheck.rendering.causes import cause_of
-from gradcheck.strategies import Batch, Padding
+from gradcheck.strategies import Batch
 from gradcheck.subject.valid import valid_inputs, valid_outputs
 from gradcheck.verdicts import Verdict
 
@@ -40,11 +40,11 @@ def row_alone(example: Example) -> Finding | None:
 def _alone(batch: Batch, row: int, example: Example) -> Batch | None:
     """One row and its valid steps (an empty row keeps one padded step); None where that is the batch itself."""
     mask = example.mask
-    values = batch.values[row : row + 1]
+    kept = slice(None)
     if mask is not None:
         steps = max(1, int(batch.lengths[row]))
-        values = values[:, :steps] if example.side == "post" else values[:, batch.time - steps :]
-    alone = Batch(values, batch.lengths[row : row + 1], Padding(batch.padding.side))
+        kept = slice(steps) if example.side == "post" else slice(batch.time - steps, None)
+    alone = batch.cut(slice(row, row + 1), kept)
     return None if alone.values.shape == batch.values.shape else alone
 
 
@@ -116,7 +116,7 @@ def _other_rows_changed(example: Example) -> Finding | None:
         if told and (batch.lengths[others] > 1).any():
             lengths = np.array(batch.lengths)
             lengths[others] = np.minimum(lengths[others], 1)
-            shorter = Batch(batch.values, lengths, Padding(batch.padding.side))
+            shorter = batch.with_lengths(lengths)
             changes.append((shorter, f"the length{'s' * (len(others) > 1)} of {words} became at most 1"))
         for changed_batch, changed in changes:
             try:
@@ -140,7 +140,7 @@ def empty_row(example: Example) -> Finding | None:
     lengths = np.array(batch.lengths)
     lengths[row] = 0
     changed = f"row {row} was made empty (length 0)"
-    emptied = Batch(batch.values, lengths, Padding(batch.padding.side))
+    emptied = batch.with_lengths(lengths)
     try:
         second = example.another([emptied])
     except Exception as error:

@@ -255,9 +255,15 @@ def named(thing: Any, what: str) -> str:
         if spec is not None:
             return spec
     raise InputError(
-        f"{what} {thing!r} cannot be found by another process: it was made inside a function, or no module holds it. "
+        f"{what} {thing!r} cannot be found by another process: {_why_unnamed(thing)}. "
         "Give it as text, 'pkg.module:name' or 'path/file.py:name'; a layer by the name of a function that makes it"
     )
+
+
+def _why_unnamed(thing: Any) -> str:
+    if getattr(thing, "__name__", "") == "<lambda>":
+        return "a lambda has no name (def layer(): return Layer(units=2) at the top level of a module has one)"
+    return "it was made inside a function, or no module holds it"
 
 
 def as_code(args: Sequence[Any]) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Checker"]
 
 _OF_A_CHECK = ("modes", "wrt", "expect", "engine", "invariants", "accuracy")
-_OF_A_SEARCH = (*_OF_A_CHECK, "max_examples")
+_OF_A_SEARCH = (*_OF_A_CHECK, "max_examples", "shrink_seconds")
 
 
 class Checker:

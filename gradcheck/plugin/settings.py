@@ -44,11 +44,12 @@ GITHUB = ("auto", "on", "off")
 
 MARKER = "gradcheck"
 MARKER_HELP = (
-    "gradcheck(modes=, wrt=, expect=, engine=, invariants=, accuracy=, max_examples=): how this test checks gradients. "
+    "gradcheck(modes=, wrt=, expect=, engine=, invariants=, accuracy=, max_examples=, shrink_seconds=): how this test "
+    "checks gradients. "
     f"modes: some of {', '.join(MODES)}; wrt: {', '.join(WRT)}; expect: a verdict, or a dict of verdicts by "
     f"mode; engine: {', '.join(ENGINES)}; invariants: names of what should make no difference; "
     "accuracy: 'strict' to fail where a number is far off though its formula is right; "
-    "max_examples: of each search."
+    "max_examples: of each search; shrink_seconds: how long its failing batch may be made smaller."
 )
 
 
@@ -101,6 +102,7 @@ def add_options(parser: pytest.Parser) -> None:
     option("modes", "MODES", f"check only in these modes, separated by commas: {', '.join(MODES)}")
     option("engine", "ENGINE", f"how Jacobians are formed: {', '.join(ENGINES)}")
     option("max-examples", "N", "examples of each gradcheck.search()")
+    option("shrink-seconds", "N", "how long a failing batch of each search may be made smaller (default 60)")
     option("unresolved", "WHAT", "UNRESOLVED verdicts: show them (default), or fail their test", "show")
     option("json", "FILE", "write everything that was checked to FILE, for `gradcheck report`")
     option("html", "FILE", "write everything that was checked to FILE, as one page to look at")
@@ -138,6 +140,7 @@ def check_options(config: pytest.Config) -> None:
     _choice(value_of(config, "unresolved") or UNRESOLVED[0], UNRESOLVED, _where(config, "unresolved"))
     _choice(value_of(config, "github") or GITHUB[0], GITHUB, _where(config, "github"))
     _max_examples(value_of(config, "max-examples") or 1, _where(config, "max-examples"))
+    _seconds(value_of(config, "shrink-seconds") or 0, _where(config, "shrink-seconds"))
     for what in ("json", "html"):
         if name := value_of(config, what):
             try:
@@ -191,6 +194,8 @@ def settings_of(item: Any) -> Settings:
         merged.setdefault("engine", engine)
     if count := value_of(config, "max-examples"):
         merged.setdefault("max_examples", int(count))
+    if seconds := value_of(config, "shrink-seconds"):
+        merged.setdefault("shrink_seconds", float(seconds))
     return Settings(
         modes=modes,
         restrict=option_modes if on_command_line else None,
@@ -275,6 +280,16 @@ def _max_examples(value: Any, where: str) -> int:
     return count
 
 
+def _seconds(value: Any, where: str) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not 0 <= seconds < float("inf") or isinstance(value, bool):
+        raise pytest.UsageError(f"{where}: {value!r} is not a number of seconds; give 0 or more")
+    return seconds
+
+
 def _invariants(value: Any, where: str) -> tuple[str, ...]:
     from gradcheck.errors import InputError
     from gradcheck.invariants import parse_invariants
@@ -323,4 +338,5 @@ _CHECKS = {
     "invariants": lambda value, where: _invariants(value, where),
     "accuracy": lambda value, where: _choice(value, ACCURACIES, where),
     "max_examples": _max_examples,
+    "shrink_seconds": _seconds,
 }

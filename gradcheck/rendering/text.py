@@ -140,6 +140,8 @@ def entry_rows(entry: Entry, verdict: Verdict, reasons: Sequence[Reason] = ()) -
             elif entry.bound is not None:
                 text += f"; {number(entry.bound, 2)} is allowed"
             rows.append(("difference", text))
+    if verdict is Verdict.PADDING_LEAK and entry.numerical is None:
+        rows.append(("expected", "0: no slope at padding"))
     if entry.reference is not None:
         theoretical_text, numerical_text = pair(*entry.reference)
         rows.append(("tf.test.compute_gradient", f"theoretical {theoretical_text}, numerical {numerical_text}"))

@@ -45,6 +45,8 @@ class Failure:
         changed_input_position: where the input element is in the second call, where its gradient is compared.
         dynamic_axes: for each leaf of ``tf.nest.flatten((args, kwargs))`` the axes that are unknown in dynamic mode.
         versions: versions of the packages with which the failure was found.
+        gradient_of: of a failure of order 2 the number of the argument whose gradient is the output, counted as for
+            ``input_leaf``; None for one of order 1.
     """
 
     subject: Any
@@ -72,3 +74,4 @@ class Failure:
     changed_input_position: tuple[int, ...] | None = None
     dynamic_axes: Sequence[tuple[int, ...]] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    gradient_of: int | None = None

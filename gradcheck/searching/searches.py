@@ -31,9 +31,12 @@ from gradcheck.errors import InputError, in_words, only_input_errors, shown, the
 from gradcheck.harness import ORDER, check
 from gradcheck.harness import session as recording
 from gradcheck.harness.afresh import checked_afresh
+from gradcheck.harness.at_corners import MODES_DIFFER
 from gradcheck.harness.checking import require_options
+from gradcheck.harness.empty_rows import EMPTY_ROW
 from gradcheck.harness.gradient_error import GradientError, access_in_an_error
 from gradcheck.harness.hypothesis_feedback import named_statistics, search_settings, tell_hypothesis
+from gradcheck.harness.neighbours import what_matters
 from gradcheck.harness.observation import observing_anew, observing_once
 from gradcheck.harness.weakness import COARSE, detection_words
 from gradcheck.invariants.holding import AMOUNT_NOT_VARIED, PADDING_NOT_HELD
@@ -427,6 +430,7 @@ def search_with(
         raise InputError(f"max_examples must be a whole number of at least 1; got {shown(examples)}")
     if database is not None and not isinstance(database, ExampleDatabase):
         raise InputError(f"database must be one of Hypothesis's example databases, or None; got {shown(database)}")
+    shrink_seconds = shrink_seconds if shrink_seconds is not None else defaults.get("shrink_seconds")
     if shrink_seconds is not None and not (_is_number(shrink_seconds) and shrink_seconds >= 0):
         raise InputError(f"shrink_seconds must be a number of seconds, 0 or more; got {shown(shrink_seconds)}")
     chosen = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
@@ -622,7 +626,23 @@ class _OneMode:
             self.flaky |= not holds
             if not self.flaky:
                 self.report = again  # the same, with its script, and with what a newly made subject does
+                self._ask_neighbours()
         return self._result()
+
+    def _ask_neighbours(self) -> None:
+        """Say what about the smallest batch matters, where shrinking it left time for that."""
+        failing, report = self.failing, self.report
+        if self.cut or failing is None or report is None or not isinstance(self.smallest, Batch):
+            return
+
+        def fails(other: Batch) -> bool:
+            return self.checks.check((other,), self.mode, self.options)[self.mode].verdict is failing[0]
+
+        told = what_matters(self.smallest, failing[0], fails)
+        if told:
+            result = report[self.mode]
+            notes = (*(note for note in result.notes if note != EMPTY_ROW), told)
+            self.report = replace(report, modes={**report.modes, self.mode: replace(result, notes=notes)})
 
     def partial(self) -> ModeSearch | None:
         """What the search had come to when it was interrupted; None where not one example was checked."""
@@ -746,7 +766,7 @@ class _OneMode:
         if self.cut and report is not None:
             note = (
                 f"making this batch smaller was cut after {self.shrink_seconds:g} s, so a smaller one may fail as well "
-                "(shrink_seconds, or --shrink-seconds)"
+                "(shrink_seconds; --shrink-seconds; of pytest --gradcheck-shrink-seconds)"
             )
             noted = {mode: replace(result, notes=(*result.notes, note)) for mode, result in report.modes.items()}
             report = replace(report, modes=noted)
@@ -789,8 +809,12 @@ class _OneMode:
         notes += [
             note if n == total else f"{note} (said of {n} of {total} examples)"
             for note, n in self.notes.items()
-            if 2 * n > total and note not in (AMOUNT_NOT_VARIED, PADDING_NOT_HELD)
+            if 2 * n > total and note not in (AMOUNT_NOT_VARIED, PADDING_NOT_HELD) and not note.startswith(MODES_DIFFER)
         ]
+        # Corners are met seldom, and each has its own numbers.
+        differing = {note: n for note, n in self.notes.items() if note.startswith(MODES_DIFFER)}
+        if differing:
+            notes.append(f"{next(iter(differing))} (the first of {sum(differing.values())} such examples)")
         if self.notes[PADDING_NOT_HELD]:
             notes.append(PADDING_NOT_HELD)
         # One example is enough to say that it was varied: each costs a compilation.

@@ -21,6 +21,7 @@ from gradcheck.errors import InputError, MissingTensorFlowError, in_words, shown
 from gradcheck.strategies import Batch
 from gradcheck.subject.restoring import preserved
 from gradcheck.support.naming import unnumbered
+from gradcheck.support.patience import Patience
 
 __all__ = ["Subject", "holders", "subject_of"]
 
@@ -66,6 +67,7 @@ class Subject:
         self.references: dict[Any, Any] = {}  # its graphs bound to rules, by signature: see gradcheck.engines.exact
         self.examined: set[Any] = set()  # modes and signatures that were looked at entry by entry
         self.cuts: dict[Any, str] = {}  # what gradcheck.graph.paths found in its graph, by signature and path
+        self.patience = Patience()  # how long its calls may take
         self.unused_dtypes: dict[Any, str] = {}  # what harness.weakness found, by signature
         self.drawing: dict[Any, tuple[str | None, str]] = {}  # what graph.random_operations found, by signature
         self.integers_are_sizes = False  # whether XLA has to know its integers when it compiles
@@ -118,7 +120,13 @@ class Subject:
         """Positional and keyword arguments for a batch, and the names that the arguments have in reports."""
         if self.custom_call is not None:
             wanted = _custom_call_names(self.custom_call)
-            parts = {"values": batch.values, "lengths": batch.lengths, "mask": batch.mask}
+            parts = {"values": batch.values, "lengths": batch.lengths, "mask": batch.mask, **batch.steps}
+            unknown = [name for name in wanted if name not in parts]
+            if unknown:
+                raise InputError(
+                    f"call= takes the subject first and then any of {', '.join(parts)} by name; got a parameter "
+                    f"{unknown[0]!r}. What else there is at each step is drawn by batches(steps={{{unknown[0]!r}: …}})"
+                )
             return (), {name: parts[name] for name in wanted}, ()
         style = self.style
         if style == "mask":
@@ -133,7 +141,8 @@ class Subject:
         None where the subject cannot be called without them.
         """
         if self.custom_call is not None:
-            return tuple(batch.values if name == "values" else None for name in _custom_call_names(self.custom_call))
+            given = {"values": batch.values, **batch.steps}
+            return tuple(given.get(name) for name in _custom_call_names(self.custom_call))
         if self.style == "values":
             return None
         told = [p for p in _parameters(self.target) or [] if p.kind is not p.VAR_POSITIONAL][1:]
@@ -503,14 +512,8 @@ def _parameters(target: Any) -> list[inspect.Parameter] | None:
 
 
 def _custom_call_names(call: Any) -> list[str]:
-    names = [p.name for p in inspect.signature(call).parameters.values()][1:]
-    unknown = [name for name in names if name not in ("values", "lengths", "mask")]
-    if unknown:
-        raise InputError(
-            f"call= takes the subject first and then any of values, lengths, mask by name; "
-            f"got a parameter {unknown[0]!r}"
-        )
-    return names
+    """The names of what a ``call=`` takes of a batch."""
+    return [p.name for p in inspect.signature(call).parameters.values()][1:]
 
 
 def holders(target: Any, call: Any) -> Iterator[Any]:

@@ -79,11 +79,18 @@ def refilled(batch: Batch, mask: np.ndarray) -> tuple[Batch, str] | None:
 
 def extended(batch: Batch, side: str, columns: int = 2) -> tuple[Batch, str]:
     """The batch with more padded columns, filled with zeros, and what was changed, in words."""
-    values = np.asarray(batch.values)
-    extra = np.zeros((values.shape[0], columns, *values.shape[2:]), values.dtype)
-    parts = [values, extra] if side == "post" else [extra, values]
+
+    def longer(array: np.ndarray) -> np.ndarray:
+        extra = np.zeros((array.shape[0], columns, *array.shape[2:]), array.dtype)
+        return np.concatenate([array, extra] if side == "post" else [extra, array], axis=1)
+
     where = "after the last step" if side == "post" else "before the first step"
     return (
-        Batch(np.concatenate(parts, axis=1), np.asarray(batch.lengths), Padding(batch.padding.side)),
+        Batch(
+            longer(np.asarray(batch.values)),
+            np.asarray(batch.lengths),
+            Padding(batch.padding.side),
+            {name: longer(np.asarray(part)) for name, part in batch.steps.items()},
+        ),
         f"{columns} more padded columns were put {where}",
     )

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import gradcheck
+from gradcheck import Verdict
 from gradcheck.rendering.causes import is_unsupported
 
 X = np.arange(1.0, 7.0).reshape(2, 3)
@@ -373,3 +374,38 @@ def test_an_empty_row_is_named_with_the_option_that_draws_none():
     assert "min_length=1" in text
     full = gradcheck.Batch(np.ones((1, 1, 1)), [1])
     assert "min_length" not in text_of(lambda values, lengths: mean(values, lengths * 0), full, modes="eager")
+
+
+def square_root(values):
+    return tf.sqrt(tf.abs(values))
+
+
+def masked_logarithm(values):
+    return tf.where(values > 0, tf.math.log(values), 0.0)
+
+
+@tf.custom_gradient
+def _divides_by_nothing(values):
+    def backward(upstream):
+        return upstream / (values - values)
+
+    return values * 2.0, backward
+
+
+def divides_by_nothing(values):
+    return _divides_by_nothing(values)
+
+
+@pytest.mark.parametrize(
+    ("subject", "begins"),
+    [
+        (square_root, r"the first Inf comes from the gradient of Sqrt \(test_advice\.py:\d+\)"),
+        (masked_logarithm, r"the first NaN comes from the gradient of Log \(test_advice\.py:\d+\)"),
+        (divides_by_nothing, r"comes from RealDiv \(test_advice\.py:\d+\)"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_the_operation_and_line_of_the_first_nan_in_a_gradient(subject, begins, mode):
+    found = gradcheck.check(subject, np.array([0.0, 1.0]), modes=mode)[mode]
+    assert found.verdict is Verdict.NONFINITE
+    assert re.search(begins, found.cause), found.cause

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -153,3 +157,29 @@ def test_a_search_says_whether_the_first_derivative_is_right(wrong, note):
     )["graph"]
     assert found.verdict.fails
     assert any("the gradient itself is" in text and note in text for text in found.report["graph"].notes)
+
+
+@tf.custom_gradient
+def _wrong_slope(x):
+    return tf.cos(x), lambda upstream: -1.1 * upstream * tf.sin(x)
+
+
+@tf.custom_gradient
+def _sine(x):
+    return tf.sin(x), lambda upstream: upstream * _wrong_slope(x)
+
+
+def sine_by_another(x, y):
+    return _sine(x) * y
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_a_failure_has_a_script(mode, tmp_path):
+    report = gradcheck.check(sine_by_another, np.array([0.4, 1.0]), np.array([2.0, 3.0]), order=2, modes=mode)
+    assert report[mode].verdict is Verdict.MISMATCH
+    path = tmp_path / "failure.py"
+    path.write_text(report.scripts[mode])
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    shown = float(re.search(r"theoretical \(tf.GradientTape\): (\S+)", done.stdout)[1])
+    assert shown == pytest.approx(report[mode].entry.theoretical)

@@ -39,6 +39,7 @@ def test_engine_and_examples(run) -> None:
         ("gradcheck_modes =\n    graph\n    dynamic", "'modes': ('graph', 'dynamic')"),
         ("gradcheck_engine = reference", "'engine': 'reference'"),
         ("gradcheck_max_examples = 3", "'max_examples': 3"),
+        ("gradcheck_shrink_seconds = 2.5", "'shrink_seconds': 2.5"),
     ],
 )
 def test_ini_keys(run, pytester: pytest.Pytester, ini: str, shown: str) -> None:
@@ -73,6 +74,10 @@ def test_none():
         (
             "--gradcheck-engine=fast",
             "--gradcheck-engine: 'fast' is not one of exact, measured, compiled, reference, projected",
+        ),
+        (
+            "--gradcheck-shrink-seconds=long",
+            "--gradcheck-shrink-seconds: 'long' is not a number of seconds; give 0 or more",
         ),
         (
             "--gradcheck-max-examples=0",

@@ -163,7 +163,7 @@ def what_can_be_replayed_is_written_and_why_not_is_said(
     assert "[[[1.0]]]" in rows["test_given_wrong"]["arguments"]
     text = " ".join(result.stdout.str().split())
     assert rows["test_local"]["cases"] == rows["test_lambda"]["cases"] == {}
-    assert "replay none: inner was defined inside a function, or is held by no module, so it cannot be" in text
+    assert "replay none: inner has no name under which it can be imported" in text
     assert "replay none: module_level was checked with a call= that cannot be imported, such as a" in text
     told = text.partition("_ test_local _")[2].partition("_ test_lambda _")[0]
     assert "a script of plain TensorFlow and the command that runs the test again" in told

@@ -36,7 +36,7 @@ def linear(c: Comparison) -> Finding | None:
         passed_back.append((theory.faint[columns], FAINT * expected, least, "0.004 to 0.011"))
     for pulled, added, bound, numbers in passed_back:
         with np.errstate(invalid="ignore"):
-            beyond = ~(np.abs(pulled - added) <= bound)
+            beyond = ~(np.abs(pulled - added) <= bound) & (pulled != added)
         if beyond.any():
             worst = int(np.argmax(np.where(beyond, np.abs(pulled - added), -1.0)))
             place = baseline.problem.plan.inputs.describe(int(columns[worst]))
@@ -63,14 +63,16 @@ def weighed_bound(
     ratio = noise_ratio(found.center, found.noise, found.eps)
     level = float(found.eps.max(initial=2.0**-52))
     sizes = np.abs(weights)
-    terms = sizes @ np.abs(jacobian) + output_terms(sizes, found.center[rows], baseline.x[columns])
+    # An output that nothing moves rounds nothing, however large it is: an empty maximum is the lowest number there is.
+    outputs = np.where((jacobian != 0).any(axis=1), found.center[rows], 0.0)
+    terms = sizes @ np.abs(jacobian) + output_terms(sizes, outputs, baseline.x[columns])
     # Where the gradient and the outputs are 0 because their terms cancel, as those of a divergence of equal
     # distributions, only rounding errors are left. A clip takes away as much as the gradient is, or more.
     allowed = gradient_bound(terms, ratio, level) + gradient_bound(sizes.sum()[None], 1.0, level)
     # Such terms are as large as an output is beside a small input, as in the cosine of a short vector with itself.
     reach = np.abs(baseline.x[columns])
     shortest = min(1.0, float(reach[reach > 0].min(initial=1.0)))
-    inner = float(sizes @ np.abs(found.center[rows])) / shortest
+    inner = float(sizes @ np.abs(outputs)) / shortest
     # What padding holds may be as large as numbers are: inputs without a gradient have no say.
     counts = baseline.x[columns][(jacobian != 0).any(axis=0) | (weighed != 0)]
     allowed = allowed + gradient_bound(np.array([inner]), ratio, level) + squares_bound(terms, counts, level)

@@ -20,6 +20,11 @@ from gradcheck.support.number_text import number
 __all__ = ["HeatMaps", "heat_maps"]
 
 _BLOCK_GAP = 6.0
+# Widths of one map: three of them fit beside each other at most a third smaller; and what a phone shows of it.
+_BESIDE = 480.0
+_PHONE = 330.0
+# Free room between two labels.
+_LABEL_GAP = 8.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class HeatMaps:
         part: what part of the Jacobian is shown, in words; empty where it is all of it.
         entries: the same as a list, for readers without pictures: output, input, theoretical, numerical, status.
         padded, nonfinite, none: whether the legend has to explain these.
+        beside: whether they are narrow enough to stand side by side, a little smaller.
+        wide: whether one is wider than a phone.
     """
 
     maps: tuple[tuple[str, Markup], ...]
@@ -42,6 +49,8 @@ class HeatMaps:
     padded: bool
     nonfinite: bool
     none: bool
+    beside: bool
+    wide: bool
 
 
 @dataclass(frozen=True)
@@ -83,14 +92,19 @@ def _grid(rows: Sequence[int], columns: Sequence[int], outputs: Places, inputs: 
         width, height, size, digits = 13.0, 13.0, 9.0, 0
     left = 12.0 + 6.3 * max((len(outputs.short(row)) for row in rows), default=1)
     longest = max((len(inputs.short(column)) for column in columns), default=1)
-    top = 18.0 if longest * 6.3 <= width else 8.0 + 6.3 * longest
+    top = 18.0 if longest * 6.3 + _LABEL_GAP <= width else 8.0 + 6.3 * longest
     lefts = _starts(columns, inputs, width, left)
     tops = _starts(rows, outputs, height, top)
     return _Grid(width, height, size, digits, lefts, tops, lefts[-1] + width + 3, tops[-1] + height + 3)
 
 
-def heat_maps(evidence: Mapping[str, Any]) -> HeatMaps | None:
-    """The pictures of a document's evidence; None where it holds no Jacobian."""
+def heat_maps(evidence: Mapping[str, Any], *, flat: bool = False) -> HeatMaps | None:
+    """The pictures of a document's evidence; None where it holds no Jacobian.
+
+    Args:
+        evidence: of one failure.
+        flat: whether entries are wrong for not being 0. Gradient and slopes agree there, so one picture shows all.
+    """
     found = evidence.get("jacobian")
     if not found or not found["rows"] or not found["columns"]:
         return None
@@ -102,9 +116,14 @@ def heat_maps(evidence: Mapping[str, Any]) -> HeatMaps | None:
     apart = [[one - two for one, two in zip(a, b, strict=True)] for a, b in zip(theory, slopes, strict=True)]
     none = frozenset(found.get("none") or ())
     picture = _Picture(_grid(rows, columns, outputs, inputs), found, inputs, outputs, none)
-    measured = any(math.isfinite(value) for line in slopes for value in line)
+    measured = not flat and any(math.isfinite(value) for line in slopes for value in line)
     scale = _largest([*theory, *slopes])
-    maps = [("Theoretical: the gradient", picture.draw("theoretical Jacobian", theory, scale))]
+    maps = [
+        (
+            "The gradient; at padding it should be 0" if flat else "Theoretical: the gradient",
+            picture.draw("theoretical Jacobian", theory, scale),
+        )
+    ]
     if measured:
         maps.append(("Numerical: the measured slopes", picture.draw("numerical Jacobian", slopes, scale)))
         maps.append(
@@ -127,7 +146,6 @@ def heat_maps(evidence: Mapping[str, Any]) -> HeatMaps | None:
             f"The Jacobian has {y_size} × {x_size} entries; this is the block of {len(rows)} × {len(columns)} "
             "around the worst one."
         )
-    flat = [value for line in theory for value in line]
     return HeatMaps(
         maps=tuple(maps),
         rows=outputs.legend(rows),
@@ -135,8 +153,10 @@ def heat_maps(evidence: Mapping[str, Any]) -> HeatMaps | None:
         part=part,
         entries=tuple(entries),
         padded=any(row in outputs.padded for row in rows) or any(column in inputs.padded for column in columns),
-        nonfinite=not all(math.isfinite(value) for value in flat),
+        nonfinite=not all(math.isfinite(value) for line in theory for value in line),
         none=bool(none),
+        beside=len(maps) > 1 and picture.grid.total_width <= _BESIDE,
+        wide=picture.grid.total_width > _PHONE,
     )
 
 
@@ -176,10 +196,11 @@ class _Picture:
     def _labels(self, rows: Sequence[int], columns: Sequence[int]) -> list[Markup]:
         grid = self.grid
         labels = []
+        level = max(len(self.inputs.short(column)) for column in columns) * 6.3 + _LABEL_GAP <= grid.width
         for left, column in zip(grid.lefts, columns, strict=True):
             name = self.inputs.short(column)
             middle = left + grid.width / 2
-            if len(name) * 6.3 <= grid.width:
+            if level:
                 labels.append(text(name, middle, grid.tops[0] - 6, text_anchor="middle", class_="gc-label"))
             else:
                 turned = f"rotate(-90 {middle + 3.5:.1f} {grid.tops[0] - 4:.1f})"

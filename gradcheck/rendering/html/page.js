@@ -35,7 +35,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!unfold) return;
     folded = away;
     unfold.setAttribute("aria-expanded", String(!folded));
-    unfold.textContent = `${folded ? "Show" : "Hide"} the ${unfold.dataset.count} that are right everywhere`;
+    unfold.textContent = `${folded ? "Show" : "Hide"} the ${unfold.dataset.count} that passed everywhere`;
     // Whoever looks for something finds it, right or not.
     document.querySelector(".gc-matrix").classList.toggle("gc-folded", folded && !byId("find").value.trim() && !byId("show").value);
   }

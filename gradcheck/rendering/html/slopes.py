@@ -44,8 +44,13 @@ class SlopePlot:
     summary: str
 
 
-def slope_plot(evidence: Mapping[str, Any]) -> SlopePlot | None:
-    """The plot of a document's evidence; None where it has no samples."""
+def slope_plot(evidence: Mapping[str, Any], *, flat: bool = False) -> SlopePlot | None:
+    """The plot of a document's evidence; None where it has no samples.
+
+    Args:
+        evidence: of one failure.
+        flat: whether the function should not move at all here. Gradient and slope agree there, and both are wrong.
+    """
     found = evidence.get("slope")
     if not found or not found.get("t"):
         return None
@@ -63,7 +68,13 @@ def slope_plot(evidence: Mapping[str, Any]) -> SlopePlot | None:
     cornered = math.isfinite(below) and math.isfinite(above) and abs(above - below) > 1e-3 * max(abs(above), abs(below))
     size = max((abs(value) for value in (theory, below, above) if math.isfinite(value)), default=0.0)
     wrong = _is_wrong(evidence, found["output"], found["input"])
-    close = wrong and math.isfinite(theory) and math.isfinite(numerical) and abs(theory - numerical) < _TOO_CLOSE * size
+    close = (
+        wrong
+        and not flat
+        and math.isfinite(theory)
+        and math.isfinite(numerical)
+        and abs(theory - numerical) < _TOO_CLOSE * size
+    )
     straightened = close and not cornered and numerical != 0
     taken = numerical if straightened else 0.0
     # As many digits as show a difference that counts, and no more where none does.
@@ -78,11 +89,15 @@ def slope_plot(evidence: Mapping[str, Any]) -> SlopePlot | None:
     second = [shown(real(v), at) for v, at in zip(other["g"], t, strict=True)] if other else []
     reach = max(abs(t[0]), abs(t[-1]))
     lines: list[tuple[str, Sequence[tuple[float, float]]]] = []
-    legend = [("gc-curve", "the function itself, evaluated")]
+    twin = bool(found["twin"])
+    legend = [("gc-curve", "the function, computed in float64" if twin else "the function itself, evaluated")]
     if second:
         lines.append(("gc-other", list(zip(t, second, strict=True))))
         legend.append(("gc-other", f"the same {other['label']}" if other else ""))
-    if math.isfinite(center):
+    if flat and math.isfinite(center):
+        lines.append(("gc-theory", [(-reach, base), (reach, base)]))
+        legend.append(("gc-theory", "expected: no slope"))
+    elif math.isfinite(center):
         if math.isfinite(theory):
             ends = [(-reach, shown(base - theory * reach, -reach)), (reach, shown(base + theory * reach, reach))]
             lines.append(("gc-theory", ends))
@@ -106,9 +121,7 @@ def slope_plot(evidence: Mapping[str, Any]) -> SlopePlot | None:
     summary = f"{output} over a change of {input_} from −{number(reach, 2)} to {number(reach, 2)}; " + "; ".join(
         words for _, words in legend[1:]
     )
-    return SlopePlot(
-        plot.draw(summary, straightened), tuple(legend), output, input_, straightened, bool(found["twin"]), summary
-    )
+    return SlopePlot(plot.draw(summary, straightened), tuple(legend), output, input_, straightened, twin, summary)
 
 
 def _is_wrong(evidence: Mapping[str, Any], row: int, column: int) -> bool:

@@ -472,6 +472,7 @@ def _card(
         )
     elif tone == "expected":
         expectation = f"{expected} is expected here."
+    flat = result.verdict is Verdict.PADDING_LEAK
     checked = ", ".join(f"{name} {version}" for name, version in shown.versions.items() if version)
     pictures = _Pictures(evidence)
     return Card(
@@ -494,8 +495,8 @@ def _card(
         reason=detail.reason,
         entry=() if entry is None else tuple(entry_rows(entry, result.verdict, result.reasons)),
         worst=worst,
-        maps=pictures.drawn(heat_maps),
-        plot=pictures.drawn(slope_plot),
+        maps=pictures.drawn(lambda evidence: heat_maps(evidence, flat=flat)),
+        plot=pictures.drawn(lambda evidence: slope_plot(evidence, flat=flat)),
         batch=pictures.drawn(lambda evidence: batch_picture(evidence.get("batch"))),
         changed=pictures.drawn(lambda evidence: batch_picture(evidence.get("changed"))),
         outputs=pictures.drawn(compared_outputs),
