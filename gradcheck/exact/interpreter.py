@@ -12,7 +12,7 @@ from gradcheck.exact.graph import Function, Graph, Node, op_def
 from gradcheck.exact.jets import Jet
 from gradcheck.exact.kernels import kernel, wide
 from gradcheck.exact.opaque import opaque
-from gradcheck.exact.table import RULES, Bound, NoRule
+from gradcheck.exact.table import RULES, Bound, NoRule, Rule
 
 __all__ = ["UNIT", "Library", "Pass", "Program"]
 
@@ -92,14 +92,14 @@ class Pass:
         higher = (np.zeros_like(first),) * (self.order - 1)
         return Jet(value, (first, *higher))
 
-    def rounded(self, x: Jet, unit: float, size: np.ndarray | None, grain: float, inputs: Sequence[Any]) -> Jet:
+    def rounded(self, x: Jet, unit: float, size: np.ndarray | None, entry: Rule | None, inputs: Sequence[Any]) -> Jet:
         """A result with the rounding errors of the operation that computed it.
 
         Args:
             x: the result.
             unit: unit roundoff of its type.
             size: what the rounding errors are relative to; the result itself where None.
-            grain: see `gradcheck.exact.table.Rule`.
+            entry: the rule of the operation; None for what disturbs a matrix as a whole.
             inputs: of the operation.
         """
         self.coarsest = max(self.coarsest, unit)
@@ -117,10 +117,14 @@ class Pass:
                 off = np.abs(x.v if size is None else size)
                 v = x.v + scale * np.where(np.isfinite(off), off, 0.0) * self.deviations(*x.v.shape)
                 d = tuple(c * (1 + scale * self.deviations(*c.shape)) for c in x.d)
-                if grain and self.formulas:
+                if entry is not None and entry.grain and self.formulas:
                     moved = next(i for i in inputs if isinstance(i, Jet) and i.d)
-                    if moved.d[0].shape == d[0].shape:
-                        d = (d[0] + scale * grain * self.deviations(*d[0].shape) * moved.d[0], *d[1:])
+                    coarse = _gathered(moved.d[0], d[0].shape)
+                    d = (d[0] + scale * entry.grain * self.deviations(*d[0].shape) * coarse, *d[1:])
+                if entry is not None and entry.matrix and self.formulas and x.v.ndim:
+                    axes = tuple(range(-min(2, x.v.ndim), 0))
+                    whole = np.sqrt(np.mean(np.square(np.abs(d[0])), axis=axes, keepdims=True)) if x.v.size else 0.0
+                    d = (d[0] + scale * self.deviations(*d[0].shape) * whole, *d[1:])
             x = Jet(v, d)
         return x
 
@@ -133,6 +137,20 @@ class Pass:
             return x
         with np.errstate(invalid="ignore", over="ignore"):
             return Jet(x.v, tuple(c * (1 + self.shaken * unit * self.deviations(*c.shape)) for c in x.d))
+
+
+def _gathered(moved: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """How much the inputs move of which a result is made, ``shape``: a loss is made of all that stands behind its axes.
+
+    Args:
+        moved: ``[directions, *input_shape]``.
+        shape: ``[directions, *output_shape]``.
+    """
+    if moved.shape == shape:
+        return moved
+    behind = len(shape) if moved.shape[: len(shape)] == shape else 1
+    size = np.sqrt(np.sum(np.square(np.abs(moved)), axis=tuple(range(behind, moved.ndim))))
+    return np.asarray(size.reshape(*size.shape, *(1,) * (len(shape) - size.ndim)))
 
 
 class Program:
@@ -180,7 +198,7 @@ class Program:
                     node.outputs[0] if len(node.outputs) == 1 else None,
                     node.outputs,
                     unit,
-                    entry.grain if entry is not None else 0.0,
+                    entry,
                     entry is not None and entry.decisions,
                     getattr(bound, "terms", None),
                     tuple((place, shared[slot]) for place, slot in enumerate(node.inputs) if slot in shared),
@@ -204,7 +222,7 @@ class Program:
             slots[slot] = argument
         rounds = bool(run.lanes or run.shaken)
         decisions, only = run.decisions, run.only
-        for bound, inputs, single, outputs, unit, grain, takes_decisions, terms, shared, node in self._steps:
+        for bound, inputs, single, outputs, unit, entry, takes_decisions, terms, shared, node in self._steps:
             values = [slots[slot] for slot in inputs]
             if run.shaken and shared and (only is None or run.executed in only):
                 for place, level in shared:
@@ -222,11 +240,11 @@ class Program:
                 size = terms(*values) if terms is not None else None
                 if single is not None:
                     if type(found) is Jet and found.d:
-                        found = run.rounded(found, unit, size, grain, values)
+                        found = run.rounded(found, unit, size, entry, values)
                 elif isinstance(found, list):
                     sizes = size if isinstance(size, list) else [None] * len(found)
                     found = [
-                        run.rounded(part, unit, its, grain, values) if type(part) is Jet and part.d else part
+                        run.rounded(part, unit, its, entry, values) if type(part) is Jet and part.d else part
                         for part, its in zip(found, sizes, strict=True)
                     ]
             if single is not None:

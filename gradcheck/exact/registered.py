@@ -188,13 +188,14 @@ def _error(
     grain = 0.0 if entry is None else _ROUNDINGS * entry.grain * UNIT["float64"]
     weight_sum = sum(float(np.abs(w).sum()) for w in weights if w is not None)
     finite = True
+    size = _norms if entry is not None and entry.matrix else _terms
     for value, gradient in zip(inputs, gradients, strict=True):
         if gradient is None:
             continue
         finite = finite and bool(np.isfinite(gradient).all())
         if isinstance(value, Jet) and value.d:
             theirs += _inner(value.d[0][:count], gradient)
-            terms += _inner(np.abs(value.d[0][:count]), np.abs(gradient))
+            terms += size(value.d[0][:count], gradient)
             lost += grain * weight_sum * np.abs(value.d[0][:count]).reshape(count, -1).max(axis=1, initial=0.0)
     pairs: list[tuple[Any, Array | None]] = list(zip(outputs, weights, strict=True))
     if CUSTOM in node.attributes:
@@ -204,7 +205,7 @@ def _error(
     for value, weight in pairs:
         if isinstance(value, Jet) and value.d and weight is not None:
             ours += _inner(value.d[0][:count], weight)
-            terms += _inner(np.abs(value.d[0][:count]), np.abs(weight))
+            terms += size(value.d[0][:count], weight)
     known = np.isfinite(ours)
     if not known.any():
         return 0.0, 0.0, finite
@@ -214,6 +215,16 @@ def _error(
     errors = [np.fmax(off, 0.0) / np.fmax(terms[known], 1e-300) for off in (apart - lost[known], apart)]
     error, inaccuracy = (float(off.max(initial=0.0)) for off in errors)
     return error if error > same else 0.0, inaccuracy if inaccuracy > same else 0.0, finite
+
+
+def _terms(slopes: Array, gradient: Array) -> Array:
+    """What is added up in an inner product, in size."""
+    return _inner(np.abs(slopes), np.abs(gradient))
+
+
+def _norms(slopes: Array, gradient: Array) -> Array:
+    """The same where rounding errors are relative to a matrix as a whole."""
+    return np.asarray(np.linalg.norm(slopes.reshape(len(slopes), -1), axis=1) * np.linalg.norm(gradient))
 
 
 def _inner(slopes: Array, gradient: Array) -> Array:

@@ -38,6 +38,8 @@ class Rule:
         moves_only: the operation moves numbers and never computes one, so it rounds nothing.
         grain: absolute size of the rounding errors in the local derivative that the customary formula for it makes,
             in units of the type's: 1 for tanh, whose derivative is computed as ``1 - y²``.
+        matrix: its rounding errors, in the derivative as well, are relative to the whole matrix and not to each entry,
+            as those of factorisations and solutions are.
         decisions: whether it takes `gradcheck.exact.decisions.Decided` inputs.
         family: name of the module that has it.
     """
@@ -45,6 +47,7 @@ class Rule:
     bind: Callable[[Node], Bound]
     moves_only: bool = False
     grain: float = 0.0
+    matrix: bool = False
     decisions: bool = False
     family: str = ""
 
@@ -53,7 +56,7 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    *ops: str, moves_only: bool = False, grain: float = 0.0, decisions: bool = False
+    *ops: str, moves_only: bool = False, grain: float = 0.0, matrix: bool = False, decisions: bool = False
 ) -> Callable[[Callable[[Node], Bound]], Callable[[Node], Bound]]:
     """Enter a rule for kinds of operations into the table; see `Rule` for the arguments."""
 
@@ -61,7 +64,7 @@ def rule(
         family = bind.__module__.rsplit(".", 1)[-1]
         for op in ops:
             assert op not in RULES, f"two rules for {op}"
-            RULES[op] = Rule(bind, moves_only, grain, decisions, family)
+            RULES[op] = Rule(bind, moves_only, grain, matrix, decisions, family)
         return bind
 
     return enter

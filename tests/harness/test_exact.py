@@ -142,3 +142,26 @@ def test_a_gradient_that_is_clipped_is_found_on_other_batches_than_the_first() -
 
     found = gradcheck.search(subject, strategies.batches(features=2), modes="graph", max_examples=60, seed=1)["graph"]
     assert found.verdict is Verdict.MISMATCH, found
+
+
+def _gram(v: Any) -> Any:
+    return tf.matmul(v, v, transpose_a=True) + tf.eye(3, dtype=v.dtype)
+
+
+@pytest.mark.parametrize(
+    ("subject", "x"),
+    [
+        # An entry of 1.5e-36, beside cofactors of 1.
+        (lambda v: tf.linalg.det(_gram(v)), np.array([[[0.0, 0.0, 2.0**-40], [2.0**-40, 0.0, 2.0**-40]]])),
+        # What stands below the diagonal of r is 0, and its gradient 2e-17.
+        (lambda v: tf.linalg.qr(_gram(v))[1], -np.ones((1, 2, 3))),
+        # 1/3 - 1/3 of a softmax, in two ways of rounding.
+        (
+            lambda v: tf.nn.softmax_cross_entropy_with_logits(labels=tf.ones_like(v) / 3, logits=v),
+            np.zeros((1, 1, 3)),
+        ),
+    ],
+)
+def test_rounding_relative_to_more_than_the_entry_blames_nobody(subject: Any, x: Any) -> None:
+    report = gradcheck.check(subject, x, modes=("eager", "graph"))
+    assert report.ok, str(report)

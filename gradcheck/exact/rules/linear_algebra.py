@@ -33,7 +33,7 @@ def disturbed(p: Pass, x: Jet, unit: float) -> Jet:
     if not unit or not (p.lanes or p.shaken) or not x.d or (p.only is not None and p.decisions.now not in p.only):
         return x
     size = np.sqrt(np.mean(np.square(np.abs(x.v)), axis=(-1, -2), keepdims=True)) if x.v.size else x.v
-    return p.rounded(x, unit, np.broadcast_to(size, x.v.shape), 0.0, ())
+    return p.rounded(x, unit, np.broadcast_to(size, x.v.shape), None, ())
 
 
 def _unit(node: Node) -> float:
@@ -123,7 +123,7 @@ def _returned(found: Jet, *inputs: Any) -> Any:
 # -- solutions and inverses -------------------------------------------------------------------------------------
 
 
-@rule("MatrixInverse")
+@rule("MatrixInverse", matrix=True)
 def _inverse(node: Node) -> Bound:
     turn, unit = bool(node.attributes.get("adjoint")), _unit(node)
 
@@ -136,7 +136,7 @@ def _inverse(node: Node) -> Bound:
     return run
 
 
-@rule("MatrixSolve")
+@rule("MatrixSolve", matrix=True)
 def _solve(node: Node) -> Bound:
     turn, unit = bool(node.attributes.get("adjoint")), _unit(node)
 
@@ -147,7 +147,7 @@ def _solve(node: Node) -> Bound:
     return run
 
 
-@rule("MatrixTriangularSolve", "BatchMatrixTriangularSolve")
+@rule("MatrixTriangularSolve", "BatchMatrixTriangularSolve", matrix=True)
 def _triangular_solve(node: Node) -> Bound:
     lower = bool(node.attributes.get("lower", True))
     turn = bool(node.attributes.get("adjoint"))
@@ -160,7 +160,7 @@ def _triangular_solve(node: Node) -> Bound:
     return run
 
 
-@rule("BandedTriangularSolve")
+@rule("BandedTriangularSolve", matrix=True)
 def _banded_solve(node: Node) -> Bound:
     lower = bool(node.attributes.get("lower", True))
     turn = bool(node.attributes.get("adjoint"))
@@ -186,7 +186,7 @@ def _from_bands(bands: Array, lower: bool) -> Array:
     return full
 
 
-@rule("TridiagonalSolve")
+@rule("TridiagonalSolve", matrix=True)
 def _tridiagonal_solve(node: Node) -> Bound:
     unit = _unit(node)
 
@@ -229,7 +229,7 @@ def _tridiagonal_matmul(node: Node) -> Bound:
     return run
 
 
-@rule("MatrixSolveLs")
+@rule("MatrixSolveLs", matrix=True)
 def _least_squares(node: Node) -> Bound:
     unit, fast = _unit(node), bool(node.attributes.get("fast", True))
 
@@ -250,20 +250,44 @@ def _least_squares(node: Node) -> Bound:
 # -- determinants ------------------------------------------------------------------------------------------------
 
 
-@rule("MatrixDeterminant")
+@rule("MatrixDeterminant", matrix=True)
 def _determinant_rule(node: Node) -> Bound:
     unit = _unit(node)
-    return lambda p, a: _determinant(disturbed(p, jet(a), unit)) if isinstance(a, Jet) else np.linalg.det(a)
+
+    def run(p: Pass, a: Any) -> Any:
+        if not isinstance(a, Jet):
+            return np.linalg.det(a)
+        x = disturbed(p, a, unit)
+        found = _determinant(x)
+        if not (p.shaken and p.formulas and found.d) or not x.v.shape[-1]:
+            return found
+        # The cofactors have rounding errors relative to the largest of them.
+        singular = np.linalg.svd(x.v, compute_uv=False)
+        largest = singular[..., :-1].prod(axis=-1) * np.sqrt(np.square(np.abs(x.d[0])).sum(axis=(-1, -2)))
+        off = p.shaken * unit * largest * p.deviations(*found.d[0].shape)
+        return Jet(found.v, (found.d[0] + off, *found.d[1:]))
+
+    return run
+
+
+# A matrix of a condition below it has cofactors that its inverse gives to the last digits.
+_REGULAR = 1e6
 
 
 def _determinant(x: Jet) -> Jet:
-    """In the coordinates of the singular vectors the value is a product, and singular matrices are no special case."""
+    """By the inverse; of a matrix that is nearly singular in the coordinates of the singular vectors.
+
+    There the value is a product, and singular matrices are no special case.
+    """
     value = np.asarray(np.linalg.det(x.v))
     if not x.d:
         return Jet(value)
     if x.v.shape[-1] == 0:
         return Jet(value, tuple(np.zeros((c.shape[0], *value.shape)) for c in x.d))
     u, s, vh = np.linalg.svd(x.v)
+    if len(x.d) == 1 and (s[..., 0] < _REGULAR * s[..., -1]).all():
+        cofactors = value[..., None, None] * np.swapaxes(np.linalg.inv(x.v), -1, -2)
+        return Jet(value, ((cofactors * x.d[0]).sum(axis=(-1, -2)),))
     sign = np.linalg.det(u) * np.linalg.det(vh)
     turned = matmul(matmul(adjoint(u), x), adjoint(vh))
     if len(x.d) == 1:
@@ -305,7 +329,7 @@ def _scalar(x: Jet) -> Jet:
     return apply(x, lambda a, lead: a[..., 0, 0])
 
 
-@rule("LogMatrixDeterminant")
+@rule("LogMatrixDeterminant", matrix=True)
 def _log_determinant(node: Node) -> Bound:
     unit = _unit(node)
 
@@ -338,7 +362,7 @@ def _log_determinant(node: Node) -> Bound:
 # -- factors -----------------------------------------------------------------------------------------------------
 
 
-@rule("Cholesky", "BatchCholesky")
+@rule("Cholesky", "BatchCholesky", matrix=True)
 def _cholesky(node: Node) -> Bound:
     unit = _unit(node)
 
@@ -364,7 +388,7 @@ def _cholesky(node: Node) -> Bound:
     return run
 
 
-@rule("Qr")
+@rule("Qr", matrix=True)
 def _qr(node: Node) -> Bound:
     call, unit = kernel_of(node), _unit(node)
 
@@ -417,7 +441,7 @@ def _qr_series(x: Jet, q0: Array, r0: Array) -> tuple[Jet, Jet]:
     return Jet(q0, tuple(q[1:])), Jet(r0, tuple(r[1:]))
 
 
-@rule("Lu")
+@rule("Lu", matrix=True)
 def _lu(node: Node) -> Bound:
     call, unit = kernel_of(node), _unit(node)
 
@@ -444,7 +468,7 @@ def _lu(node: Node) -> Bound:
     return run
 
 
-@rule("MatrixSquareRoot")
+@rule("MatrixSquareRoot", matrix=True)
 def _square_root(node: Node) -> Bound:
     call, unit = kernel_of(node), _unit(node)
 

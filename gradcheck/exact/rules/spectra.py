@@ -27,7 +27,7 @@ __all__: list[str] = []
 _EQUAL = 16.0
 
 
-@rule("SelfAdjointEigV2")
+@rule("SelfAdjointEigV2", matrix=True)
 def _self_adjoint(node: Node) -> Bound:
     call, wants_vectors = kernel_of(node, compute_v=True), bool(node.attributes.get("compute_v", True))
 
@@ -51,7 +51,7 @@ def _self_adjoint(node: Node) -> Bound:
     return run
 
 
-@rule("Svd")
+@rule("Svd", matrix=True)
 def _svd(node: Node) -> Bound:
     wants_vectors = bool(node.attributes.get("compute_uv", True))
     call = kernel_of(node)
@@ -211,7 +211,7 @@ def _derivatives(p: Pass, block: Array, descending: bool) -> Array:
     return np.real(np.diagonal(block, axis1=-2, axis2=-1))
 
 
-@rule("Eig")
+@rule("Eig", matrix=True)
 def _eig(node: Node) -> Bound:
     call, wants_vectors = kernel_of(node, compute_v=True), bool(node.attributes.get("compute_v", True))
 
