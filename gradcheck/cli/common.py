@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -22,6 +23,7 @@ from gradcheck.support.outgoing import for_terminal
 from gradcheck.verdicts import Verdict
 
 __all__ = [
+    "Amount",
     "OutputFile",
     "OutputFolder",
     "Progress",
@@ -36,6 +38,20 @@ __all__ = [
     "write_html",
     "write_json",
 ]
+
+
+class Amount(click.FloatRange):
+    """A number that is one: NaN is within every range of click's, and infinity beyond what clocks and sizes can be."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number) or number > _MOST:
+            self.fail(f"{number} is beyond {_MOST:g}; leave the option out for its usual limit.", param, ctx)
+        return number
+
+
+# Seconds (some thirty years), or GiB.
+_MOST = 1e9
 
 
 class OutputFile(click.Path):

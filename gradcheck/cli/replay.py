@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.cli.common import convert_modes, hush_tensorflow, json_option, remark, say, start_tensorflow, write_json
+from gradcheck.cli.common import (
+    Amount,
+    convert_modes,
+    hush_tensorflow,
+    json_option,
+    remark,
+    say,
+    start_tensorflow,
+    write_json,
+)
 from gradcheck.cli.exits import FOUND, OK
 from gradcheck.errors import InputError
 from gradcheck.mode_names import MODES
@@ -46,7 +55,7 @@ __all__ = ["replay"]
 )
 @click.option(
     "--batch-seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Amount(min=0, min_open=True),
     help="In another process: a case that takes longer hangs.  [120]",
 )
 @click.option("-q", "--quiet", is_flag=True, help="One line for each case, without reports.")

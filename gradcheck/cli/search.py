@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck.cli.common import (
+    Amount,
     OutputFolder,
     html_option,
     hush_tensorflow,
@@ -58,7 +59,7 @@ def _convert_invariants(ctx: click.Context, param: click.Parameter, value: str |
 @click.option("--seed", type=int, help="Makes the search repeatable.")
 @click.option(
     "--shrink-seconds",
-    type=click.FloatRange(min=0),
+    type=Amount(min=0),
     default=60.0,
     show_default=True,
     help="How long a failing batch of each mode may be made smaller.",
@@ -102,12 +103,12 @@ def _convert_invariants(ctx: click.Context, param: click.Parameter, value: str |
 )
 @click.option(
     "--batch-seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Amount(min=0, min_open=True),
     help="With --isolate: a batch that takes longer hangs.  [120]",
 )
 @click.option(
     "--memory",
-    type=click.FloatRange(min=0.0625),
+    type=Amount(min=0.0625),
     metavar="GIB",
     help="With --isolate: most memory that the process may hold.  [half of the machine's]",
 )

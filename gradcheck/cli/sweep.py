@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.cli.common import json_option, modes_option, parse_expect, remark, say, write_json
+from gradcheck.cli.common import Amount, json_option, modes_option, parse_expect, remark, say, write_json
 from gradcheck.cli.drawing import drawing_options, strategy_of, wrt_option
 from gradcheck.cli.exits import FOUND, INTERRUPTED, OK
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, shown
 
 if TYPE_CHECKING:
     from gradcheck.isolation import Limits
@@ -24,19 +24,33 @@ __all__ = ["sweep"]
 _FLOAT_DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
 
 
+# Each is a search of its own, of every subject in every mode.
+_MOST_SEEDS = 100_000
+
+
 def _convert_seeds(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
     """``"8"`` is seeds 0 to 7, ``"8:12"`` 8 to 11, ``"3,5,8"`` those."""
-    if not re.fullmatch(r"\d+(:\d+|(,\d+)+)?", value):
+    if not re.fullmatch(r"[0-9]{1,18}(:[0-9]{1,18}|(,[0-9]{1,18})+)?", value):
         raise click.BadParameter(
-            f"{value!r} is none of N (seeds 0 to N-1), A:B (A to B-1) and A,B,C (those)", ctx, param
+            f"{shown(value, 60)} is none of N (seeds 0 to N-1), A:B (A to B-1) and A,B,C (those), "
+            "each of 18 digits at most",
+            ctx,
+            param,
         )
     if "," in value:
         return tuple(dict.fromkeys(int(number) for number in value.split(",")))
     first, _, end = value.rpartition(":")
-    seeds = tuple(range(int(first or 0), int(end)))
+    seeds = range(int(first or 0), int(end))
     if not seeds:
         raise click.BadParameter(f"{value!r} leaves no seed", ctx, param)
-    return seeds
+    if len(seeds) > _MOST_SEEDS:
+        raise click.BadParameter(
+            f"{value!r} is {len(seeds)} seeds; {_MOST_SEEDS} are the most. Make several sweeps: 0:{_MOST_SEEDS}, then "
+            f"{_MOST_SEEDS}:{2 * _MOST_SEEDS}",
+            ctx,
+            param,
+        )
+    return tuple(seeds)
 
 
 def _convert_dtypes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -64,7 +78,7 @@ def _convert_dtypes(ctx: click.Context, param: click.Parameter, value: str | Non
 @drawing_options("features", "max_batch", "max_length", "poison")
 @click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1024),
     help="Processes on this machine, shared out among the interpreters; each gets one at least.  [one a processor]",
 )
 @click.option(
@@ -91,14 +105,12 @@ def _convert_dtypes(ctx: click.Context, param: click.Parameter, value: str | Non
 @click.option("--fresh", is_flag=True, help="Begin anew where a sweep of the same plan was not finished.")
 @click.option(
     "--batch-seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Amount(min=0, min_open=True),
     default=120.0,
     show_default=True,
     help="A batch that takes longer hangs.",
 )
-@click.option(
-    "--memory", type=click.FloatRange(min=0.0625), metavar="GIB", help="Most memory of a worker.  [its share of 80 %]"
-)
+@click.option("--memory", type=Amount(min=0.0625), metavar="GIB", help="Most memory of a worker.  [its share of 80 %]")
 @click.option("-q", "--quiet", is_flag=True, help="No progress view, and nothing printed where nothing failed.")
 @json_option
 def sweep(subjects: tuple[str, ...], json_file: Path | None, quiet: bool, **options: Any) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, shown
 from gradcheck.isolation import Limits, Pool, default_workers
 from gradcheck.isolation.environment import installed_versions, version_label
 from gradcheck.isolation.pool import PoolClosedError
@@ -59,7 +59,14 @@ def _ask(python: str) -> str:
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
         raise InputError(f"--python {python}: it has no working gradcheck ({last[0]}); install tf-gradcheck there")
-    return str(json.loads(done.stdout)["tensorflow"])
+    try:
+        return str(json.loads(done.stdout)["tensorflow"])
+    except (ValueError, LookupError, TypeError) as error:
+        said = shown(done.stdout.strip(), 60)
+        raise InputError(
+            f"--python {python}: it is no Python, for asked about its TensorFlow it said {said}. "
+            "Give the path of an interpreter"
+        ) from error
 
 
 def workers_for(versions: Sequence[str], workers: int | None) -> dict[str, int]:
