@@ -3,8 +3,8 @@
 `tf.test.compute_gradient` differentiates a Python function of dense tensors from outside: under XLA it cannot
 differentiate anything with a loop in it (the tape stands outside the compiled function), it knows nothing of variables,
 ragged tensors or nested outputs, and in low precision its step of 2**-10 is lost. Here it is given a function over flat
-float64 vectors with a custom gradient, whose forward pass is the mode's compiled forward function and whose gradient
-is the mode's compiled gradient function; so what it measures is the mode's own.
+float64 vectors with a custom gradient, whose values and gradients both come from the mode's compiled function of one
+point; so what it measures is the mode's own.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def compute_gradient(
         return tf.constant(_aside(run, point)[rows]), gradient
 
     if run.mode != "eager":
-        run.forward(x)  # traced now: a tape of the subject's own would record nothing while all tapes are paused
+        run.value(x)  # traced now: a tape of the subject's own would record nothing while all tapes are paused
     theoretical, numerical = tf.test.compute_gradient(function, [tf.constant(x[columns])], delta=REFERENCE_STEP)
     return np.asarray(theoretical[0]), np.asarray(numerical[0])
 
@@ -79,4 +79,4 @@ def _aside(run: Execution, point: np.ndarray) -> np.ndarray:
         # compute_gradient records here is in vain: what is returned to it is a constant.
         return run.forward(point)
     with tensorflow().init_scope():  # pauses every tape
-        return run.forward(point)
+        return run.value(point)

@@ -70,6 +70,10 @@ class Execution:
         """``f(x)``, float64 ``[y_size]``."""
         raise NotImplementedError
 
+    def value(self, x: np.ndarray) -> np.ndarray:
+        """As `forward`, by a program that is there already if there is one."""
+        return self.forward(x)
+
     def gradient(self, x: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         """``cotangent @ J(x)``, float64 ``[x_size]``, from one forward and one backward pass."""
         raise NotImplementedError
@@ -594,6 +598,12 @@ class CompiledExecution(Execution):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(self._run("forward", x)[0])
+
+    def value(self, x: np.ndarray) -> np.ndarray:
+        # What `gradient` runs anyway, but under XLA: there a call of its own is compiled for few batches only.
+        if self.mode == "xla" and "gradient" not in self.programs:
+            return self.forward(x)
+        return self.unlooped(x, np.zeros(self.problem.outputs.size))[0]
 
     def gradient(self, x: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         # XLA may take the arguments of a call of its own for constants: see `_looped`.
