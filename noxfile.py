@@ -114,9 +114,10 @@ class _Arguments:
     """What follows ``--``: what is to be installed for somebody's suite, what we search ourselves, pytest's own.
 
     ``--requirements FILE`` and ``--with REQUIREMENT`` (both repeatable), ``--examples N`` and ``--search WHAT`` are
-    ours (``variants``, ``zoo`` or ``sample``, a few subjects of the zoo; variants and zoo where nothing is said), and,
-    beside ``--search``, ``--only TEXT`` (repeatable): only what has this in its name. Whatever else there is goes to
-    pytest, and then it is somebody's suite that runs, in the folder from which Nox was called.
+    ours (``variants``; ``zoo``, all of it; ``sample``, one subject of each of its families; ``all``, variants and the
+    whole zoo; variants and sample where nothing is said), and, beside ``--search``, ``--only TEXT`` (repeatable): only
+    what has this in its name. Whatever else there is goes to pytest, and then it is somebody's suite that runs, in the
+    folder from which Nox was called.
     """
 
     def __init__(self, session: nox.Session) -> None:
@@ -142,8 +143,8 @@ class _Arguments:
             elif name == "--examples":
                 self.examples = value
             elif name == "--search":
-                if value not in ("variants", "zoo", "sample"):
-                    session.error(f"--search {value}: it is one of variants, zoo and sample")
+                if value not in ("variants", "zoo", "sample", "all"):
+                    session.error(f"--search {value}: it is one of variants, zoo, sample and all")
                 self.search = value
             elif name == "--only":
                 self.only += ["--only", value]
@@ -163,23 +164,23 @@ def _run_their_tests(session: nox.Session, arguments: _Arguments) -> None:
 
 
 def _search(session: nox.Session, label: str, arguments: _Arguments, *, keras2: bool) -> None:
-    """The variants, the zoo, and the failing cases that other versions left; results go to ``results/``.
+    """The variants and a sample of the zoo, or the whole zoo and the failing cases that other versions left.
 
-    With Keras 2 only what is Keras's: the rest is the same as without. All run, whatever the first finds. Each search
-    that is finished goes to a journal: a session that was killed, or is run again, goes on with what is not in it yet,
-    as long as the build and the versions are the same.
+    Results go to ``results/``. With Keras 2 only what is Keras's: the rest is the same as without. All run, whatever
+    the first finds. Each search that is finished goes to a journal: a session that was killed, or is run again, goes on
+    with what is not in it yet, as long as the build and the versions are the same.
     """
     results = ROOT / "results"
     results.mkdir(exist_ok=True)
-    examples = arguments.examples
+    examples, whole = arguments.examples, arguments.search in ("zoo", "all")
     commands = {}
-    if arguments.search in ("", "variants") and not keras2:
+    if arguments.search in ("", "variants", "all") and not keras2:
         commands["variants"] = ["variants", *(["--max-examples", examples] if examples else [])]
     if arguments.search != "variants":
         commands["zoo"] = [
             *["zoo", *(["--examples", examples] if examples else []), *(["--keras"] if keras2 else [])],
             *["--cases", str(results / "cases" / label)],
-            *(["--sample"] if arguments.search == "sample" else ["--replay", str(results / "cases")]),
+            *(["--replay", str(results / "cases")] if whole else ["--sample"]),
         ]
     failed = []
     journals = _journals(session, results / "journals")
@@ -191,7 +192,7 @@ def _search(session: nox.Session, label: str, arguments: _Arguments, *, keras2: 
         session.run("gradcheck", *command, "--json", str(written), env=_environment(), success_codes=[0, 1])
         if not json.loads(written.read_text(encoding="utf-8"))["ok"]:
             failed.append(name)
-    if arguments.search in ("", "zoo") and not arguments.only:
+    if whole and not arguments.only:
         # What was found by hand, in plain TensorFlow: on which versions it shows goes into docs/findings.md.
         scripts = [str(ROOT / "docs" / "findings"), "--json", str(results / f"scripts-{label}.json")]
         session.run("python", "-m", "gradcheck.zoo.scripts", *scripts, env=_environment())
@@ -242,7 +243,9 @@ def _version_session(release: versions.Release, *, keras2: bool) -> None:
 
     name = release.keras2_session if keras2 else release.session
     what = f"TensorFlow {release.version}, Keras {2 if keras2 else release.keras}, Python {release.python}"
-    session_for_release.__doc__ = f"{what}: the bundled variants and the zoo, or pytest on the paths after `--`."
+    session_for_release.__doc__ = (
+        f"{what}: the bundled variants and a sample of the zoo, or pytest on the paths after `--`."
+    )
     tags = ["versions", "keras2"] if keras2 else ["versions"]
     nox.session(session_for_release, name=name, python=release.python, tags=tags, reuse_venv=True)
 
@@ -420,7 +423,9 @@ def report(session: nox.Session) -> None:
     found = [*results.glob("variants-*.json"), *results.glob("zoo-*.json")]
     files = session.posargs or sorted(map(str, found))
     if not files:
-        session.error("there is nothing in results/; `nox -t versions` fills it, or name files after `--`")
+        session.error(
+            "there is nothing in results/; `nox -t versions -- --search all` fills it, or name files after `--`"
+        )
     session.install(str(_build_wheel(session)))
     command = ["gradcheck", "report", *files, "--markdown", f"{results}/report.md"]
     session.run(*command, "--json", f"{results}/report.json", "--html", f"{results}/report.html")
@@ -428,8 +433,8 @@ def report(session: nox.Session) -> None:
 
 @nox.session(python=versions.newest().python, reuse_venv=True, default=False)
 def nightly(session: nox.Session) -> None:
-    """The bundled variants and the zoo, or pytest on the paths after `--`, on TensorFlow's nightly build. Not
-    pinned.
+    """The bundled variants and a sample of the zoo, or pytest on the paths after `--`, on TensorFlow's nightly
+    build. Not pinned.
     """
     arguments = _Arguments(session)
     wheel = _build_wheel(session)

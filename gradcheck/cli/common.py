@@ -248,9 +248,12 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
         yield Progress()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()),
+        *(TextColumn("about"), TimeRemainingColumn(), TextColumn("left")),
+    )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         yield Progress(bar, bar.add_task("starting TensorFlow", total=None))

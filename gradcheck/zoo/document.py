@@ -430,8 +430,8 @@ def _again() -> str:
 ## Measure again
 
 ```console
-$ nox -t versions   # every TensorFlow, both Keras; results/ holds what was found
-$ nox -s tf28 tf215 tf221 -- --examples 30   # a longer search on some
+$ nox -t versions -- --search all   # every TensorFlow, both Keras; results/ holds what was found
+$ nox -s tf28 tf215 tf221 -- --search zoo --examples 30   # a longer search on some
 $ python -m gradcheck.zoo.document --write results/zoo-*.json results/scripts-*.json   # this page
 ```
 """
