@@ -16,10 +16,13 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.errors import InputError, only_input_errors, shown
+from gradcheck.harness import session
 from gradcheck.records.expectations import of_modes, require_expectations
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
+
+    from gradcheck.searching import SearchResult
 
 __all__ = ["ATTRIBUTE", "REGISTRY", "Suite", "suite"]
 
@@ -30,9 +33,39 @@ REGISTRY = "__gradcheck_suites__"
 """Where a module holds the test functions of the suites that were made in it, named or not."""
 
 
+@dataclass
+class _Shared:
+    """One search for all modes of a suite that a test run is about.
+
+    Attributes:
+        together: these modes; empty where each is searched by itself.
+        searched: the modes that were.
+        waiting: what they came to, until their tests ask for it.
+    """
+
+    together: tuple[str, ...] = ()
+    searched: set[str] = field(default_factory=set)
+    waiting: dict[str, SearchResult] = field(default_factory=dict)
+
+    def result(self, mode: str, search: Callable[[tuple[str, ...]], SearchResult]) -> SearchResult:
+        """What a mode came to. A test that runs again searches again, in its own mode.
+
+        Args:
+            mode: the mode.
+            search: searches in some modes.
+        """
+        if mode not in self.waiting:
+            others = () if mode in self.searched else [m for m in self.together if m not in (mode, *self.searched)]
+            modes = (mode, *others)
+            self.searched.update(modes)  # also where it raises: then each of the others tries alone
+            found = search(modes)
+            self.waiting.update({name: found.of(name) for name in modes})
+        return self.waiting.pop(mode)
+
+
 @dataclass(frozen=True)
 class Suite:
-    """What one call of `suite` asked for.
+    """What one call of `suite` asked for. Its tests share one search: the first that runs makes it.
 
     Attributes:
         subject: the subject, or a factory of one.
@@ -48,13 +81,26 @@ class Suite:
     modes: tuple[str, ...]
     marker: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    _shared: _Shared = field(default_factory=_Shared, repr=False, compare=False)
+
+    def share(self, modes: Sequence[str]) -> None:
+        """Search in these modes at once: the test run asks for each of them."""
+        self._shared.together = tuple(mode for mode in self.modes if mode in modes)
 
     def run(self, mode: str) -> None:
-        """Search in one mode.
+        """Say what the search came to in one mode.
 
         Raises:
             GradientError: with the smallest batch, where the mode failed.
         """
+        __tracebackhide__ = True
+        with session.unheard():
+            result = self._shared.result(mode, self._search)
+        session.publish(result.as_report())
+        if result.error is not None:
+            raise result.error
+
+    def _search(self, modes: tuple[str, ...]) -> SearchResult:
         __tracebackhide__ = True
         from gradcheck.searching.searches import search
         from gradcheck.strategies import batches
@@ -62,10 +108,8 @@ class Suite:
         strategy = batches(features=3) if self.strategy is None else self.strategy
         arguments = {name: value for name, value in self.marker.items() if name != "modes"}
         if "expect" in arguments:
-            arguments["expect"] = of_modes(arguments["expect"], (mode,))
-        result = search(self.subject, strategy, modes=(mode,), **arguments, **self.options)
-        if result.error is not None:
-            raise result.error
+            arguments["expect"] = of_modes(arguments["expect"], modes)
+        return search(self.subject, strategy, modes=modes, **arguments, **self.options)
 
 
 def suite(

@@ -23,6 +23,7 @@ __all__ = [
     "publish",
     "restricted",
     "subscribe",
+    "unheard",
     "unsubscribe",
     "use_defaults",
 ]
@@ -32,6 +33,7 @@ Restrict = Callable[[tuple[str, ...]], tuple[str, ...]]
 
 _subscribers: list[Callback] = []
 _defaults: ContextVar[Mapping[str, Any]] = ContextVar("gradcheck_defaults", default={})  # noqa: B039 - never mutated
+_heard: ContextVar[bool] = ContextVar("gradcheck_heard", default=True)
 _restrict: ContextVar[Restrict] = ContextVar("gradcheck_restrict", default=lambda modes: modes)
 
 
@@ -53,8 +55,19 @@ def unsubscribe(callback: Callback) -> None:
 
 def publish(report: Report) -> None:
     """Called by the harness with each finished report, before it raises for a finding."""
-    for callback in tuple(_subscribers):
-        callback(report)
+    if _heard.get():
+        for callback in tuple(_subscribers):
+            callback(report)
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """While this lasts nobody hears of reports, in this thread and context: the caller publishes them later."""
+    token = _heard.set(False)
+    try:
+        yield
+    finally:
+        _heard.reset(token)
 
 
 def listened() -> bool:

@@ -64,6 +64,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     suites.leave_out_modes(config, items)
 
 
+# https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_collection_finish
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Have the tests of a suite share one search."""
+    suites.share(session)
+
+
+# https://pytest-xdist.readthedocs.io/en/stable/how-it-works.html
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist how tests are handed out."""
+    node.workerinput[suites.DISTRIBUTION] = node.config.getoption("dist")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a suite together where groups are."""
+    return suites.scheduler(config, log)
+
+
 # https://docs.pytest.org/en/stable/reference/reference.html#pytest.hookspec.pytest_runtest_setup
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Check the marker's arguments, and skip a test whose modes the command line leaves out."""

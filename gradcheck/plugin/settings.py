@@ -28,6 +28,7 @@ __all__ = [
     "Settings",
     "add_options",
     "check_options",
+    "id_without",
     "mode_of",
     "on_github",
     "parametrize_modes",
@@ -212,13 +213,17 @@ def mode_of(item: Any) -> str | None:
 
 def without_mode(item: pytest.Item) -> str:
     """A test's id without its mode: the same for all modes of a test."""
-    mode, test = mode_of(item), item.nodeid
-    if mode is None:
-        return test
+    mode = mode_of(item)
+    return item.nodeid if mode is None else id_without(item.nodeid, mode)
+
+
+def id_without(test: str, mode: str) -> str:
+    """A test's id without a mode; the id itself where the mode is not in it."""
     head, _, parameters = test.partition("[")
     others = parameters.rstrip("]").split("-")
-    if mode in others:
-        others.remove(mode)
+    if mode not in others:
+        return test
+    others.remove(mode)
     return f"{head}[{'-'.join(others)}]" if others else head
 
 

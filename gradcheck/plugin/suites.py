@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradcheck.plugin.settings import MARKER, settings_of
+from gradcheck.mode_names import MODES
+from gradcheck.plugin.settings import MARKER, id_without, mode_of, settings_of
 from gradcheck.suites import ATTRIBUTE, REGISTRY
 
 if TYPE_CHECKING:
     from gradcheck.harness.gradient_error import GradientError
 
-__all__ = ["collect_unnamed", "leave_out_modes", "mark", "show_report_only"]
+__all__ = ["DISTRIBUTION", "collect_unnamed", "leave_out_modes", "mark", "scheduler", "share", "show_report_only"]
 
 
 def collect_unnamed(collector: Any, name: str, found: Any) -> list[Any] | None:
@@ -53,6 +55,46 @@ def leave_out_modes(config: pytest.Config, items: list[pytest.Item]) -> None:
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+
+
+def share(session: pytest.Session) -> None:
+    """Have the tests of each suite share one search, in the modes that this run has tests of.
+
+    In a worker of pytest-xdist that gets some tests of a suite only, each searches by itself.
+    """
+    if getattr(session.config, "workerinput", {}).get(DISTRIBUTION) in _APART:
+        return
+    modes: dict[int, tuple[Any, list[str]]] = {}
+    for item in session.items:
+        made, mode = _suite_of(item), mode_of(item)
+        if made is not None and mode is not None:
+            modes.setdefault(id(made), (made, []))[1].append(mode)
+    for made, asked in modes.values():
+        made.share(asked)
+
+
+DISTRIBUTION = "gradcheck_distribution"
+"""How pytest-xdist hands out tests, in what it tells its workers."""
+
+# Each test for itself, to whichever worker has time.
+_APART = ("load", "worksteal")
+
+
+def scheduler(config: pytest.Config, log: Any) -> Any:
+    """For ``--dist loadgroup``: the tests of one suite are a group where they are in no other; else None."""
+    if config.getoption("dist", "no") != "loadgroup":
+        return None
+    scheduling: Any = importlib.import_module("xdist.scheduler").LoadGroupScheduling(config, log)
+    by_mark = scheduling._split_scope
+
+    def group(nodeid: str) -> str:
+        scope = str(by_mark(nodeid))
+        if scope != nodeid:
+            return scope
+        return next((test for mode in MODES if (test := id_without(nodeid, mode)) != nodeid), nodeid)
+
+    scheduling._split_scope = group
+    return scheduling
 
 
 def _suite_of(item: pytest.Item) -> Any:

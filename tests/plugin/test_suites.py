@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import xml.etree.ElementTree as ElementTree
@@ -325,3 +326,64 @@ def test_the_inside_of_gradcheck_is_left_out_in_unittest_classes_too(run) -> Non
     assert "AssertionError: 1 != 2" in shown
     assert "searches.py" not in shown, shown
     assert "searches.py" in run(UNITTEST, "--full-trace").stdout.str()
+
+
+COUNTED = """
+import gradcheck
+pretend_search({"wrong": {"xla": "MISMATCH", "graph": "MISMATCH"}})
+def right(values, lengths): ...
+def wrong(values, lengths): ...
+test_wrong = gradcheck.suite(wrong)
+"""
+
+
+def searched(result: pytest.RunResult) -> list[str]:
+    """The modes of each search that was made."""
+    return [line.partition("wrong ")[2].partition(")")[0] + ")" for line in result.stdout.lines if "SEARCHED" in line]
+
+
+def test_the_tests_of_a_suite_share_one_search(run, pytester: pytest.Pytester) -> None:
+    result = run(COUNTED, "-s", "--gradcheck-json=found.json")
+    result.assert_outcomes(passed=2, failed=2)
+    assert searched(result) == ["('eager', 'graph', 'dynamic', 'xla')"]
+    parts = json.loads((pytester.path / "found.json").read_text())["results"]
+    modes = ("eager", "graph", "dynamic", "xla")
+    assert [(part["nodeid"], list(part["modes"])) for part in parts] == [
+        (f"test_it.py::test_wrong[{mode}]", [mode]) for mode in modes
+    ]
+    assert [part["modes"][mode]["counts"] for part, mode in zip(parts, modes, strict=True)] == [
+        {"PASS": 3}, {}, {"PASS": 3}, {}
+    ]  # fmt: skip
+
+
+def test_a_selected_mode_is_searched_alone_and_others_together(run) -> None:
+    assert searched(run(COUNTED, "-s", "-k", "xla")) == ["('xla',)"]
+    assert searched(run(COUNTED, "-s", "-k", "xla or graph")) == ["('graph', 'xla')"]
+
+
+def test_a_search_that_raises_is_tried_for_each_mode_alone(run) -> None:
+    asking = REFUSING.partition("test_mine")[0].replace(
+        "    raise", "    print('ASKED', arguments['modes'])\n    raise"
+    )
+    result = run(asking + "test_it = gradcheck.suite(subject)\n", "-s")
+    result.assert_outcomes(failed=4)
+    asked = [line.partition("ASKED ")[2] for line in result.stdout.lines if "ASKED (" in line]
+    assert asked == ["('eager', 'graph', 'dynamic', 'xla')", "('graph',)", "('dynamic',)", "('xla',)"]
+
+
+@pytest.mark.parametrize(("distribution", "searches"), [("loadgroup", 2), ("load", 8)])
+def test_workers_share_where_a_suite_stays_on_one(run, distribution: str, searches: int, tmp_path) -> None:
+    pytest.importorskip("xdist")
+    noting = (
+        "import gradcheck.searching.searches as s\n"
+        "_pretended = s.search\n"
+        "def noted(*args, **kwargs):\n"
+        f"    with open({str(tmp_path / 'noted')!r}, 'a') as file: file.write('.')\n"
+        "    return _pretended(*args, **kwargs)\n"
+        "s.search = noted\n"
+    )
+    source = COUNTED.replace("test_wrong =", noting + "test_right = gradcheck.suite(right)\ntest_wrong =")
+    result = run(source, "-n", "2", "--dist", distribution, "--gradcheck-json=found.json", subprocess=True)
+    result.assert_outcomes(passed=6, failed=2)
+    assert len((tmp_path / "noted").read_text()) == searches
+    assert "again: pytest test_it.py::test_wrong --gradcheck-modes=graph,xla" in result.stdout.str()
