@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gradcheck.harness import assert_gradients as assert_gradients
     from gradcheck.harness import check as check
     from gradcheck.harness.gradient_error import GradientError as GradientError
+    from gradcheck.harness.hypothesis_feedback import hypothesis_settings as hypothesis_settings
     from gradcheck.mode_names import MODES as MODES
     from gradcheck.records.results import ModeResult as ModeResult
     from gradcheck.report import Report as Report
@@ -39,6 +40,7 @@ __all__ = [
     "Verdict",
     "assert_gradients",
     "check",
+    "hypothesis_settings",
     "search",
     "strategies",
     "suite",
@@ -55,6 +57,7 @@ _LAZY = {
     "SearchResult": "gradcheck.searching",
     "assert_gradients": "gradcheck.harness",
     "check": "gradcheck.harness",
+    "hypothesis_settings": "gradcheck.harness.hypothesis_feedback",
     "search": "gradcheck.searching",
     "suite": "gradcheck.suites",
 }

@@ -177,13 +177,16 @@ class Theoretical:
     faint: np.ndarray
 
 
-def theoretical_jacobian(run: Execution, x: np.ndarray, rows: np.ndarray | None = None) -> Theoretical:
+def theoretical_jacobian(
+    run: Execution, x: np.ndarray, rows: np.ndarray | None = None, *, measured: bool = True
+) -> Theoretical:
     """Theoretical Jacobian of an execution at a point, in one dispatch.
 
     Args:
         run: the problem in a mode.
         x: the point ``[x_size]``.
         rows: the outputs that count, for ``weights``; all where omitted.
+        measured: whether slopes will be measured, so that a program for values alone is worth compiling beside.
     """
     size = run.problem.outputs.size
     if size == 0:
@@ -191,9 +194,10 @@ def theoretical_jacobian(run: Execution, x: np.ndarray, rows: np.ndarray | None 
         empty = run.pullback(x, np.zeros((1, 0)))
         nothing = np.asarray(empty[0])
         return Theoretical(np.zeros((0, x.size)), nothing, np.zeros(0), nothing, nothing)
-    # The points of the comparison that will follow: the centre, noise probes, two sides of three steps.
-    probes = len(numerics.noise_points(np.zeros(1), eps=2.0**-52))
-    run.prepare(x, points=min(1 + probes + 6 * x.size, points_a_call(run, x)), cotangents=size + 3)
+    if measured:
+        # The points of the comparison that will follow: the centre, noise probes, two sides of three steps.
+        probes = len(numerics.noise_points(np.zeros(1), eps=2.0**-52))
+        run.prepare(x, points=min(1 + probes + 6 * x.size, points_a_call(run, x)), cotangents=size + 3)
     unit = np.eye(size)
     weights = _exact_weights(size, np.arange(size) if rows is None else rows)
     pulled = np.asarray(run.pullback(x, np.concatenate([unit, unit[:1], weights[None], FAINT * weights[None]])))

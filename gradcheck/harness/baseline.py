@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.engines.exact import Reference
-from gradcheck.engines.jacobians import random_weights
+from gradcheck.engines.jacobians import FAINT, random_weights
 from gradcheck.harness.options import Options
 from gradcheck.numerics.precision import eps_of
+from gradcheck.numerics.tolerance import combinations
 from gradcheck.strategies import Batch
 from gradcheck.subject.adapter import Subject
 from gradcheck.subject.problem import Problem
@@ -30,7 +31,7 @@ class Pulled:
     """Gradients in eager mode.
 
     Attributes:
-        cotangents: `Baseline.cotangents`.
+        cotangents: `Baseline.passed_back`.
         gradients: what they are pulled back to ``[m, x_size]``.
         none_gradients: numbers of the input blocks whose gradient is None.
     """
@@ -141,6 +142,13 @@ class Baseline:
         """Random combinations ``[count, y_size]`` of the outputs that count: always the same for the same batch."""
         return random_weights(np.random.default_rng(self.seed), count, self.problem.outputs.size, self.rows)
 
+    def passed_back(self) -> np.ndarray:
+        """What a search pulls back on this batch, as `cotangents` and of a size that varies from batch to batch.
+
+        A backward pass that clips, or drops what is small, shows where other sizes are passed back.
+        """
+        return self.cotangents(combinations(self.eps)) * _SIZES[self.seed % len(_SIZES)]
+
     @property
     def in_full(self) -> bool:
         """Whether eager mode is run on this batch for what other modes of the search have shown of it already.
@@ -186,6 +194,9 @@ class Baseline:
         other.state_values = problem.state_values
         return other
 
+
+# Sizes of what is passed back, one for each batch. Powers of two: what is linear gives the same digits.
+_SIZES = (1.0, 8.0, FAINT)
 
 # Beyond the first batches of a search, eager mode is asked for everything on one in so many.
 _IN_FULL_ONE_IN = 4

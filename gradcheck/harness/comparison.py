@@ -24,7 +24,6 @@ from gradcheck.engines.comparison import (
 from gradcheck.engines.exact import FAILED, Reference
 from gradcheck.engines.jacobians import (
     DIRECTIONS,
-    FAINT,
     Examination,
     Theoretical,
     is_large,
@@ -38,7 +37,6 @@ from gradcheck.harness.entries import as_interpreted, interpreted_nearby, measur
 from gradcheck.harness.low_precision import through_twin
 from gradcheck.harness.observation import searching
 from gradcheck.numerics import Judgement, Kind, Status
-from gradcheck.numerics.tolerance import combinations
 
 __all__ = ["Comparison", "compare"]
 
@@ -151,7 +149,7 @@ def _theoretical(baseline: Baseline, run: Execution, notes: list[str]) -> tuple[
     What 0 times infinity comes to is left to XLA's optimizer: the same gradient can be NaN in a program that computes
     several rows and 0 in one that computes it alone. The latter is what users run.
     """
-    theory = theoretical_jacobian(run, baseline.x, baseline.rows)
+    theory = theoretical_jacobian(run, baseline.x, baseline.rows, measured=baseline.reference is None)
     if not isinstance(run, CompiledExecution) or run.mode != "xla":
         return theory, False
     rows, columns, jacobian = baseline.rows, baseline.columns, theory.jacobian
@@ -190,22 +188,20 @@ def _not_compared(baseline: Baseline, jacobian: np.ndarray, center: np.ndarray) 
 
 # -- the exact reference ---------------------------------------------------------------------------------------------
 
-# Sizes of what is passed back, one for each batch. Powers of two: what is linear gives the same digits.
-_SIZES = (1.0, 8.0, FAINT)
-
 
 def _by_products(baseline: Baseline, reference: Reference, run: Execution) -> Examination | None:
     """A few random combinations of gradient rows beside the reference: one forward and one backward pass.
 
     None where every entry has to be looked at: outside of a search, where accuracy is to be strict, on the first batch
-    of each signature in a mode, at a tie, and where a combination is not the reference's.
+    of each program of a mode (eager mode has none, and one batch is looked at), at a tie, and where a combination is
+    not the reference's.
     """
     problem, rows, columns, eps = baseline.problem, baseline.rows, baseline.columns, baseline.eps
     if not searching(problem.subject) or is_large(problem.x.size, problem.outputs.size):
         return None  # a check of one batch leaves nothing out
     if baseline.options.accuracy == "strict":
         return None  # every entry counts relative to itself
-    key = (run.mode, problem.plan.key(dynamic=False))
+    key = (run.mode, problem.plan.key(dynamic=run.mode == "eager"))
     if key not in problem.subject.examined:
         problem.subject.examined.add(key)
         return None
@@ -217,8 +213,7 @@ def _by_products(baseline: Baseline, reference: Reference, run: Execution) -> Ex
         center, gradients, cotangents = baseline.outputs, pulled.gradients, pulled.cotangents
         run.none_gradients = pulled.none_gradients
     else:
-        # A backward pass that clips, or drops what is small, shows where other sizes are passed back.
-        cotangents = baseline.cotangents(combinations(eps)) * _SIZES[baseline.seed % len(_SIZES)]
+        cotangents = baseline.passed_back()
         values, gradients = run.linearize(np.repeat(problem.x[None], len(cotangents), axis=0), cotangents)
         center = values[0]
     if not np.isfinite(center[rows]).all() or not np.isfinite(gradients[:, columns]).all():

@@ -15,7 +15,7 @@ from gradcheck.strategies import Batch, describe
 from gradcheck.support.naming import unnumbered
 from gradcheck.verdicts import Verdict
 
-__all__ = ["named_statistics", "search_settings", "tell_hypothesis"]
+__all__ = ["hypothesis_settings", "named_statistics", "search_settings", "tell_hypothesis"]
 
 # Below this part of what is allowed a discrepancy is rounding. To climb that would take examples from the search.
 _WORTH_CLIMBING = 0.1
@@ -46,6 +46,31 @@ def tell_hypothesis(report: Report, args: Sequence[Any]) -> None:
             with contextlib.suppress(InvalidArgument):
                 label = f"{unnumbered(report.subject)} in {mode}: discrepancy / allowed"
                 hypothesis.target(min(excess, _HIGHEST), label=label)
+
+
+def hypothesis_settings(max_examples: int | None = None, **others: Any) -> settings:
+    """Settings of Hypothesis for a test of your own, with ``@given`` and `gradcheck.assert_gradients`; a decorator.
+
+    Without a deadline, since the first example of each shape compiles; without the phase that explains a failure by
+    running it again in many ways, since a report has the cause; and without the health check for slow tests. All else
+    is as in the profile.
+
+    Args:
+        max_examples: how many examples; those of the profile where omitted.
+        **others: other settings of Hypothesis, which win.
+
+    Raises:
+        hypothesis.errors.InvalidArgument: for a setting that Hypothesis does not know.
+    """
+    profile = settings()
+    ours: dict[str, Any] = {
+        "deadline": None,
+        "phases": [phase for phase in _PHASES if phase in profile.phases],
+        "suppress_health_check": [HealthCheck.too_slow, *profile.suppress_health_check],
+    }
+    if max_examples is not None:
+        ours["max_examples"] = max_examples
+    return settings(profile, **{**ours, **others})
 
 
 def search_settings(max_examples: int) -> settings:

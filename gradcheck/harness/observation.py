@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import hypothesis
 import numpy as np
 
 from gradcheck.engines.exact import Reference, reference_of
@@ -18,7 +19,7 @@ from gradcheck.execution.modes import EagerExecution, reach
 from gradcheck.execution.time_axis import settle_time_axes
 from gradcheck.harness.baseline import Baseline, Pulled, close, looked_at_in_full
 from gradcheck.harness.options import Options
-from gradcheck.numerics.tolerance import FEW_BITS, combinations, output_bound
+from gradcheck.numerics.tolerance import FEW_BITS, output_bound
 from gradcheck.strategies import Batch
 from gradcheck.subject.adapter import Subject
 from gradcheck.subject.problem import Problem
@@ -49,7 +50,7 @@ class _Observations:
 def observing_once(subject: Subject, modes: Sequence[str]) -> Iterator[None]:
     """While this lasts, eager mode runs once for each batch, however many of the modes meet it one after the other."""
     thread = threading.get_ident()
-    subject.observations[thread] = _Observations("eager" in modes and len(modes) > 1)
+    subject.observations[thread] = _Observations("eager" in modes)
     subject.searches += 1
     try:
         yield
@@ -58,8 +59,14 @@ def observing_once(subject: Subject, modes: Sequence[str]) -> Iterator[None]:
 
 
 def searching(subject: Subject) -> bool:
-    """Whether this thread searches the subject, so that what one batch leaves out the next ones look at."""
-    return threading.get_ident() in subject.observations
+    """Whether this batch is one of many, so that what it leaves out the next ones look at.
+
+    So it is in a search, and in a test that Hypothesis runs; not where the batch is to be looked at anew.
+    """
+    thread = threading.get_ident()
+    if thread in subject.observations:
+        return subject.observations[thread] is not None
+    return bool(hypothesis.currently_in_test_context())
 
 
 @contextlib.contextmanager
@@ -67,9 +74,11 @@ def observing_anew(subject: Subject) -> Iterator[None]:
     """While this lasts, nothing that eager mode showed is remembered."""
     thread = threading.get_ident()
     kept = subject.observations.pop(thread, None)
+    subject.observations[thread] = None
     try:
         yield
     finally:
+        del subject.observations[thread]
         if kept is not None:
             subject.observations[thread] = kept
 
@@ -154,9 +163,10 @@ def _look_again(baseline: Baseline, called: EagerExecution | None, *, pull: bool
     else:
         again = second.evaluate(problem.x[None])[0] if pull else second.forward(problem.x)
         baseline.again = None if close(again, outputs, baseline.loose(outputs)) else again
-    if pull and baseline.deterministic and not is_large(problem.x.size, outputs.size):
+    compared = baseline.reference is not None and not is_large(problem.x.size, outputs.size)
+    if pull and compared and baseline.deterministic:
         with contextlib.suppress(Exception):  # it raises again when it is eager mode's turn
-            cotangents = baseline.cotangents(combinations(baseline.eps))
+            cotangents = baseline.passed_back()
             gradients = second.pullback(problem.x, cotangents)
             baseline.pulled = Pulled(cotangents, gradients, second.none_gradients)
 

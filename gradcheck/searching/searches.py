@@ -9,6 +9,7 @@ fails in another way does not count.
 from __future__ import annotations
 
 import hashlib
+import secrets
 import statistics
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import hypothesis
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import core, given, settings
 from hypothesis.database import ExampleDatabase
 from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
@@ -244,9 +245,29 @@ class SearchResult:
 
         access = access_in_an_error(lambda: error)
         error = GradientError(
-            _as_report(self), parts=parts, cases=lambda: cases, text=lambda: render_search(self, access())
+            self.as_report(), parts=parts, cases=lambda: cases, text=lambda: render_search(self, access())
         )
         return error
+
+    def of(self, mode: str) -> SearchResult:
+        """What one mode came to, as if it had been searched alone."""
+        return replace(self, modes={mode: self[mode]})
+
+    def as_report(self) -> Report:
+        """The search as one report, for whoever listens: each mode's result on its own smallest batch."""
+        shown = self.report
+        scripts = {mode: found.script for mode, found in self.modes.items() if not found.ok and found.script}
+        reports = {mode: found.report for mode, found in self.modes.items() if found.report is not None}
+        return Report(
+            subject=self.subject,
+            modes={mode: found.result for mode, found in self.modes.items()},
+            arguments="" if shown is None else shown.arguments,
+            versions=self.versions,
+            wrt="all" if shown is None else shown.wrt,
+            scripts=scripts,
+            evidence=Evidence.joined(reports),
+            counts={mode: found.counts for mode, found in self.modes.items()},
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
@@ -436,18 +457,20 @@ def search_with(
     chosen = recording.restricted(parse_modes(modes if modes is not None else defaults.get("modes")))
     expect = expect if expect is not None else defaults.get("expect")
     examples = int(examples)  # Hypothesis takes no NumPy integer
+    drawn = _drawn(checks, strategy, seed, database)
     results: dict[str, ModeSearch] = {}
     # The examples that one mode verifies serve the others as they meet them: see `gradcheck.harness`. Which modes the
     # test run is about is settled: shrinking looks at others too.
     with recording.use_defaults(defaults), checks.together(chosen):
         for mode in sorted(chosen, key=ORDER.index):
             expected = expected_verdicts(expect, mode, checks.versions["tensorflow"])
-            one = _OneMode(checks, mode, options, expected, on_example, database=database)
+            one = _OneMode(checks, mode, options, expected, on_example, drawn)
             one.on_failure = on_failure
+            one.shown = [(_identity(found.result), found.counterexample) for found in results.values()]
             if shrink_seconds is not None:
                 one.shrink_seconds = shrink_seconds
             try:
-                results[mode] = one.search(strategy, examples, seed)
+                results[mode] = one.search(strategy, examples)
             except KeyboardInterrupt:
                 if on_mode is not None and (partial := one.partial()) is not None:
                     on_mode(partial)
@@ -456,7 +479,7 @@ def search_with(
                 on_mode(results[mode])
         result = SearchResult(checks.name, {mode: results[mode] for mode in chosen}, seed, checks.versions)
         result = _with_shared_counterexamples(result, checks, options)
-    recording.publish(_as_report(result))
+    recording.publish(result.as_report())
     return result
 
 
@@ -506,24 +529,6 @@ def _case_or_none(checks: Checks, args: tuple[Any, ...], result: ModeResult, opt
         return None
 
 
-def _as_report(result: SearchResult) -> Report:
-    """The search as one report, for whoever listens: each mode's result on its own smallest batch."""
-    modes = {mode: found.result for mode, found in result.modes.items()}
-    shown = result.report
-    scripts = {mode: found.script for mode, found in result.modes.items() if not found.ok and found.script}
-    reports = {mode: found.report for mode, found in result.modes.items() if found.report is not None}
-    return Report(
-        subject=result.subject,
-        modes=modes,
-        arguments="" if shown is None else shown.arguments,
-        versions=result.versions,
-        wrt="all" if shown is None else shown.wrt,
-        scripts=scripts,
-        evidence=Evidence.joined(reports),
-        counts={mode: found.counts for mode, found in result.modes.items()},
-    )
-
-
 # How many reports a search keeps for batches that it meets again.
 _MOST_KEPT = 1000
 
@@ -535,6 +540,8 @@ _MOST_SHRINKING_OF_CHANCE = 40
 
 # Strategies are told apart by so many characters.
 _WHOLE = 100_000
+# What ends the process, and what fails by chance, is made smaller in each mode for itself.
+_NOT_SHARED = (Verdict.CRASH, Verdict.NONDETERMINISTIC)
 
 # So many characters of code in a note are read.
 _READABLE = 200
@@ -542,6 +549,30 @@ _READABLE = 200
 
 class _Found(Exception):
     """Tells Hypothesis that an example fails. It never leaves this module."""
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """How Hypothesis draws the examples of every mode of a search.
+
+    Attributes:
+        seed: of each mode; None where Hypothesis has one of its own for all of them.
+        settings: beyond those of a search.
+    """
+
+    seed: int | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _drawn(checks: Checks, strategy: SearchStrategy[Any], seed: int | None, database: ExampleDatabase | None) -> _Drawn:
+    """One seed for all modes, so that they meet the same examples: what is known of one serves the others."""
+    # A seed puts the database aside, for a repeatable search. Who names one wants what others have found.
+    chosen = {"database": database} if database is not None or seed is not None else {}
+    if seed is None and core.global_force_seed is None:  # pytest's --hypothesis-seed is for all modes as it is
+        text = f"{unnumbered(checks.name)}\n{shown(strategy, _WHOLE)}"
+        digest = int.from_bytes(hashlib.sha384(text.encode()).digest()[:8], "big")
+        seed = digest if settings().derandomize else secrets.randbits(64)
+    return _Drawn(seed, chosen)
 
 
 class _OneMode:
@@ -554,13 +585,13 @@ class _OneMode:
         options: dict[str, Any],
         expected: tuple[Verdict, ...],
         on_example: Callable[[str, int, str], None] | None,
+        drawn: _Drawn,
         *,
         foresee: bool = True,
-        database: ExampleDatabase | None = None,
     ) -> None:
         self.checks, self.mode, self.options, self.expected = checks, mode, options, expected
         self.on_example = on_example
-        self.foresee, self.database = foresee, database
+        self.drawn, self.foresee = drawn, foresee
         self.foreseen: set[Any] = set()  # batches on which the failure was seen in dynamic mode in place of this one
         self.shapes = ShapeBudget(mode)
         self.first: tuple[Any, Report] | None = None
@@ -572,6 +603,8 @@ class _OneMode:
         self.undecided: tuple[Any, Report] | None = None
         self.on_failure: Callable[[ModeSearch], None] | None = None
         self.shrink_seconds = _SHRINK_SECONDS
+        self.shown: list[tuple[Any, Any]] = []  # failures of the modes before, each with its smallest batch
+        self.settled = False  # whether one of them is the smallest batch of this mode, too
         self.failed_at = 0.0  # when the first failing example was met
         self.cut = False  # whether the time to make it smaller was up
         self.flaky = False
@@ -580,7 +613,7 @@ class _OneMode:
         self.weak: Counter[str] = Counter()  # why passes said little
         self.resolutions: list[float] = []
 
-    def search(self, strategy: SearchStrategy[Any], max_examples: int, seed: int | None) -> ModeSearch:
+    def search(self, strategy: SearchStrategy[Any], max_examples: int) -> ModeSearch:
         ours: list[BaseException] = []
 
         def example(drawn: Any) -> None:
@@ -593,13 +626,9 @@ class _OneMode:
         # Hypothesis finds a test's saved failures by a digest of its source, which is the same for every search.
         example._hypothesis_internal_add_digest = self._digest(strategy)  # type: ignore[attr-defined]
         wrapped = given(drawn=strategy)(example)
-        chosen = search_settings(max_examples)
-        if seed is not None:
-            wrapped = hypothesis.seed(seed)(wrapped)
-        if self.database is not None or seed is not None:
-            # A seed puts the database aside, for a repeatable search. Who names one wants what others have found.
-            chosen = settings(chosen, database=self.database)
-        wrapped = chosen(wrapped)
+        if self.drawn.seed is not None:
+            wrapped = hypothesis.seed(self.drawn.seed)(wrapped)
+        wrapped = settings(search_settings(max_examples), **self.drawn.settings)(wrapped)
         try:
             with named_statistics(f"{self.checks.name} in {self.mode}"):
                 wrapped()
@@ -621,7 +650,7 @@ class _OneMode:
             holds = _identity(again[self.mode]) == self.failing
             if isinstance(self.smallest, Batch) and self.smallest.key() in self.foreseen:
                 if not holds:
-                    return self._unforeseen(strategy, max_examples, seed)
+                    return self._unforeseen(strategy, max_examples)
                 self.report = again
             self.flaky |= not holds
             if not self.flaky:
@@ -648,15 +677,13 @@ class _OneMode:
         """What the search had come to when it was interrupted; None where not one example was checked."""
         return replace(self._result(), complete=False) if self.counts else None
 
-    def _unforeseen(self, strategy: SearchStrategy[Any], max_examples: int, seed: int | None) -> ModeSearch:
+    def _unforeseen(self, strategy: SearchStrategy[Any], max_examples: int) -> ModeSearch:
         """Dynamic mode fails where this mode does not: search again, and look at this mode only."""
         again = _OneMode(
-            *(self.checks, self.mode, self.options, self.expected, self.on_example),
-            foresee=False,
-            database=self.database,
+            self.checks, self.mode, self.options, self.expected, self.on_example, self.drawn, foresee=False
         )
         again.shrink_seconds = self.shrink_seconds
-        found = again.search(strategy, max_examples, seed)
+        found = again.search(strategy, max_examples)
         if found.verdict.fails or self.first is None:
             return found
         self.smallest, self.report = self.first  # not met again, as without a seed may be
@@ -681,6 +708,8 @@ class _OneMode:
         Hypothesis reaches the same batch by many ways, while shrinking above all.
         """
         if not isinstance(drawn, Batch):
+            if self.settled and self.first is not None and repr(drawn) == repr(self.first[0]):
+                return self.first[1], True  # Hypothesis, which knows of no smaller one, looks at it once more
             if self._shrunk_enough() and repr(drawn) != repr(self.smallest):
                 return None, True
             self.calls += 1
@@ -699,6 +728,8 @@ class _OneMode:
     def _shrunk_enough(self) -> bool:
         if self.failing is None:
             return False
+        if self.settled:
+            return True
         if self.cut or time.monotonic() - self.failed_at > self.shrink_seconds:
             self.cut = True
             return True
@@ -744,9 +775,24 @@ class _OneMode:
             if self.on_failure is not None:
                 self.on_failure(replace(self._result(), complete=False))
             self.failed_at = time.monotonic()
+            self._settle(drawn)
         if identity == self.failing:
-            self.smallest, self.report = drawn, report
+            if not self.settled:
+                self.smallest, self.report = drawn, report
             raise _Found(verdict.value)
+
+    def _settle(self, drawn: Any) -> None:
+        """Look whether the same failure, made smaller in another mode, shows here as well. Then nothing shrinks."""
+        for identity, smaller in self.shown:
+            if identity != self.failing or identity[0] in _NOT_SHARED or not _size(smaller) < _size(drawn):
+                continue
+            self.calls += 1
+            if isinstance(smaller, Batch):
+                self.shapes.add(smaller)
+            report = self.checks.check(as_arguments(smaller), self.mode, self.options)
+            if _identity(report[self.mode]) == identity:
+                self.smallest, self.report, self.settled = smaller, report, True
+                return
 
     def _result(self) -> ModeSearch:
         verdict = self.failing[0] if self.failing else self._undecided_verdict()

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from hypothesis import Phase, Verbosity, settings
+from hypothesis import Phase, Verbosity, given, settings
 from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
 
 import gradcheck
 from gradcheck import Verdict
 from gradcheck import strategies as st
+from gradcheck.harness import comparison
 from gradcheck.report import ModeResult, Report
-from gradcheck.searching.searches import LocalChecks
+from gradcheck.searching.searches import LocalChecks, search_with
 
 from .subjects import masked_mean, scaled
 
@@ -175,3 +176,53 @@ def test_different_causes_keep_their_own() -> None:
     result = gradcheck.search(subject, small, modes=("eager", "graph"), seed=1, max_examples=10)
     assert (result["eager"].verdict, result["graph"].verdict) == (Verdict.MISMATCH, Verdict.NONFINITE)
     assert str(result).count("on this batch:") == 2
+
+
+@pytest.mark.parametrize("derandomize", [False, True])
+def test_modes_meet_the_same_batches_without_a_seed_too(profile, derandomize: bool) -> None:
+    """What eager mode and the reference show of a batch is computed once for all modes."""
+    profile(derandomize=derandomize, database=None)
+    met: dict[str, list] = {"graph": [], "dynamic": []}
+
+    class Noting(LocalChecks):
+        def check(self, args, mode, options, *, again=False):
+            met[mode].append(args[0].key())
+            return super().check(args, mode, options, again=again)
+
+    assert search_with(Noting(masked_mean), BATCHES, modes=tuple(met), max_examples=8).ok
+    assert len(met["graph"]) >= 8
+    assert met["graph"] == met["dynamic"]
+
+
+def test_settings_to_import(profile) -> None:
+    profile(max_examples=7, database=None)
+    made = gradcheck.hypothesis_settings()
+    assert (made.max_examples, made.deadline, made.database) == (7, None, None)
+    assert Phase.shrink in made.phases
+    assert Phase.explain not in made.phases
+    assert gradcheck.hypothesis_settings(3, derandomize=True).max_examples == 3
+    assert gradcheck.hypothesis_settings(phases=[Phase.explain]).phases == (Phase.explain,)
+
+
+def test_an_example_of_a_given_test_costs_what_one_of_a_search_costs(monkeypatch) -> None:
+    """Every entry is looked at on the first batch of a program; later ones pull back one combination of rows."""
+    formed = []
+    original = comparison.theoretical_jacobian
+    monkeypatch.setattr(
+        comparison,
+        "theoretical_jacobian",
+        lambda run, *args, **kwargs: formed.append(run.mode) or original(run, *args, **kwargs),
+    )
+
+    def subject(values, lengths):
+        return tf.tanh(masked_mean(values, lengths))
+
+    one_shape = st.batches(features=1, min_batch=2, max_batch=2, min_time=3, max_length=3, max_extra=0, singular=False)
+
+    @gradcheck.hypothesis_settings(12, database=None, derandomize=True)
+    @given(one_shape)
+    def test(batch) -> None:
+        gradcheck.assert_gradients(subject, batch, modes=("graph", "eager"))
+
+    test()
+    assert sorted(formed) == ["eager", "graph"]

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import gradcheck
 from gradcheck import Verdict, strategies
+from gradcheck.subject.adapter import subject_of
 
 from .subjects import masked_mean
 
@@ -89,3 +90,47 @@ def test_a_check_of_one_batch_leaves_nothing_out():
     batch = gradcheck.Batch(np.linspace(-1, 1, 12).reshape(2, 3, 2), [2, 1])
     assert gradcheck.check(subject, batch).ok
     assert len(set(calls)) >= 3  # the batch, nearby, other padding
+
+
+def test_what_one_mode_made_smaller_is_tried_first_in_the_others():
+    def subject(values, lengths):
+        return masked_mean(_too_much(values), lengths)
+
+    result = gradcheck.search(subject, BATCHES, seed=1)
+    assert {found.verdict for found in result.modes.values()} == {Verdict.MISMATCH}
+    assert len({found.counterexample.key() for found in result.modes.values()}) == 1
+    assert result["xla"].calls > result["xla"].examples + 1, "the first one shrinks"
+    for mode in ("graph", "dynamic", "eager"):
+        assert result[mode].calls == result[mode].examples + 1
+        assert result[mode].report.modes[mode].entry.reference is not None, "confirmed in the mode itself"
+        assert not result[mode].result.notes
+
+
+def test_a_failure_of_another_kind_shrinks_for_itself():
+    """Where the smaller batch of a mode before shows nothing the mode goes its own way."""
+
+    def subject(values, lengths):
+        small = tf.shape(values)[0] * tf.shape(values)[1] < 4
+        factor = tf.where(small & tf.constant(tf.executing_eagerly()), 1.0, 1.001)
+        return masked_mean(_by(values, tf.cast(factor, values.dtype)), lengths)
+
+    result = gradcheck.search(subject, BATCHES, modes=("graph", "eager"), seed=1)
+    assert {found.verdict for found in result.modes.values()} == {Verdict.MISMATCH}
+    graph, eager = (result[mode].counterexample.values for mode in ("graph", "eager"))
+    assert graph.shape[0] * graph.shape[1] < 4 <= eager.shape[0] * eager.shape[1]
+
+
+@tf.custom_gradient
+def _by(x, factor):
+    return tf.identity(x), lambda upstream: (upstream * factor, None)
+
+
+@pytest.mark.parametrize("mode", ["graph", "dynamic", "xla"])
+def test_compute_gradient_takes_values_and_gradients_from_one_program(mode):
+    def subject(values, lengths):
+        return tf.tanh(masked_mean(values, lengths))
+
+    batch = gradcheck.Batch(np.linspace(-1, 1, 12).reshape(2, 3, 2), [2, 1])
+    assert gradcheck.check(subject, batch, modes=mode).ok
+    first = next(programs for (other, _), programs in subject_of(subject).programs.items() if other == mode)
+    assert first.traces == {"linearize": 1, "gradient": 1}
