@@ -15,7 +15,16 @@ from gradcheck.exact.registered import CUSTOM, Checked, check_operations
 from gradcheck.execution.modes import traced_function
 from gradcheck.subject.problem import Problem
 
-__all__ = ["RIGHT", "whose_gradient_is_inaccurate", "whose_gradient_is_not_finite", "whose_gradient_is_wrong"]
+__all__ = [
+    "FIRST_NOT_FINITE",
+    "RIGHT",
+    "whose_gradient_is_inaccurate",
+    "whose_gradient_is_not_finite",
+    "whose_gradient_is_wrong",
+]
+
+FIRST_NOT_FINITE = "is the first that is not finite"
+"""How what is said of an operation of the gradient ends where NaN or Inf begins."""
 
 RIGHT = "right"
 """Instead of an operation: each one passes back what it should."""
@@ -58,7 +67,7 @@ def whose_gradient_is_not_finite(reference: Reference) -> str:
     if last is None:
         return ""
     reference.suspects["not finite"] = last.node.name
-    return f"{_described(reference, last.node, last.outer)} is the first that is not finite"
+    return f"{_described(reference, last.node, last.outer)} {FIRST_NOT_FINITE}"
 
 
 def _asked(reference: Reference, only: str | None = None) -> tuple[list[Checked], list[tuple[Node, Node]]]:

@@ -18,6 +18,12 @@ from gradcheck.subject.problem import Problem
 __all__ = ["where_it_begins"]
 
 
+# Operations that are infinite at some finite number in any dtype: no sign that the dtype is too small.
+_POLES = frozenset(
+    {"Atanh", "Digamma", "Div", "Inv", "Lgamma", "Log", "Log1p", "Pow", "RealDiv", "Reciprocal", "Rsqrt"}
+)
+
+
 @dataclass
 class _Watch:
     """The first operation with an Inf among its results, and the first with a NaN, each in words.
@@ -39,6 +45,7 @@ class _Watch:
             return
         name = kind.decode() if isinstance(kind, bytes) else str(kind)
         undefined, infinite = (any(check(output) for output in outputs) for check in (_has_nan, _has_inf))
+        kind_of = name
         differentiated, line = _place()
         if not differentiated:
             self.lines.setdefault(name, {})[line] = None
@@ -50,7 +57,8 @@ class _Watch:
         elif infinite and not self.infinite:
             self.infinite = f"{name}{line}"
             dtype = next(output.dtype.name for output in outputs if _has_inf(output))
-            if dtype in ("float16", "bfloat16", "float32") and all(map(_finite, inputs)):
+            low = dtype in ("float16", "bfloat16", "float32") and not differentiated and kind_of not in _POLES
+            if low and all(map(_finite, inputs)):
                 self.overflow = dtype
 
     @property

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gradcheck.diagnosis.findings import Finding
+from gradcheck.engines.operations import FIRST_NOT_FINITE
 from gradcheck.errors import InputError
 from gradcheck.execution.modes import Execution, OneByOne, execution
 from gradcheck.graph.paths import moves_in_steps, what_cuts
@@ -120,7 +121,8 @@ def _explained(baseline: Baseline, finding: Finding, mode: str) -> Finding:
         # An output that is not finite has no input beside it.
         begins, overflows = where_it_begins(baseline.problem, None if column is None else row)
         reasons = (*((Reason.OVERFLOW,) if overflows else ()), *finding.reasons)
-        return replace(finding, cause=f"{finding.cause}; {begins}" if begins else finding.cause, reasons=reasons)
+        told = not begins or FIRST_NOT_FINITE in finding.cause
+        return replace(finding, cause=finding.cause if told else f"{finding.cause}; {begins}", reasons=reasons)
     if isinstance(baseline.error, Exception) and not finding.verdict.fails and mode != "eager":
         # Its gradient may well be right for what it computes; but that is not what the code says.
         detail = _raised("eager", baseline.error).detail

@@ -399,9 +399,9 @@ def divides_by_nothing(values):
 @pytest.mark.parametrize(
     ("subject", "begins"),
     [
-        (square_root, r"the first Inf comes from the gradient of Sqrt \(test_advice\.py:\d+\)"),
-        (masked_logarithm, r"the first NaN comes from the gradient of Log \(test_advice\.py:\d+\)"),
-        (divides_by_nothing, r"comes from RealDiv \(test_advice\.py:\d+\)"),
+        (square_root, r"the gradient of Sqrt \(test_advice\.py:\d+\)"),
+        (masked_logarithm, r"the gradient of Log \(test_advice\.py:\d+\)"),
+        (divides_by_nothing, r"the custom gradient \(test_advice\.py:\d+\)"),
     ],
 )
 @pytest.mark.parametrize("mode", ["eager", "graph"])
