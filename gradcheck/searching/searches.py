@@ -51,6 +51,7 @@ from gradcheck.strategies import Batch
 from gradcheck.subject.adapter import subject_of
 from gradcheck.subject.restoring import preserved
 from gradcheck.support.naming import unnumbered
+from gradcheck.support.signals import end_if_told
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -618,6 +619,7 @@ class _OneMode:
 
         def example(drawn: Any) -> None:
             try:
+                end_if_told()
                 self._example(drawn)
             except BaseException as error:
                 ours.append(error)

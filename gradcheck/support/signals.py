@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["TERMINATED", "ending_on_sigterm"]
+__all__ = ["TERMINATED", "end_if_told", "ending_on_sigterm"]
 
 # What a shell makes of a process that SIGTERM ended.
 TERMINATED = 128 + signal.SIGTERM
@@ -19,6 +19,10 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 # So long after it was lost a signal is sent again, in seconds.
 _AGAIN = 0.02
+
+
+# Whether SIGTERM came; there is one main thread.
+_told = False
 
 
 class _Terminated(KeyboardInterrupt):
@@ -42,11 +46,12 @@ def ending_on_sigterm() -> Iterator[None]:
     ):
         yield
         return
-    came = False
+    global _told
+    _told = False
 
     def end(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
+        global _told
+        _told = True
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         raise _Terminated
 
@@ -57,11 +62,22 @@ def ending_on_sigterm() -> Iterator[None]:
     except _Terminated:
         raise SystemExit(TERMINATED) from None
     except SystemExit as leaving:
-        if came and leaving.code == _INTERRUPTED:
+        if _told and leaving.code == _INTERRUPTED:
             raise SystemExit(TERMINATED) from None
         raise
     finally:
+        _told = False
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def end_if_told() -> None:
+    """Raise again what SIGTERM raised, where somebody's code caught it and went on; for between two steps of work.
+
+    Raises:
+        KeyboardInterrupt: SIGTERM came inside of `ending_on_sigterm`.
+    """
+    if _told:
+        raise _Terminated
 
 
 @contextlib.contextmanager

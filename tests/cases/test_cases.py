@@ -160,7 +160,7 @@ def test_a_subject_that_cannot_be_imported() -> None:
     report = gradcheck.check(local, np.ones(2), modes="eager")
     case = case_of(local, [np.ones(2)], report["eager"])
     assert (case.subject, case.file) == (None, None)
-    with pytest.raises(InputError, match=r"local was defined inside a function.*replay --subject"):
+    with pytest.raises(InputError, match=r"local has no name under which it can be imported.*replay --subject"):
         replay(case)
     assert outcome(case, replay(case, subject=local)["eager"]) == "still there"
 

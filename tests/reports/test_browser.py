@@ -261,10 +261,10 @@ def test_on_a_phone_what_is_right_everywhere_is_folded_away(opened: Any) -> None
     assert shown.count() == 1
     page.fill("#find", "")
     until(page, "document.querySelector('#found').textContent === ''")
-    button = page.get_by_role("button", name="Show the 13 that are right everywhere")
+    button = page.get_by_role("button", name="Show the 13 that passed everywhere")
     button.click()
     assert shown.count() == 18
-    page.get_by_role("button", name="Hide the 13 that are right everywhere").click()
+    page.get_by_role("button", name="Hide the 13 that passed everywhere").click()
     assert shown.count() == 5
     page.evaluate("location.hash = '#fine_3-xla-2.8.4'")
     until(page, "document.querySelectorAll('.gc-folded').length === 0")
