@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,7 @@ RIGHT = "right"
 
 def whose_gradient_is_wrong(reference: Reference) -> str:
     """The operation whose gradient is off the most, in words; `RIGHT` where that of each is right; else empty."""
-    before = reference.suspects.get("wrong")
-    asked, left_out = _asked(reference, before)
-    if before is not None and not any(one.error for one in asked):
-        asked, left_out = _asked(reference)
+    asked, left_out = _asked_first_where_it_was(reference, "wrong", lambda one: bool(one.error))
     wrong = [one for one in asked if one.error]
     if wrong:
         worst = max(wrong, key=lambda one: one.error)
@@ -59,15 +57,24 @@ def whose_gradient_is_inaccurate(reference: Reference) -> str:
 
 def whose_gradient_is_not_finite(reference: Reference) -> str:
     """The operation that passes back the first NaN or Inf, in words; empty where none does for finite numbers."""
-    before = reference.suspects.get("not finite")
-    asked, _ = _asked(reference, before)
-    if before is not None and all(one.finite for one in asked):
-        asked, _ = _asked(reference)
+    asked, _ = _asked_first_where_it_was(reference, "not finite", lambda one: not one.finite)
     last = next((one for one in reversed(asked) if not one.finite), None)
     if last is None:
         return ""
     reference.suspects["not finite"] = last.node.name
     return f"{_described(reference, last.node, last.outer)} {FIRST_NOT_FINITE}"
+
+
+def _asked_first_where_it_was(
+    reference: Reference, what: str, shows: Callable[[Checked], bool]
+) -> tuple[list[Checked], list[tuple[Node, Node]]]:
+    """The operation that was at fault on the batch before, where it shows again; else all of them."""
+    before = reference.suspects.get(what)
+    if before is not None:
+        asked, left_out = _asked(reference, before)
+        if any(shows(one) for one in asked):
+            return asked, left_out
+    return _asked(reference)
 
 
 def _asked(reference: Reference, only: str | None = None) -> tuple[list[Checked], list[tuple[Node, Node]]]:

@@ -70,7 +70,7 @@ class _Seen:
     main: Any
     only: str | None = None
     steps: list[tuple[Node, list[Any], list[Any]]] = field(default_factory=list)
-    outers: list[Node | None] = field(default_factory=list)
+    outers: list[Node] = field(default_factory=list)  # of the first of these, as far as they are over
     rounds: dict[tuple[str, str], int] = field(default_factory=dict)
     tied: list[Node] = field(default_factory=list)
     ties: int = 0
@@ -81,10 +81,9 @@ class _Seen:
         if self._counts(node, inputs):
             outputs = found if isinstance(found, list) else [found]
             self.steps.append((node, list(inputs), list(outputs)))
-            self.outers.append(None)
             self.tied += [node] if tied else []
         if program is self.main:
-            self.outers = [node if outer is None else outer for outer in self.outers]
+            self.outers += [node] * (len(self.steps) - len(self.outers))
 
     def _counts(self, node: Node, inputs: list[Any]) -> bool:
         if self.only not in (None, node.name) or len(self.steps) >= _MOST:
@@ -123,7 +122,7 @@ def check_operations(
     seen = _Seen(function.program, only)
     with contextlib.suppress(Split, TooFewTerms):  # what ran so far is known
         function.run(Pass(count, convention=Convention.USUAL, observer=seen), x, directions)
-    outers = [outer or node for outer, (node, _, _) in zip(seen.outers, seen.steps, strict=True)]
+    outers = [*seen.outers, *(node for node, _, _ in seen.steps[len(seen.outers) :])]
     asked: list[Checked] = []
     left_out: list[tuple[Node, Node]] = []
     theirs = {
