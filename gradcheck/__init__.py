@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck._version import __version__ as __version__
 from gradcheck.errors import InputError, MissingTensorFlowError
+from gradcheck.support.lazy import on_first_use
 from gradcheck.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -63,14 +64,13 @@ _LAZY = {
 }
 
 
+_other = on_first_use(globals(), _LAZY)
+
+
 def __getattr__(name: str) -> Any:
     if name == "strategies":
         return importlib.import_module("gradcheck.strategies")
-    if name in _LAZY:
-        value = getattr(importlib.import_module(_LAZY[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
+    return _other(name)
 
 
 def __dir__() -> list[str]:

@@ -8,8 +8,9 @@ bits (`low_precision`), or slopes that are measured (`entries`). Then the rules 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gradcheck.support.lazy import on_first_use
 
 if TYPE_CHECKING:
     from gradcheck.harness.all_modes import ORDER as ORDER
@@ -27,10 +28,4 @@ _LAZY = {
     "check": "gradcheck.harness.checking",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        value = getattr(importlib.import_module(_LAZY[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_first_use(globals(), _LAZY)

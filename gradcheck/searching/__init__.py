@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gradcheck.support.lazy import on_first_use
 
 if TYPE_CHECKING:
     from gradcheck.searching.searches import Checks as Checks
@@ -35,10 +36,4 @@ _LAZY = {
     "search_with": "gradcheck.searching.searches",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        value = getattr(importlib.import_module(_LAZY[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_first_use(globals(), _LAZY)
