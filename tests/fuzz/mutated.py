@@ -8,6 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as hs
 
+from tests.reports.documents import evidence
+
 _MARK = "@@here@@"
 
 _MODE = {
@@ -22,45 +24,7 @@ _MODE = {
     "seconds": 0.5,
 }
 _ARRAY = {"dtype": "float64", "shape": [2], "data": [1.0, "nan"]}
-_BLOCK = {"name": "x", "shape": [2], "dtype": "float64", "axes": [], "start": 0, "size": 2, "variable": False}
-_EVIDENCE = {
-    "inputs": [_BLOCK],
-    "outputs": [{**_BLOCK, "name": "output"}],
-    "padded_inputs": [1],
-    "padded_outputs": [],
-    "batch": None,
-    "changed": None,
-    "jacobian": {
-        "shape": [2, 2],
-        "rows": [0, 1],
-        "columns": [0, 1],
-        "whole": True,
-        "theoretical": [[3.0, 0.0], [0.0, -1.5]],
-        "numerical": [[2.0, 0.0], [0.0, -1.0]],
-        "bound": [[1e-9, 1e-9], [1e-9, "inf"]],
-        "left": [[2.0, None], [None, None]],
-        "right": [[2.0, None], [None, None]],
-        "status": [["MISMATCH", "PASS"], ["PASS", "MISMATCH"]],
-        "none": [],
-        "worst": [0, 0],
-    },
-    "slope": {
-        "output": 0,
-        "input": 0,
-        "at": 0.5,
-        "reach": 0.5,
-        "t": [-0.5, 0.0, 0.5],
-        "g": [0.0, 1.0, 2.0],
-        "theoretical": 3.0,
-        "numerical": 2.0,
-        "left": 2.0,
-        "right": 2.0,
-        "other": None,
-        "twin": False,
-    },
-    "compared": None,
-    "missing": [{"part": "slope", "why": "it raised"}],
-}
+_EVIDENCE = evidence(missing=[{"part": "slope", "why": "it raised"}])
 _VERSIONS = {"python": "3.13.0", "tensorflow": "2.21.0", "keras": "3.12.0", "numpy": "2.3.0"}
 
 REPORT: dict[str, Any] = {
